@@ -75,6 +75,8 @@ export interface RunRequest {
   readonly contentType: string;
   /** Epoch seconds, stable across re-runs of the same row. */
   readonly ingestTime: number;
+  /** True to stop after the router: the durable split runs handlers from routed rows later. */
+  readonly routeOnly?: boolean;
 }
 
 export interface HandlerSend {
@@ -99,4 +101,6 @@ export interface RunResult {
   readonly outcomes: readonly HandlerOutcome[];
   /** The router failed: no handler was run. */
   readonly error?: string;
+  /** Wall time the author's code took for this message, milliseconds; 0 when not measured. */
+  readonly tookMs?: number;
 }

@@ -1,0 +1,341 @@
+/**
+ * What the pipeline may ask of the store's writer: the transactions T0–T8 of the staged queue as
+ * plain data, each with the answer it gets once its commit is durable.
+ *
+ * Many intents share one commit; each is all-or-nothing on its own. A guard that no longer holds
+ * (the row was cancelled, re-pended or already resolved) answers `mine: false` and writes nothing.
+ * Source: spec pipeline-store-cluster §1.3.
+ */
+
+export type Stage = "ingress" | "routed" | "outbound" | "response";
+export type RowStatus = "pending" | "inflight" | "done" | "dead" | "cancelled";
+export type Disposition = "received" | "routed" | "unrouted" | "filtered" | "processed" | "error";
+
+/** A message as intake stores it; times are integer microseconds since the epoch. */
+export interface NewMessage {
+  readonly id: string;
+  readonly channel: string;
+  readonly receivedAt: number;
+  readonly sourceType: string;
+  readonly controlId: string | undefined;
+  readonly messageType: string | undefined;
+  readonly raw: string;
+}
+
+/** T1. `token` set: the ingress row is born in flight under it (hot lane). */
+export interface ReceiveIntent {
+  readonly kind: "receive";
+  readonly message: NewMessage;
+  readonly token: number | undefined;
+}
+
+/** T0: a message that never enters the pipeline. `error` is redacted text. */
+export interface RecordErrorIntent {
+  readonly kind: "record_error";
+  readonly message: NewMessage;
+  readonly error: string;
+}
+
+/** One outbound row to create. `payload` undefined: the row refers to the message body. */
+export interface NewDelivery {
+  readonly destination: string;
+  readonly handler: string;
+  readonly payload: string | undefined;
+  /** Set: born in flight under this token, for the lane is idle and this is its head. */
+  readonly token: number | undefined;
+}
+
+export interface StateWrite {
+  readonly namespace: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** T3+T4 fused: the ingress row becomes outbound rows, dead routed rows, state and events. */
+export interface HandOffIntent {
+  readonly kind: "hand_off";
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  readonly channel: string;
+  /** How many handlers the router chose; 0 makes the message UNROUTED. */
+  readonly handlers: number;
+  readonly deliveries: readonly NewDelivery[];
+  /** Handlers that failed: each leaves a dead routed row that a replay re-runs alone. */
+  readonly failures: readonly { readonly handler: string; readonly error: string }[];
+  readonly state: readonly StateWrite[];
+}
+
+/** T3 alone: the durable split. */
+export interface RouteHandOffIntent {
+  readonly kind: "route_hand_off";
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  readonly channel: string;
+  readonly handlers: readonly string[];
+}
+
+/** T4 alone: one routed row becomes outbound rows. */
+export interface TransformHandOffIntent {
+  readonly kind: "transform_hand_off";
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  readonly channel: string;
+  readonly deliveries: readonly NewDelivery[];
+  readonly state: readonly StateWrite[];
+}
+
+/** A row memory holds as the next head of its lane; claimed in the commit that frees the lane. */
+export interface NextClaim {
+  readonly seq: number;
+  readonly token: number;
+}
+
+/** T5: delivered. */
+export interface CompleteIntent {
+  readonly kind: "complete";
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  readonly destination: string;
+  readonly next: NextClaim | undefined;
+}
+
+/** T6: back to pending, due later. `dueAt` microseconds. */
+export interface RetryIntent {
+  readonly kind: "retry";
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  readonly destination: string;
+  readonly dueAt: number;
+  readonly error: string;
+}
+
+/** T7: given up. Any stage. */
+export interface DeadLetterIntent {
+  readonly kind: "dead_letter";
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  /** Destination, handler or inbound the row was meant for; shown in the event. */
+  readonly destination: string | undefined;
+  readonly error: string;
+  readonly next: NextClaim | undefined;
+}
+
+/** T8: undoes one claim: pending again, the attempt given back. */
+export interface ReleaseIntent {
+  readonly kind: "release";
+  readonly seq: number;
+  readonly token: number;
+}
+
+/** T2 for a row whose content memory already holds. */
+export interface ClaimRowIntent {
+  readonly kind: "claim_row";
+  readonly seq: number;
+  readonly token: number;
+}
+
+/**
+ * T2 from cold: claims the contiguous due prefix of a lane, at most `limit` rows, and reads the
+ * content of up to `readAhead` rows after it without claiming them.
+ *
+ * `tokens` numbers the claims: row i gets `tokens + i`. A fifo lane claims 1. `unordered` skips
+ * rows that are not due instead of stopping at them.
+ */
+export interface ClaimIntent {
+  readonly kind: "claim";
+  readonly stage: Stage;
+  readonly lane: string;
+  readonly limit: number;
+  readonly readAhead: number;
+  readonly token: number;
+  readonly unordered: boolean;
+  readonly now: number;
+  /** Rows claimed this often without an outcome are dead-lettered instead (ingress, routed). */
+  readonly attemptsMax: number | undefined;
+}
+
+/** Re-pends every row of a lane that this process holds; the caller forgets its memory of it. */
+export interface ResyncIntent {
+  readonly kind: "resync";
+  readonly stage: Stage;
+  readonly lane: string;
+  readonly now: number;
+}
+
+/** Operator: requeues a message's rows. */
+export interface ReplayIntent {
+  readonly kind: "replay";
+  readonly id: string;
+  readonly now: number;
+}
+
+/** Operator: requeues outbound dead letters by inbound and destination; both optional. */
+export interface ReplayDeadIntent {
+  readonly kind: "replay_dead";
+  readonly channel: string | undefined;
+  readonly destination: string | undefined;
+  readonly now: number;
+}
+
+/** Operator: cancels pending rows of an outbound; `top` only its head. */
+export interface CancelIntent {
+  readonly kind: "cancel";
+  readonly destination: string;
+  readonly scope: "all" | "top";
+  readonly now: number;
+}
+
+/** Start-up: rows whose handler or destination is not in the graph are given up. */
+export interface SweepMissingIntent {
+  readonly kind: "sweep_missing";
+  readonly destinations: readonly string[];
+  readonly handlers: readonly string[];
+  readonly now: number;
+}
+
+/** A timeline entry a reader causes (`viewed`). */
+export interface NoteEventIntent {
+  readonly kind: "note_event";
+  readonly id: string;
+  readonly event: "viewed";
+  readonly now: number;
+}
+
+export interface ConnectionEventRow {
+  readonly at: number;
+  readonly connection: string;
+  readonly transport: string;
+  readonly direction: "inbound" | "outbound";
+  readonly event: string;
+  readonly peer: string | undefined;
+  readonly reason: string | undefined;
+}
+
+export interface ConnectionEventsIntent {
+  readonly kind: "connection_events";
+  readonly events: readonly ConnectionEventRow[];
+}
+
+export type Intent =
+  | ReceiveIntent
+  | RecordErrorIntent
+  | HandOffIntent
+  | RouteHandOffIntent
+  | TransformHandOffIntent
+  | CompleteIntent
+  | RetryIntent
+  | DeadLetterIntent
+  | ReleaseIntent
+  | ClaimRowIntent
+  | ClaimIntent
+  | ResyncIntent
+  | ReplayIntent
+  | ReplayDeadIntent
+  | CancelIntent
+  | SweepMissingIntent
+  | NoteEventIntent
+  | ConnectionEventsIntent;
+
+/** A row with its content, as claimed or read ahead. */
+export interface QueueRow {
+  readonly seq: number;
+  readonly messageSeq: number;
+  readonly messageId: string;
+  readonly channel: string;
+  readonly handler: string | undefined;
+  readonly body: string;
+  readonly attempts: number;
+  /** Microseconds; order never rests on it. */
+  readonly createdAt: number;
+  readonly receivedAt: number;
+  /** Set when the row was claimed by this call. */
+  readonly token: number | undefined;
+}
+
+export interface ReceiveResult {
+  readonly messageSeq: number;
+  readonly seq: number;
+}
+
+export interface HandOffResult {
+  readonly mine: boolean;
+  /** Row numbers of the deliveries, in order; empty when not mine. */
+  readonly seqs: readonly number[];
+}
+
+export interface RouteResult {
+  readonly mine: boolean;
+  readonly seqs: readonly number[];
+}
+
+export interface ResolveResult {
+  readonly mine: boolean;
+  /** Whether `next` was claimed; false also when none was asked for. */
+  readonly nextClaimed: boolean;
+}
+
+export interface ClaimResult {
+  /** Claimed rows first, then rows read ahead, in lane order. */
+  readonly rows: readonly QueueRow[];
+  /** Nothing open is left in the lane beyond `rows`. */
+  readonly drained: boolean;
+  /** Microseconds until which the head backs off, when nothing was claimed for that reason. */
+  readonly dueAt: number | undefined;
+  /** Rows given up for too many claims without an outcome. */
+  readonly exhausted: number;
+}
+
+export interface ResyncResult {
+  /** Open rows left in the lane. */
+  readonly open: number;
+}
+
+/** A lane that an operator's act made runnable. */
+export interface TouchedLane {
+  readonly stage: Stage;
+  readonly lane: string;
+}
+
+export interface ReplayResult {
+  readonly found: boolean;
+  readonly requeued: number;
+  readonly bodyPurged: boolean;
+  readonly lanes: readonly TouchedLane[];
+}
+
+export interface CancelResult {
+  readonly cancelled: number;
+}
+
+export interface SweepResult {
+  readonly dead: number;
+}
+
+export interface IntentResults {
+  receive: ReceiveResult;
+  record_error: ReceiveResult;
+  hand_off: HandOffResult;
+  route_hand_off: RouteResult;
+  transform_hand_off: HandOffResult;
+  complete: ResolveResult;
+  retry: ResolveResult;
+  dead_letter: ResolveResult;
+  release: ResolveResult;
+  claim_row: ResolveResult;
+  claim: ClaimResult;
+  resync: ResyncResult;
+  replay: ReplayResult;
+  replay_dead: ReplayResult;
+  cancel: CancelResult;
+  sweep_missing: SweepResult;
+  note_event: { readonly found: boolean };
+  connection_events: Record<string, never>;
+}
+
+export type ResultOf<I extends Intent> = IntentResults[I["kind"]];

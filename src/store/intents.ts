@@ -54,6 +54,8 @@ export interface StateWrite {
 /** T3+T4 fused: the ingress row becomes outbound rows, dead routed rows, state and events. */
 export interface HandOffIntent {
   readonly kind: "hand_off";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
   readonly messageSeq: number;
@@ -69,6 +71,8 @@ export interface HandOffIntent {
 /** T3 alone: the durable split. */
 export interface RouteHandOffIntent {
   readonly kind: "route_hand_off";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
   readonly messageSeq: number;
@@ -79,6 +83,8 @@ export interface RouteHandOffIntent {
 /** T4 alone: one routed row becomes outbound rows. */
 export interface TransformHandOffIntent {
   readonly kind: "transform_hand_off";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
   readonly messageSeq: number;
@@ -96,6 +102,8 @@ export interface NextClaim {
 /** T5: delivered. */
 export interface CompleteIntent {
   readonly kind: "complete";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
   readonly messageSeq: number;
@@ -106,6 +114,8 @@ export interface CompleteIntent {
 /** T6: back to pending, due later. `dueAt` microseconds. */
 export interface RetryIntent {
   readonly kind: "retry";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
   readonly messageSeq: number;
@@ -117,6 +127,8 @@ export interface RetryIntent {
 /** T7: given up. Any stage. */
 export interface DeadLetterIntent {
   readonly kind: "dead_letter";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
   readonly messageSeq: number;
@@ -129,6 +141,8 @@ export interface DeadLetterIntent {
 /** T8: undoes one claim: pending again, the attempt given back. */
 export interface ReleaseIntent {
   readonly kind: "release";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
 }
@@ -136,6 +150,8 @@ export interface ReleaseIntent {
 /** T2 for a row whose content memory already holds. */
 export interface ClaimRowIntent {
   readonly kind: "claim_row";
+  /** Microseconds since the epoch. */
+  readonly at: number;
   readonly seq: number;
   readonly token: number;
 }
@@ -144,7 +160,7 @@ export interface ClaimRowIntent {
  * T2 from cold: claims the contiguous due prefix of a lane, at most `limit` rows, and reads the
  * content of up to `readAhead` rows after it without claiming them.
  *
- * `tokens` numbers the claims: row i gets `tokens + i`. A fifo lane claims 1. `unordered` skips
+ * `token` numbers the claims: the i-th claimed row gets `token + i`. A fifo lane claims 1. `unordered` skips
  * rows that are not due instead of stopping at them.
  */
 export interface ClaimIntent {
@@ -154,8 +170,11 @@ export interface ClaimIntent {
   readonly limit: number;
   readonly readAhead: number;
   readonly token: number;
+  /** Rows numbered up to here are already in the caller's memory. */
+  readonly after: number;
   readonly unordered: boolean;
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
   /** Rows claimed this often without an outcome are dead-lettered instead (ingress, routed). */
   readonly attemptsMax: number | undefined;
 }
@@ -165,14 +184,16 @@ export interface ResyncIntent {
   readonly kind: "resync";
   readonly stage: Stage;
   readonly lane: string;
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Operator: requeues a message's rows. */
 export interface ReplayIntent {
   readonly kind: "replay";
   readonly id: string;
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Operator: requeues outbound dead letters by inbound and destination; both optional. */
@@ -180,7 +201,8 @@ export interface ReplayDeadIntent {
   readonly kind: "replay_dead";
   readonly channel: string | undefined;
   readonly destination: string | undefined;
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Operator: cancels pending rows of an outbound; `top` only its head. */
@@ -188,7 +210,8 @@ export interface CancelIntent {
   readonly kind: "cancel";
   readonly destination: string;
   readonly scope: "all" | "top";
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Start-up: rows whose handler or destination is not in the graph are given up. */
@@ -196,7 +219,8 @@ export interface SweepMissingIntent {
   readonly kind: "sweep_missing";
   readonly destinations: readonly string[];
   readonly handlers: readonly string[];
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
 }
 
 /** A timeline entry a reader causes (`viewed`). */
@@ -204,7 +228,8 @@ export interface NoteEventIntent {
   readonly kind: "note_event";
   readonly id: string;
   readonly event: "viewed";
-  readonly now: number;
+  /** Microseconds since the epoch. */
+  readonly at: number;
 }
 
 export interface ConnectionEventRow {
@@ -249,7 +274,8 @@ export interface QueueRow {
   readonly messageId: string;
   readonly channel: string;
   readonly handler: string | undefined;
-  readonly body: string;
+  /** Undefined when the cell cannot be opened: the row must be given up. */
+  readonly body: string | undefined;
   readonly attempts: number;
   /** Microseconds; order never rests on it. */
   readonly createdAt: number;

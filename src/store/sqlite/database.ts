@@ -1,0 +1,208 @@
+/**
+ * Opens a SQLite store: the engine's lock, pragmas, schema version, migrations, recovery of rows
+ * that were in flight when the last process ended.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { errorClass } from "../../errors.ts";
+import { describeFailure, StoreError } from "../errors.ts";
+import { migrations } from "./migrations/mod.ts";
+import { statements } from "./statements.ts";
+
+export interface OpenOptions {
+  readonly path: string;
+  /** `full`: every commit reaches the disk. `normal`: a power cut may lose the newest commits. */
+  readonly synchronous: "normal" | "full";
+  /** Microseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A lane with open rows, found at start. */
+export interface OpenLane {
+  readonly stage: string;
+  readonly lane: string;
+  readonly open: number;
+}
+
+export interface OpenedDatabase {
+  readonly db: DatabaseSync;
+  /** Increases with each opening; claim tokens of different openings never meet. */
+  readonly epoch: number;
+  /** First number this opening may give out. */
+  readonly nextSeq: number;
+  readonly recovered: number;
+  readonly lanes: readonly OpenLane[];
+  readonly unlock: () => void;
+}
+
+/** Numbers are reserved in blocks, so that a deleted row's number is never given out again. */
+export const NUMBER_BLOCK = 1_000_000;
+
+/** 8 KiB pages hold three 2 KB bodies; at 4 KiB every second page would be half empty. */
+const PAGE_BYTES = 8192;
+
+/**
+ * Opens or creates the store and makes it ready for one writer.
+ *
+ * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.open_failed` and the codes of
+ * {@link describeFailure}.
+ */
+export function openDatabase(options: OpenOptions): OpenedDatabase {
+  const unlock = lockStore(options.path);
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(options.path, { timeout: 5_000 });
+    restrictFiles(options.path);
+    configure(db, options.synchronous);
+    migrate(db);
+    return { db, unlock, ...beginEpoch(db, options.now) };
+  } catch (cause) {
+    db?.close();
+    unlock();
+    if (cause instanceof StoreError) throw cause;
+    const { code, message, hint } = describeFailure(cause);
+    throw new StoreError(
+      code === "store.failed" ? "store.open_failed" : code,
+      `${message}: "${options.path}"`,
+      { cause, hint: hint ?? "Check that the folder exists and is writable" },
+    );
+  }
+}
+
+/** Takes the lock file beside the store: two engines on one file would break every lane's order. */
+function lockStore(path: string): () => void {
+  const lockPath = `${path}.lock`;
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(lockPath, { create: true, write: true, read: true, mode: 0o600 });
+  } catch (cause) {
+    throw new StoreError("store.open_failed", `Cannot create the store's lock file "${lockPath}"`, {
+      cause,
+      hint: `Check that the folder exists and is writable (${errorClass(cause)})`,
+    });
+  }
+  if (!file.tryLockSync(true)) {
+    const holder = readHolder(file);
+    file.close();
+    throw new StoreError(
+      "store.locked",
+      `Cannot open the store "${path}": another engine holds it`,
+      {
+        hint: `Stop the engine${
+          holder ? ` with process id ${holder}` : ""
+        }, or give this one its own [store].path`,
+      },
+    );
+  }
+  file.truncateSync(0);
+  file.writeSync(new TextEncoder().encode(String(Deno.pid)));
+  return () => {
+    file.unlockSync();
+    file.close();
+  };
+}
+
+function readHolder(file: Deno.FsFile): string {
+  const buffer = new Uint8Array(20);
+  const read = file.readSync(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, read)).replace(/\D/g, "");
+}
+
+/** Owner-only files; best effort, for some file systems have no modes. */
+function restrictFiles(path: string): void {
+  for (const name of [path, `${path}-wal`, `${path}-shm`]) {
+    try {
+      Deno.chmodSync(name, 0o600);
+    } catch {
+      // Absent yet, or a file system without modes.
+    }
+  }
+}
+
+function configure(db: DatabaseSync, synchronous: "normal" | "full"): void {
+  const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { page_count: number };
+  if (pages === 0) {
+    db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
+    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  }
+  db.exec("PRAGMA journal_mode = WAL");
+  db.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
+  // Rows name each other by numbers this writer gives out; checking them again costs a lookup each.
+  db.exec("PRAGMA foreign_keys = OFF");
+  db.exec("PRAGMA cache_size = -65536");
+  db.exec("PRAGMA temp_store = MEMORY");
+  // The writer checkpoints between batches (writer.ts), never inside a commit somebody waits for.
+  db.exec("PRAGMA wal_autocheckpoint = 0");
+}
+
+/** Brings the schema up to date; equal versions cost one read. */
+function migrate(db: DatabaseSync): void {
+  const current = schemaVersion(db);
+  const target = migrations[migrations.length - 1]!.version;
+  if (current === target) return;
+  if (current > target) {
+    throw new StoreError(
+      "store.newer_schema",
+      `Cannot open the store: its schema version ${current} is newer than this engine's ${target}`,
+      { hint: "Start the engine version that wrote it, or a newer one" },
+    );
+  }
+  db.exec("BEGIN EXCLUSIVE");
+  try {
+    const locked = schemaVersion(db);
+    if (locked === 0) createMeta(db);
+    for (const { version, sql } of migrations) {
+      if (version > locked) db.exec(sql);
+    }
+    db.prepare("UPDATE store_meta SET schema_version = ? WHERE id = 1").run(target);
+    db.exec("COMMIT");
+  } catch (cause) {
+    db.exec("ROLLBACK");
+    throw cause;
+  }
+}
+
+function schemaVersion(db: DatabaseSync): number {
+  const table = db.prepare(
+    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'store_meta'",
+  ).get();
+  if (!table) return 0;
+  const row = db.prepare("SELECT schema_version FROM store_meta WHERE id = 1").get();
+  return Number(row?.schema_version ?? 0);
+}
+
+function createMeta(db: DatabaseSync): void {
+  db.exec(`
+    CREATE TABLE store_meta (
+      id              INTEGER PRIMARY KEY CHECK (id = 1),
+      schema_version  INTEGER NOT NULL,
+      store_id        TEXT NOT NULL,
+      epoch           INTEGER NOT NULL,
+      next_seq        INTEGER NOT NULL
+    ) STRICT`);
+  db.prepare("INSERT INTO store_meta VALUES (1, 0, ?, 0, 1)").run(
+    crypto.randomUUID().replaceAll("-", ""),
+  );
+}
+
+/** Starts a new epoch: reserves numbers and re-pends what the last process left in flight. */
+function beginEpoch(db: DatabaseSync, now: number) {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const meta = db.prepare("SELECT epoch, next_seq FROM store_meta WHERE id = 1").get()!;
+    const epoch = Number(meta.epoch) + 1;
+    const nextSeq = Number(meta.next_seq);
+    db.prepare("UPDATE store_meta SET epoch = ?, next_seq = ? WHERE id = 1")
+      .run(epoch, nextSeq + NUMBER_BLOCK);
+    const recovered = Number(db.prepare(statements.recover).run(now).changes);
+    const lanes = db.prepare(statements.openLanes).all().map((row) => ({
+      stage: String(row.stage),
+      lane: String(row.lane),
+      open: Number(row.open),
+    }));
+    db.exec("COMMIT");
+    return { epoch, nextSeq, recovered, lanes };
+  } catch (cause) {
+    db.exec("ROLLBACK");
+    throw cause;
+  }
+}

@@ -1,0 +1,74 @@
+/** What operators do to rows: replay and cancel. Source: spec pipeline-store-cluster §3.6. */
+import type {
+  CancelIntent,
+  CancelResult,
+  ReplayDeadIntent,
+  ReplayIntent,
+  ReplayResult,
+  Stage,
+  TouchedLane,
+} from "../intents.ts";
+import { addEvent } from "./execute.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Requeues a message: its dead and pending rows if it has any, else all its done rows. Cancelled
+ * rows stay; a purged body is never sent.
+ */
+export function replayMessage(session: Session, { id, at }: ReplayIntent): ReplayResult {
+  const message = session.first("findMessage", id);
+  if (!message) return { found: false, requeued: 0, bodyPurged: false, lanes: [] };
+  const rows = session.all("rowsOfMessage", Number(message.seq));
+  const unfinished = rows.filter((row) => row.status === "dead" || row.status === "pending");
+  const chosen = unfinished.length > 0 ? unfinished : rows.filter((row) => row.status === "done");
+  const kept = chosen.filter((row) => !row.purged);
+  const bodyPurged = kept.length < chosen.length;
+  if (kept.length === 0) return { found: true, requeued: 0, bodyPurged, lanes: [] };
+  for (const row of kept) session.change("requeueRow", at, Number(row.seq));
+  addEvent(session, Number(message.seq), at, "replayed", null, null);
+  const reroutes = kept.some((row) => row.stage === "ingress" || row.stage === "routed");
+  session.change(
+    "setStatusAndError",
+    reroutes ? "received" : "routed",
+    null,
+    Number(message.seq),
+  );
+  const lanes = kept.map((row) => ({ stage: row.stage as Stage, lane: String(row.lane) }));
+  return { found: true, requeued: kept.length, bodyPurged, lanes: distinct(lanes) };
+}
+
+/** Requeues outbound dead letters by inbound and destination, all or none. */
+export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayResult {
+  const { channel, destination, at } = intent;
+  const rows = session.all("deadDeliveries", channel ?? null, destination ?? null);
+  const messages = new Set<number>();
+  for (const row of rows) {
+    session.change("requeueRow", at, Number(row.seq));
+    messages.add(Number(row.message_seq));
+  }
+  for (const messageSeq of messages) {
+    addEvent(session, messageSeq, at, "replayed", destination ?? null, null);
+    session.change("setStatusAndError", "routed", null, messageSeq);
+  }
+  const lanes = rows.map((row) => ({ stage: "outbound" as const, lane: String(row.lane) }));
+  return { found: true, requeued: rows.length, bodyPurged: false, lanes: distinct(lanes) };
+}
+
+/** Cancels pending rows of an outbound; rows in flight and dead letters stay. */
+export function cancelQueued(session: Session, intent: CancelIntent): CancelResult {
+  const { destination, scope, at } = intent;
+  const rows = session.all("cancellable", destination, scope === "top" ? 1 : -1);
+  let cancelled = 0;
+  for (const row of rows) {
+    if (session.change("cancelRow", at, Number(row.seq)) === 0) continue;
+    cancelled += 1;
+    addEvent(session, Number(row.message_seq), at, "cancelled", destination, null);
+    session.change("finalize", Number(row.message_seq));
+  }
+  return { cancelled };
+}
+
+function distinct(lanes: readonly TouchedLane[]): TouchedLane[] {
+  const seen = new Map(lanes.map((lane) => [`${lane.stage} ${lane.lane}`, lane]));
+  return [...seen.values()];
+}

@@ -1,0 +1,55 @@
+/** Messages between the engine's thread and the store's threads. */
+import type { StoreFailure } from "../errors.ts";
+import type { Intent } from "../intents.ts";
+import type { OpenLane, OpenOptions } from "./database.ts";
+import type { Outcome } from "./writer.ts";
+
+export interface StoreCounters {
+  readonly commits: number;
+  readonly intents: number;
+  readonly checkpoints: number;
+  readonly statements: number;
+}
+
+export type ToWriter =
+  | {
+    readonly type: "open";
+    readonly options: OpenOptions;
+    readonly failpoints: string | undefined;
+  }
+  | { readonly type: "batch"; readonly id: number; readonly intents: readonly Intent[] }
+  | { readonly type: "counters"; readonly id: number }
+  | { readonly type: "close"; readonly id: number };
+
+export type FromWriter =
+  | {
+    readonly type: "opened";
+    readonly epoch: number;
+    readonly recovered: number;
+    readonly lanes: readonly OpenLane[];
+  }
+  | { readonly type: "open_failed"; readonly failure: StoreFailure }
+  | { readonly type: "batch"; readonly id: number; readonly outcomes: readonly Outcome[] }
+  | { readonly type: "counters"; readonly id: number; readonly counters: StoreCounters }
+  | { readonly type: "closed"; readonly id: number };
+
+export interface Query {
+  readonly name: string;
+  readonly values: readonly (string | number | null)[];
+}
+
+export type ToReader =
+  | { readonly type: "open"; readonly path: string }
+  | { readonly type: "query"; readonly id: number; readonly query: Query }
+  | { readonly type: "close"; readonly id: number };
+
+export type FromReader =
+  | { readonly type: "opened" }
+  | { readonly type: "open_failed"; readonly failure: StoreFailure }
+  | {
+    readonly type: "rows";
+    readonly id: number;
+    readonly rows: readonly Record<string, string | number | null>[];
+  }
+  | { readonly type: "failed"; readonly id: number; readonly failure: StoreFailure }
+  | { readonly type: "closed"; readonly id: number };

@@ -1,0 +1,68 @@
+/** Named statements over one connection, and the store's one number sequence. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { NUMBER_BLOCK } from "./database.ts";
+import { type StatementName, statements } from "./statements.ts";
+
+export type SqlValue = string | number | null;
+export type SqlRow = Record<string, SqlValue>;
+
+export class Session {
+  readonly db: DatabaseSync;
+  readonly #prepared = new Map<StatementName, StatementSync>();
+  #nextSeq: number;
+  #reservedTo: number;
+  /** Statements run since opening. */
+  statementCount = 0;
+
+  constructor(db: DatabaseSync, nextSeq: number) {
+    this.db = db;
+    this.#nextSeq = nextSeq;
+    this.#reservedTo = nextSeq + NUMBER_BLOCK;
+  }
+
+  /** Next number of the sequence; a higher number was written later. */
+  next(): number {
+    return this.#nextSeq++;
+  }
+
+  get position(): number {
+    return this.#nextSeq;
+  }
+
+  /** Gives back the numbers of a transaction that was rolled back. */
+  rewind(position: number): void {
+    this.#nextSeq = position;
+  }
+
+  /** Reserves the next block before the current one runs out; call inside the transaction. */
+  reserveNumbers(): void {
+    if (this.#nextSeq + NUMBER_BLOCK / 2 < this.#reservedTo) return;
+    this.#reservedTo = this.#nextSeq + NUMBER_BLOCK;
+    this.change("reserveNumbers", this.#reservedTo);
+  }
+
+  /** Runs a statement; returns how many rows it changed. */
+  change(name: StatementName, ...values: SqlValue[]): number {
+    this.statementCount += 1;
+    return Number(this.#statement(name).run(...values).changes);
+  }
+
+  all(name: StatementName, ...values: SqlValue[]): SqlRow[] {
+    this.statementCount += 1;
+    return this.#statement(name).all(...values) as SqlRow[];
+  }
+
+  first(name: StatementName, ...values: SqlValue[]): SqlRow | undefined {
+    this.statementCount += 1;
+    return this.#statement(name).get(...values) as SqlRow | undefined;
+  }
+
+  #statement(name: StatementName): StatementSync {
+    let statement = this.#prepared.get(name);
+    if (!statement) {
+      statement = this.db.prepare(statements[name]);
+      this.#prepared.set(name, statement);
+    }
+    return statement;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The SQLite text of every hot statement. Meaning stands in `store/intents.ts`; the plan of each
+ * claim statement is held by a test.
+ */
+
+/** Open rows: the index `queue_lane_open` serves every lane walk. */
+const OPEN = `status IN ('pending', 'inflight')`;
+
+export const statements = {
+  insertMessage: `
+    INSERT INTO messages (seq, id, channel_id, received_at, source_type, control_id, message_type,
+                          status, error, body_seq)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+
+  insertBody: `
+    INSERT INTO bodies (seq, body)
+    VALUES (?, ?)`,
+
+  insertRow: `
+    INSERT INTO queue (seq, message_seq, stage, lane, channel_id, handler_name, body_seq, status,
+                       attempts, next_attempt_at, claim_token, last_error, created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+
+  insertEvent: `
+    INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
+    VALUES (?, ?, ?, ?, ?, ?)`,
+
+  /** Consumes a row in flight under my token. */
+  consumeRow: `
+    DELETE FROM queue
+     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
+
+  setStatus: `
+    UPDATE messages
+       SET status = ?
+     WHERE seq = ?`,
+
+  noteError: `
+    UPDATE messages
+       SET error = ?
+     WHERE seq = ?`,
+
+  setStatusAndError: `
+    UPDATE messages
+       SET status = ?, error = ?
+     WHERE seq = ?`,
+
+  /**
+   * The finalizer, sole authority for terminal dispositions (spec §1.5). Leaves the message alone
+   * while any row is open. Index: queue_message.
+   */
+  finalize: `
+    UPDATE messages
+       SET status = CASE
+             WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND status = 'dead') THEN 'error'
+             WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND stage = 'outbound') THEN 'processed'
+             WHEN status = 'routed' THEN 'filtered'
+             ELSE status
+           END
+     WHERE seq = ?1
+       AND NOT EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND ${OPEN})`,
+
+  completeRow: `
+    UPDATE queue
+       SET status = 'done', claim_token = NULL, last_error = NULL, updated_at = ?
+     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
+
+  retryRow: `
+    UPDATE queue
+       SET status = 'pending', claim_token = NULL, next_attempt_at = ?, last_error = ?, updated_at = ?
+     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
+
+  killRow: `
+    UPDATE queue
+       SET status = 'dead', claim_token = NULL, last_error = ?, updated_at = ?
+     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
+
+  releaseRow: `
+    UPDATE queue
+       SET status = 'pending', claim_token = NULL, attempts = attempts - 1, updated_at = ?
+     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
+
+  /** Claims a row memory knows by number; loses to whoever changed it meanwhile. */
+  claimRow: `
+    UPDATE queue
+       SET status = 'inflight', claim_token = ?, attempts = attempts + 1, updated_at = ?
+     WHERE seq = ? AND status = 'pending'`,
+
+  /** The open rows of a lane from its head on, content included. Index: queue_lane_open. */
+  readLane: `
+    SELECT q.seq, q.message_seq, q.channel_id, q.handler_name, q.status, q.attempts,
+           q.next_attempt_at, q.created_at, m.id AS message_id, m.received_at, b.body
+      FROM queue q
+      JOIN messages m ON m.seq = q.message_seq
+      JOIN bodies b ON b.seq = q.body_seq
+     WHERE q.stage = ? AND q.lane = ? AND q.${OPEN} AND q.seq > ?
+     ORDER BY q.seq
+     LIMIT ?`,
+
+  resyncLane: `
+    UPDATE queue
+       SET status = 'pending', claim_token = NULL, updated_at = ?
+     WHERE stage = ? AND lane = ? AND status = 'inflight' AND ${OPEN}`,
+
+  countOpen: `
+    SELECT count(*) AS open
+      FROM queue
+     WHERE stage = ? AND lane = ? AND ${OPEN}`,
+
+  upsertState: `
+    INSERT INTO state (namespace, key, value, set_at, message_seq)
+    VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (namespace, key) DO UPDATE
+       SET value = excluded.value, set_at = excluded.set_at, message_seq = excluded.message_seq`,
+
+  insertConnectionEvent: `
+    INSERT INTO connection_event (ts, connection, transport, direction, kind, peer_host, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?)`,
+
+  // Operator actions.
+
+  findMessage: `
+    SELECT m.seq, m.channel_id, m.status, b.body = '' AS purged
+      FROM messages m
+      JOIN bodies b ON b.seq = m.body_seq
+     WHERE m.id = ?`,
+
+  rowsOfMessage: `
+    SELECT q.seq, q.stage, q.lane, q.status, b.body = '' AS purged
+      FROM queue q
+      JOIN bodies b ON b.seq = q.body_seq
+     WHERE q.message_seq = ?
+     ORDER BY q.seq`,
+
+  requeueRow: `
+    UPDATE queue
+       SET status = 'pending', attempts = 0, next_attempt_at = ?1, claim_token = NULL,
+           last_error = NULL, updated_at = ?1
+     WHERE seq = ?2 AND status IN ('dead', 'done', 'pending')`,
+
+  /** Outbound dead letters, optionally of one inbound and one destination. Index: queue_dead. */
+  deadDeliveries: `
+    SELECT q.seq, q.message_seq, q.lane
+      FROM queue q
+      JOIN bodies b ON b.seq = q.body_seq
+     WHERE q.status = 'dead' AND q.stage = 'outbound' AND b.body <> ''
+       AND (?1 IS NULL OR q.channel_id = ?1)
+       AND (?2 IS NULL OR q.lane = ?2)
+     ORDER BY q.seq`,
+
+  cancellable: `
+    SELECT seq, message_seq
+      FROM queue
+     WHERE stage = 'outbound' AND lane = ? AND status = 'pending' AND ${OPEN}
+     ORDER BY seq
+     LIMIT ?`,
+
+  cancelRow: `
+    UPDATE queue
+       SET status = 'cancelled', updated_at = ?
+     WHERE seq = ? AND status = 'pending'`,
+
+  openOutbound: `
+    SELECT DISTINCT lane
+      FROM queue
+     WHERE stage = 'outbound' AND ${OPEN}`,
+
+  openRouted: `
+    SELECT seq, message_seq, handler_name
+      FROM queue
+     WHERE stage = 'routed' AND ${OPEN}
+     ORDER BY seq`,
+
+  openRowsOfLane: `
+    SELECT seq, message_seq
+      FROM queue
+     WHERE stage = ? AND lane = ? AND ${OPEN}
+     ORDER BY seq`,
+
+  killOpenRow: `
+    UPDATE queue
+       SET status = 'dead', claim_token = NULL, last_error = ?, updated_at = ?
+     WHERE seq = ? AND ${OPEN}`,
+
+  // Opening.
+
+  recover: `
+    UPDATE queue
+       SET status = 'pending', claim_token = NULL, next_attempt_at = ?
+     WHERE status = 'inflight' AND ${OPEN}`,
+
+  openLanes: `
+    SELECT stage, lane, count(*) AS open
+      FROM queue
+     WHERE ${OPEN}
+     GROUP BY stage, lane`,
+
+  reserveNumbers: `
+    UPDATE store_meta
+       SET next_seq = ?
+     WHERE id = 1`,
+} as const;
+
+export type StatementName = keyof typeof statements;

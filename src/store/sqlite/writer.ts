@@ -1,0 +1,118 @@
+/**
+ * The one writer of a SQLite store: executes batches of intents, one commit a batch.
+ *
+ * A batch normally runs without savepoints. When a member fails for a reason of its own the batch
+ * is rolled back and run again with a savepoint a member, so one bad member costs its siblings one
+ * retry and nothing else. A failure of the disk or file fails the whole batch: nobody is answered
+ * as if it were durable.
+ */
+import { describeFailure, isEnvironmental, type StoreFailure } from "../errors.ts";
+import type { Intent } from "../intents.ts";
+import { execute } from "./execute.ts";
+import type { Session } from "./session.ts";
+
+export type Outcome = { readonly result: unknown } | { readonly failure: StoreFailure };
+
+/** Called at the places where a crash test may end the process. */
+export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
+export type OnPoint = (point: CommitPoint, intents: readonly Intent[]) => void;
+
+export interface WriterCounters {
+  commits: number;
+  intents: number;
+  checkpoints: number;
+}
+
+/** Pages the write-ahead log may hold before it is copied back into the store (16 MiB). */
+const CHECKPOINT_PAGES = 2_000;
+/** How many commits pass between looks at the log's length. */
+const CHECKPOINT_LOOK = 16;
+
+export class Writer {
+  readonly #session: Session;
+  readonly #onPoint: OnPoint | undefined;
+  readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
+  #lookedAt = 0;
+
+  constructor(session: Session, onPoint?: OnPoint) {
+    this.#session = session;
+    this.#onPoint = onPoint;
+  }
+
+  /** Runs a batch; its answers are durable when this returns. Never throws. */
+  run(intents: readonly Intent[]): Outcome[] {
+    try {
+      return this.#commit(intents, false);
+    } catch (thrown) {
+      if (isEnvironmental(thrown)) return failAll(intents, thrown);
+    }
+    try {
+      return this.#commit(intents, true);
+    } catch (thrown) {
+      return failAll(intents, thrown);
+    }
+  }
+
+  #commit(intents: readonly Intent[], isolated: boolean): Outcome[] {
+    const session = this.#session;
+    const start = session.position;
+    try {
+      session.db.exec("BEGIN IMMEDIATE");
+      const outcomes: Outcome[] = [];
+      for (const intent of intents) {
+        outcomes.push(isolated ? this.#isolated(intent) : { result: execute(session, intent) });
+        this.#onPoint?.("inside_batch", intents);
+      }
+      session.reserveNumbers();
+      this.#onPoint?.("before_commit", intents);
+      session.db.exec("COMMIT");
+      this.#onPoint?.("after_commit", intents);
+      this.counters.commits += 1;
+      this.counters.intents += intents.length;
+      return outcomes;
+    } catch (thrown) {
+      // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
+      if (session.db.isTransaction) session.db.exec("ROLLBACK");
+      session.rewind(start);
+      throw thrown;
+    }
+  }
+
+  #isolated(intent: Intent): Outcome {
+    const session = this.#session;
+    const start = session.position;
+    session.db.exec("SAVEPOINT member");
+    try {
+      const result = execute(session, intent);
+      session.db.exec("RELEASE member");
+      return { result };
+    } catch (thrown) {
+      if (isEnvironmental(thrown)) throw thrown;
+      session.db.exec("ROLLBACK TO member");
+      session.db.exec("RELEASE member");
+      session.rewind(start);
+      return { failure: describeFailure(thrown) };
+    }
+  }
+
+  /** Copies the log back when it has grown. Called between batches, when nobody waits for it. */
+  checkpointIfDue(): void {
+    const { commits } = this.counters;
+    if (commits - this.#lookedAt < CHECKPOINT_LOOK) return;
+    this.#lookedAt = commits;
+    const row = this.#session.db.prepare("PRAGMA wal_checkpoint(NOOP)").get();
+    if (Number(row?.log ?? 0) - Number(row?.checkpointed ?? 0) >= CHECKPOINT_PAGES) {
+      this.checkpoint("PASSIVE");
+    }
+  }
+
+  checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
+    this.counters.checkpoints += 1;
+    this.#session.db.prepare(`PRAGMA wal_checkpoint(${mode})`).all();
+  }
+}
+
+function failAll(intents: readonly Intent[], thrown: unknown): Outcome[] {
+  const failure = describeFailure(thrown);
+  return intents.map(() => ({ failure }));
+}

@@ -107,7 +107,7 @@ export function inventClinician(random: Random): Clinician {
   return {
     id: String(70_000 + number),
     surname: clinicianSurnames[number % clinicianSurnames.length] as string,
-    givenName: [...femaleNames, ...maleNames][number % 24] as string,
+    givenName: clinicianNames[number % clinicianNames.length] as string,
   };
 }
 

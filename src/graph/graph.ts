@@ -1,0 +1,91 @@
+/**
+ * A loaded, resolved and checked graph: plain data that the pipeline runs.
+ *
+ * Upstream: `load.ts` builds it from a bundle. Downstream: `pipeline/` and the API. Settings are
+ * resolved for this instance (`env()` replaced, defaults filled); `declaredSettings` keep the
+ * references for display.
+ */
+import type { SourcePosition } from "../sandbox/protocol.ts";
+
+export type AckMode = "original" | "enhanced" | "none";
+export type Ordering = "fifo" | "unordered";
+export type InternalErrorPolicy = "continue" | "stop";
+export type ContentType =
+  | "hl7v2"
+  | "json"
+  | "xml"
+  | "text"
+  | "x12"
+  | "fhir"
+  | "binary"
+  | "dicom";
+
+type Settings = Readonly<Record<string, unknown>>;
+
+export interface InboundDefinition {
+  readonly name: string;
+  /** Transport type, `mllp`. */
+  readonly type: string;
+  readonly settings: Settings;
+  readonly declaredSettings: Settings;
+  readonly router: string;
+  readonly contentType: ContentType;
+  readonly ackMode: AckMode;
+  readonly strict: boolean;
+  readonly hl7Version: string | undefined;
+  readonly bindAddress: string | undefined;
+  readonly sourceIpAllowlist: readonly string[];
+  readonly metadata: Settings;
+  readonly position: SourcePosition | undefined;
+}
+
+export interface RetryDefinition {
+  /** null: for ever. */
+  readonly maxAttempts: number | null;
+  readonly backoffMs: number;
+  readonly multiplier: number;
+  readonly maxBackoffMs: number;
+}
+
+export interface BuildupDefinition {
+  readonly maxDepth: number | null;
+  readonly maxOldestMs: number | null;
+}
+
+export interface OutboundDefinition {
+  readonly name: string;
+  readonly type: string;
+  readonly settings: Settings;
+  readonly declaredSettings: Settings;
+  readonly retry: RetryDefinition;
+  readonly ordering: Ordering;
+  readonly internalError: InternalErrorPolicy;
+  readonly buildup: BuildupDefinition;
+  readonly simulate: boolean;
+  readonly verifyAckControlId: "lenient" | "strict";
+  readonly metadata: Settings;
+  readonly position: SourcePosition | undefined;
+}
+
+export interface RouterDefinition {
+  readonly name: string;
+  readonly handlers: readonly string[];
+  readonly position: SourcePosition | undefined;
+}
+
+export interface HandlerDefinition {
+  readonly name: string;
+  readonly sends: readonly string[];
+  readonly position: SourcePosition | undefined;
+}
+
+export interface Graph {
+  readonly bundleDir: string;
+  readonly inbounds: ReadonlyMap<string, InboundDefinition>;
+  readonly outbounds: ReadonlyMap<string, OutboundDefinition>;
+  readonly routers: ReadonlyMap<string, RouterDefinition>;
+  readonly handlers: ReadonlyMap<string, HandlerDefinition>;
+  /** Hex SHA-256 of the bundle, spec api §6.4. */
+  readonly fingerprint: string;
+  readonly files: number;
+}

@@ -1,0 +1,173 @@
+/**
+ * Decides when intents are handed to the writer, so that many share one commit.
+ *
+ * A lone sender gets its commit at once. While the writer is busy intents gather and go together
+ * (natural batching, no timer). When many connections send at a rate that natural batching would
+ * turn into hundreds of commits a second, a batch is held open for a few milliseconds, unless all
+ * of them already wait or an outbound lane is falling behind. The idea is PostgreSQL's
+ * `commit_delay`/`commit_siblings`: wait only when others are likely to join.
+ */
+import { setImmediate } from "node:timers";
+import type { Intent } from "./intents.ts";
+
+/** What the submitter knows that makes waiting wise or not. */
+export interface SubmitHint {
+  /** The connection whose sender waits for this commit. */
+  readonly waiter?: number;
+  /** A lane has a backlog and moves on with this commit only. */
+  readonly pressing?: boolean;
+}
+
+export interface GroupCommitOptions {
+  /** Longest a batch is held open, milliseconds. */
+  readonly holdMs: number;
+  /** Holding starts when this many connections sent within `windowMs`. */
+  readonly siblings: number;
+  readonly windowMs: number;
+  readonly intentsMax: number;
+  readonly bytesMax: number;
+}
+
+export const defaultGroupCommit: GroupCommitOptions = {
+  holdMs: 12,
+  siblings: 4,
+  windowMs: 100,
+  intentsMax: 256,
+  bytesMax: 4 * 1024 * 1024,
+};
+
+/** Hands a batch to the writer; `done` must be called once it is answered. */
+export type SendBatch = (intents: Intent[], settle: Settle[]) => void;
+
+export interface Settle {
+  resolve(result: unknown): void;
+  reject(thrown: unknown): void;
+}
+
+/** Batches that may be with the writer at once: one runs, one waits so that the writer never does. */
+const OUTSTANDING_MAX = 2;
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #send: SendBatch;
+  #intents: Intent[] = [];
+  #settles: Settle[] = [];
+  #bytes = 0;
+  #pressing = false;
+  #waiting = 0;
+  #outstanding = 0;
+  #lastSent = 0;
+  #flushScheduled = false;
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Last time each connection submitted; the recent ones are the siblings. */
+  readonly #seen = new Map<number, number>();
+  #siblings = 0;
+  #siblingsAt = 0;
+
+  constructor(send: SendBatch, options: GroupCommitOptions = defaultGroupCommit) {
+    this.#send = send;
+    this.#options = options;
+  }
+
+  /** Intents not yet with the writer. */
+  get gathered(): number {
+    return this.#intents.length;
+  }
+
+  submit(intent: Intent, settle: Settle, hint: SubmitHint): void {
+    this.#intents.push(intent);
+    this.#settles.push(settle);
+    this.#bytes += sizeOf(intent);
+    if (hint.pressing) this.#pressing = true;
+    if (hint.waiter !== undefined) {
+      this.#waiting += 1;
+      this.#seen.set(hint.waiter, performance.now());
+    }
+    if (this.#full()) this.#flush();
+    else this.#schedule();
+  }
+
+  /** Call when a batch was answered. */
+  answered(): void {
+    this.#outstanding -= 1;
+    if (this.#intents.length > 0) this.#schedule();
+  }
+
+  /** Sends what is gathered without waiting for anything. */
+  flushNow(): void {
+    if (this.#intents.length > 0) this.#flush();
+  }
+
+  #full(): boolean {
+    return this.#intents.length >= this.#options.intentsMax ||
+      this.#bytes >= this.#options.bytesMax;
+  }
+
+  /** Looks at the batch at the end of this turn of the event loop, when its neighbours have come. */
+  #schedule(): void {
+    if (this.#flushScheduled || this.#outstanding >= OUTSTANDING_MAX) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      if (this.#intents.length === 0 || this.#outstanding >= OUTSTANDING_MAX) return;
+      const holdMs = this.#holdFor();
+      if (holdMs <= 0) this.#flush();
+      else this.#holdTimer ??= setTimeout(() => this.#endHold(), holdMs);
+    });
+  }
+
+  #holdFor(): number {
+    const { holdMs, siblings } = this.#options;
+    if (this.#pressing || this.#full()) return 0;
+    const now = performance.now();
+    const active = this.#activeSiblings(now);
+    if (active < siblings || this.#waiting * 2 >= active) return 0;
+    return this.#lastSent + holdMs - now;
+  }
+
+  #activeSiblings(now: number): number {
+    const { windowMs } = this.#options;
+    if (now - this.#siblingsAt < windowMs / 4) return this.#siblings;
+    this.#siblingsAt = now;
+    for (const [waiter, at] of this.#seen) {
+      if (now - at > windowMs) this.#seen.delete(waiter);
+    }
+    this.#siblings = this.#seen.size;
+    return this.#siblings;
+  }
+
+  #endHold(): void {
+    this.#holdTimer = undefined;
+    if (this.#intents.length > 0 && this.#outstanding < OUTSTANDING_MAX) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#holdTimer !== undefined) {
+      clearTimeout(this.#holdTimer);
+      this.#holdTimer = undefined;
+    }
+    const intents = this.#intents;
+    const settles = this.#settles;
+    this.#intents = [];
+    this.#settles = [];
+    this.#bytes = 0;
+    this.#pressing = false;
+    this.#waiting = 0;
+    this.#outstanding += 1;
+    this.#lastSent = performance.now();
+    this.#send(intents, settles);
+  }
+}
+
+function sizeOf(intent: Intent): number {
+  switch (intent.kind) {
+    case "receive":
+    case "record_error":
+      return intent.message.raw.length;
+    case "hand_off":
+    case "transform_hand_off":
+      return intent.deliveries.reduce((sum, { payload }) => sum + (payload?.length ?? 0), 0);
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,109 @@
+/** The SQLite text of every read the API and the start-up make. */
+
+const MESSAGE_FILTER = `
+       (?1 IS NULL OR m.channel_id = ?1)
+   AND (?2 IS NULL OR m.status = ?2)
+   AND (?3 IS NULL OR m.message_type = ?3)
+   AND (?4 IS NULL OR m.control_id = ?4)`;
+
+const SUMMARY = `
+       m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
+       m.status, m.error, m.summary, m.metadata,
+       (SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
+         ORDER BY e.seq DESC LIMIT 1) AS event`;
+
+export const queries = {
+  /** Newest first; numbers grow with arrival, so no sort is needed. */
+  messages: `
+    SELECT ${SUMMARY}
+      FROM messages m
+     WHERE ${MESSAGE_FILTER}
+     ORDER BY m.seq DESC
+     LIMIT ?5 OFFSET ?6`,
+
+  /** Newest first within one inbound. Index: messages_channel_received. */
+  messagesOfChannel: `
+    SELECT ${SUMMARY}
+      FROM messages m
+     WHERE m.channel_id = ?1
+       AND (?2 IS NULL OR m.status = ?2)
+       AND (?3 IS NULL OR m.message_type = ?3)
+       AND (?4 IS NULL OR m.control_id = ?4)
+     ORDER BY m.received_at DESC, m.seq DESC
+     LIMIT ?5 OFFSET ?6`,
+
+  countAll: `SELECT count(*) AS total FROM messages`,
+
+  countMessages: `
+    SELECT count(*) AS total
+      FROM messages m
+     WHERE ${MESSAGE_FILTER}`,
+
+  message: `
+    SELECT ${SUMMARY}, b.body
+      FROM messages m
+      JOIN bodies b ON b.seq = m.body_seq
+     WHERE m.id = ?1`,
+
+  rows: `
+    SELECT seq, stage, lane, handler_name, status, attempts, next_attempt_at, last_error
+      FROM queue
+     WHERE message_seq = ?1
+     ORDER BY seq`,
+
+  events: `
+    SELECT ts, event, destination, detail
+      FROM message_events
+     WHERE message_seq = ?1
+     ORDER BY seq`,
+
+  outbound: `
+    SELECT q.seq, q.lane, q.status, b.body
+      FROM queue q
+      JOIN bodies b ON b.seq = q.body_seq
+     WHERE q.message_seq = ?1 AND q.stage = 'outbound'
+     ORDER BY q.seq`,
+
+  deadLetters: `
+    SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,
+           m.id AS message_id, m.control_id, m.message_type, m.received_at, m.summary
+      FROM queue q
+      JOIN messages m ON m.seq = q.message_seq
+     WHERE q.status = 'dead' AND q.stage = 'outbound'
+       AND (?1 IS NULL OR q.channel_id = ?1)
+       AND (?2 IS NULL OR q.lane = ?2)
+     ORDER BY q.updated_at DESC, q.seq DESC
+     LIMIT ?3 OFFSET ?4`,
+
+  countDead: `
+    SELECT count(*) AS total
+      FROM queue
+     WHERE status = 'dead' AND stage = 'outbound'
+       AND (?1 IS NULL OR channel_id = ?1)
+       AND (?2 IS NULL OR lane = ?2)`,
+
+  outboxByStatus: `
+    SELECT status, count(*) AS rows
+      FROM queue
+     WHERE stage = 'outbound'
+     GROUP BY status`,
+
+  connectionEvents: `
+    SELECT id, ts, connection, transport, direction, kind, peer_host, reason
+      FROM connection_event
+     WHERE (?1 IS NULL OR connection = ?1)
+       AND (?2 IS NULL OR ts >= ?2)
+       AND (?3 IS NULL OR instr(?3, ' ' || kind || ' ') > 0)
+     ORDER BY id DESC
+     LIMIT ?4`,
+
+  state: `SELECT namespace, key, value FROM state`,
+
+  countEvents: `SELECT count(*) AS total FROM message_events`,
+
+  pages: `
+    SELECT page_count * page_size AS bytes
+      FROM pragma_page_count(), pragma_page_size()`,
+} as const;
+
+export type QueryName = keyof typeof queries;

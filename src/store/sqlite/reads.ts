@@ -1,0 +1,209 @@
+/** Reads for people: rows become the shapes of `store.ts`, sealed cells are opened. */
+import type { CellCipher } from "../../crypto/cells.ts";
+import type { Disposition, RowStatus } from "../intents.ts";
+import type {
+  ConnectionEventFilter,
+  ConnectionEventRecord,
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetterPage,
+  MessageDetail,
+  MessageFilter,
+  MessagePage,
+  MessageSummary,
+  OutboundPayload,
+  Page,
+  StoreTotals,
+} from "../store.ts";
+import type { QueryName } from "./queries.ts";
+
+type Value = string | number | null;
+type Row = Record<string, Value>;
+type RunQuery = (name: QueryName, values: readonly Value[]) => Promise<Row[]>;
+
+/** Shown in place of a cell that no configured key opens. */
+const UNREADABLE = "[cannot be decrypted]";
+
+export class Reads {
+  readonly #query: RunQuery;
+  readonly #cipher: CellCipher;
+
+  constructor(query: RunQuery, cipher: CellCipher) {
+    this.#query = query;
+    this.#cipher = cipher;
+  }
+
+  async messages(filter: MessageFilter, page: Page): Promise<MessagePage> {
+    const values = [
+      filter.channel ?? null,
+      filter.status ?? null,
+      filter.messageType ?? null,
+      filter.controlId ?? null,
+    ];
+    const name = filter.channel === undefined ? "messages" : "messagesOfChannel";
+    const filtered = values.some((value) => value !== null);
+    const [rows, count] = await Promise.all([
+      this.#query(name, [...values, page.limit, page.offset]),
+      filtered ? this.#query("countMessages", values) : this.#query("countAll", []),
+    ]);
+    const opened = await this.#open(rows, ["error", "summary", "metadata"]);
+    return { total: Number(count[0]?.total ?? 0), messages: opened.map(toSummary) };
+  }
+
+  async message(id: string): Promise<MessageDetail | undefined> {
+    const [row] = await this.#open(
+      await this.#query("message", [id]),
+      ["error", "summary", "metadata", "body"],
+    );
+    if (!row) return undefined;
+    const seq = row.seq!;
+    const [rows, events] = await Promise.all([
+      this.#query("rows", [seq]),
+      this.#query("events", [seq]),
+    ]);
+    const openRows = await this.#open(rows, ["last_error"]);
+    const openEvents = await this.#open(events, ["detail"]);
+    return {
+      ...toSummary(row),
+      raw: String(row.body),
+      rows: openRows.map((r) => ({
+        seq: Number(r.seq),
+        stage: String(r.stage),
+        destination: String(r.lane),
+        handler: text(r.handler_name),
+        status: r.status as RowStatus,
+        attempts: Number(r.attempts),
+        nextAttemptAt: Number(r.next_attempt_at),
+        lastError: text(r.last_error),
+      })),
+      events: openEvents.map((e) => ({
+        at: Number(e.ts),
+        event: String(e.event),
+        destination: text(e.destination),
+        detail: text(e.detail),
+      })),
+    };
+  }
+
+  async outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined> {
+    const [message] = await this.#query("message", [id]);
+    if (!message) return undefined;
+    const rows = await this.#open(await this.#query("outbound", [message.seq!]), ["body"]);
+    return rows.map((row) => ({
+      seq: Number(row.seq),
+      destination: String(row.lane),
+      status: row.status as RowStatus,
+      payload: String(row.body),
+    }));
+  }
+
+  async deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {
+    const values = [filter.channel ?? null, filter.destination ?? null];
+    const [rows, count] = await Promise.all([
+      this.#query("deadLetters", [...values, page.limit, page.offset]),
+      this.#query("countDead", values),
+    ]);
+    const opened = await this.#open(rows, ["last_error", "summary"]);
+    return { total: Number(count[0]?.total ?? 0), deadLetters: opened.map(toDeadLetter) };
+  }
+
+  async connectionEvents(filter: ConnectionEventFilter): Promise<ConnectionEventRecord[]> {
+    const kinds = filter.kinds?.length ? ` ${filter.kinds.join(" ")} ` : null;
+    const rows = await this.#open(
+      await this.#query("connectionEvents", [
+        filter.connection ?? null,
+        filter.since ?? null,
+        kinds,
+        filter.limit,
+      ]),
+      ["reason"],
+    );
+    return rows.map((row) => ({
+      id: Number(row.id),
+      at: Number(row.ts),
+      connection: String(row.connection),
+      transport: String(row.transport),
+      direction: row.direction === "inbound" ? "inbound" : "outbound",
+      event: String(row.kind),
+      peer: text(row.peer_host) ?? undefined,
+      reason: text(row.reason) ?? undefined,
+    }));
+  }
+
+  async outboxByStatus(): Promise<Partial<Record<RowStatus, number>>> {
+    const rows = await this.#query("outboxByStatus", []);
+    return Object.fromEntries(rows.map((row) => [String(row.status), Number(row.rows)]));
+  }
+
+  async state(): Promise<{ namespace: string; key: string; value: string }[]> {
+    const rows = await this.#open(await this.#query("state", []), ["value"]);
+    return rows.map((row) => ({
+      namespace: String(row.namespace),
+      key: String(row.key),
+      value: String(row.value),
+    }));
+  }
+
+  async totals(): Promise<StoreTotals> {
+    const [[messages], [events], [pages]] = await Promise.all([
+      this.#query("countAll", []),
+      this.#query("countEvents", []),
+      this.#query("pages", []),
+    ]);
+    return {
+      messages: Number(messages?.total ?? 0),
+      events: Number(events?.total ?? 0),
+      sizeBytes: Number(pages?.bytes ?? 0),
+    };
+  }
+
+  async #open(rows: readonly Row[], cells: readonly string[]): Promise<Row[]> {
+    if (this.#cipher.isIdentity) return [...rows];
+    const sealed = rows.flatMap((row) => cells.map((cell) => text(row[cell] ?? null) ?? ""));
+    const opened = await this.#cipher.open(sealed);
+    return rows.map((row, index) => {
+      const plain = { ...row };
+      cells.forEach((cell, offset) => {
+        if (row[cell] === null || row[cell] === undefined) return;
+        plain[cell] = opened[index * cells.length + offset] ?? UNREADABLE;
+      });
+      return plain;
+    });
+  }
+}
+
+function toSummary(row: Row): MessageSummary {
+  return {
+    id: String(row.id),
+    channel: String(row.channel_id),
+    receivedAt: Number(row.received_at),
+    sourceType: String(row.source_type),
+    controlId: text(row.control_id),
+    messageType: text(row.message_type),
+    status: row.status as Disposition,
+    error: text(row.error),
+    summary: text(row.summary),
+    metadata: text(row.metadata),
+    event: text(row.event),
+  };
+}
+
+function toDeadLetter(row: Row): DeadLetter {
+  return {
+    seq: Number(row.seq),
+    messageId: String(row.message_id),
+    channel: String(row.channel_id),
+    destination: String(row.lane),
+    attempts: Number(row.attempts),
+    lastError: text(row.last_error),
+    failedAt: Number(row.updated_at),
+    controlId: text(row.control_id),
+    messageType: text(row.message_type),
+    receivedAt: Number(row.received_at),
+    summary: text(row.summary),
+  };
+}
+
+function text(value: Value | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}

@@ -1,0 +1,279 @@
+/** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
+import { type CellCipher, identityCipher } from "../../crypto/cells.ts";
+import { StoreError, type StoreFailure } from "../errors.ts";
+import {
+  defaultGroupCommit,
+  GroupCommit,
+  type GroupCommitOptions,
+  type Settle,
+  type SubmitHint,
+} from "../group_commit.ts";
+import type { Intent, ResultOf, RowStatus } from "../intents.ts";
+import type {
+  ConnectionEventFilter,
+  ConnectionEventRecord,
+  DeadLetterFilter,
+  DeadLetterPage,
+  MessageDetail,
+  MessageFilter,
+  MessagePage,
+  OutboundPayload,
+  Page,
+  Store,
+  StoreCounters,
+  StoreTotals,
+} from "../store.ts";
+import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
+import type { QueryName } from "./queries.ts";
+import { Reads } from "./reads.ts";
+
+export interface SqliteStoreOptions {
+  readonly path: string;
+  readonly synchronous: "normal" | "full";
+  readonly groupCommit?: GroupCommitOptions;
+  /** `name@n` pairs of `failpoints.ts`, for crash tests. */
+  readonly failpoints?: string;
+  readonly now: () => number;
+}
+
+type Row = Record<string, string | number | null>;
+
+/** Claim tokens of one epoch; 2^32 of them last two weeks at 3,000 a second, 2^21 epochs. */
+const TOKENS_PER_EPOCH = 2 ** 32;
+
+export class SqliteStore implements Store {
+  readonly path: string;
+  readonly synchronous: "normal" | "full";
+  readonly recovered: number;
+  readonly openLanes: Store["openLanes"];
+  readonly #writer: Worker;
+  readonly #reader: Worker;
+  readonly #group: GroupCommit;
+  readonly #batches = new Map<number, Settle[]>();
+  readonly #replies = new Map<number, Settle>();
+  readonly #reads: Reads;
+  #token: number;
+  #nextId = 1;
+  #broken: StoreError | undefined;
+
+  /**
+   * Opens the store, migrating it when needed.
+   * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.open_failed`, …
+   */
+  static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
+    const writer = startWorker("./writer_worker.ts", "store writer");
+    const reader = startWorker("./reader_worker.ts", "store reader");
+    try {
+      const opened = await ask<FromWriter>(writer, {
+        type: "open",
+        options: {
+          path: options.path,
+          synchronous: options.synchronous,
+          now: options.now(),
+        },
+        failpoints: options.failpoints,
+      });
+      if (opened.type === "open_failed") throw toError(opened.failure);
+      if (opened.type !== "opened") throw new Error(`Unexpected answer "${opened.type}"`);
+      const ready = await ask<FromReader>(reader, { type: "open", path: options.path });
+      if (ready.type === "open_failed") throw toError(ready.failure);
+      return new SqliteStore(options, { writer, reader, ...opened });
+    } catch (thrown) {
+      writer.terminate();
+      reader.terminate();
+      throw thrown;
+    }
+  }
+
+  private constructor(
+    options: SqliteStoreOptions,
+    opened: {
+      writer: Worker;
+      reader: Worker;
+      epoch: number;
+      recovered: number;
+      lanes: Store["openLanes"];
+    },
+  ) {
+    this.path = options.path;
+    this.synchronous = options.synchronous;
+    this.recovered = opened.recovered;
+    this.openLanes = opened.lanes;
+    this.#writer = opened.writer;
+    this.#reader = opened.reader;
+    this.#token = opened.epoch * TOKENS_PER_EPOCH;
+    this.#group = new GroupCommit(
+      (intents, settles) => this.#send(intents, settles),
+      options.groupCommit ?? defaultGroupCommit,
+    );
+    const cipher: CellCipher = identityCipher;
+    this.#reads = new Reads((name, values) => this.#query(name, values), cipher);
+    this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
+    this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
+    this.#writer.onerror = (event) => this.#onDeath(event, "writer");
+    this.#reader.onerror = (event) => this.#onDeath(event, "reader");
+  }
+
+  nextToken(count = 1): number {
+    const token = this.#token;
+    this.#token += count;
+    return token;
+  }
+
+  submit<I extends Intent>(intent: I, hint: SubmitHint = {}): Promise<ResultOf<I>> {
+    if (this.#broken) return Promise.reject(this.#broken);
+    const { promise, resolve, reject } = Promise.withResolvers<ResultOf<I>>();
+    this.#group.submit(intent, { resolve: resolve as Settle["resolve"], reject }, hint);
+    return promise;
+  }
+
+  flush(): void {
+    this.#group.flushNow();
+  }
+
+  async counters(): Promise<StoreCounters> {
+    const reply = await this.#call<Extract<FromWriter, { type: "counters" }>>(
+      this.#writer,
+      (id) => ({ type: "counters", id }),
+    );
+    return reply.counters;
+  }
+
+  messages(filter: MessageFilter, page: Page): Promise<MessagePage> {
+    return this.#reads.messages(filter, page);
+  }
+
+  message(id: string): Promise<MessageDetail | undefined> {
+    return this.#reads.message(id);
+  }
+
+  outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined> {
+    return this.#reads.outboundOf(id);
+  }
+
+  deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {
+    return this.#reads.deadLetters(filter, page);
+  }
+
+  connectionEvents(filter: ConnectionEventFilter): Promise<readonly ConnectionEventRecord[]> {
+    return this.#reads.connectionEvents(filter);
+  }
+
+  outboxByStatus(): Promise<Readonly<Partial<Record<RowStatus, number>>>> {
+    return this.#reads.outboxByStatus();
+  }
+
+  state(): Promise<readonly { namespace: string; key: string; value: string }[]> {
+    return this.#reads.state();
+  }
+
+  totals(): Promise<StoreTotals> {
+    return this.#reads.totals();
+  }
+
+  /** Waits for what was submitted, then closes file and threads. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#broken?.code === "store.closed") return;
+    this.#group.flushNow();
+    const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
+    const died = this.#broken;
+    this.#broken = closed;
+    if (!died) {
+      await this.#call(this.#reader, (id) => ({ type: "close", id }));
+      await this.#call(this.#writer, (id) => ({ type: "close", id }));
+    }
+    this.#failAll(closed);
+    this.#reader.terminate();
+    this.#writer.terminate();
+  }
+
+  #send(intents: Intent[], settles: Settle[]): void {
+    const id = this.#nextId++;
+    this.#batches.set(id, settles);
+    this.#writer.postMessage({ type: "batch", id, intents } satisfies ToWriter);
+  }
+
+  #onWriter(message: FromWriter): void {
+    if (message.type === "batch") {
+      const settles = this.#batches.get(message.id)!;
+      this.#batches.delete(message.id);
+      this.#group.answered();
+      message.outcomes.forEach((outcome, index) => {
+        const settle = settles[index]!;
+        if ("result" in outcome) settle.resolve(outcome.result);
+        else settle.reject(toError(outcome.failure));
+      });
+    } else if ("id" in message) {
+      this.#settleReply(message.id, message);
+    }
+  }
+
+  #onReader(message: FromReader): void {
+    if (message.type === "failed") {
+      this.#replies.get(message.id)?.reject(toError(message.failure));
+      this.#replies.delete(message.id);
+    } else if ("id" in message) {
+      this.#settleReply(message.id, message);
+    }
+  }
+
+  #settleReply(id: number, message: unknown): void {
+    this.#replies.get(id)?.resolve(message);
+    this.#replies.delete(id);
+  }
+
+  async #query(name: QueryName, values: readonly (string | number | null)[]): Promise<Row[]> {
+    const reply = await this.#call<Extract<FromReader, { type: "rows" }>>(
+      this.#reader,
+      (id) => ({ type: "query", id, query: { name, values } }),
+    );
+    return [...reply.rows];
+  }
+
+  #call<R>(worker: Worker, make: (id: number) => ToWriter | ToReader): Promise<R> {
+    if (this.#broken && this.#broken.code !== "store.closed") return Promise.reject(this.#broken);
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<R>();
+    this.#replies.set(id, { resolve: resolve as Settle["resolve"], reject });
+    worker.postMessage(make(id));
+    return promise;
+  }
+
+  /** A thread of the store died: nothing submitted may count as durable any more. */
+  #onDeath(event: ErrorEvent, which: string): void {
+    event.preventDefault();
+    this.#broken ??= new StoreError("store.failed", `Cannot use the store: its ${which} ended`, {
+      hint: "Restart the engine; nothing acknowledged is lost",
+    });
+    this.#failAll(this.#broken);
+  }
+
+  #failAll(error: StoreError): void {
+    for (const settles of this.#batches.values()) {
+      for (const settle of settles) settle.reject(error);
+    }
+    this.#batches.clear();
+    for (const settle of this.#replies.values()) settle.reject(error);
+    this.#replies.clear();
+  }
+}
+
+function startWorker(entry: string, name: string): Worker {
+  return new Worker(new URL(entry, import.meta.url), { type: "module", name });
+}
+
+/** The first answer of a thread, or its death. */
+function ask<R>(worker: Worker, message: ToWriter | ToReader): Promise<R> {
+  const { promise, resolve, reject } = Promise.withResolvers<R>();
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new StoreError("store.open_failed", "Cannot start the store's thread"));
+  };
+  worker.postMessage(message);
+  return promise;
+}
+
+function toError({ code, message, hint }: StoreFailure): StoreError {
+  return new StoreError(code, message, { hint });
+}

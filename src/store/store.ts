@@ -1,0 +1,155 @@
+/**
+ * What upper rooms see of a store, whichever backend runs.
+ *
+ * Writes are intents (`intents.ts`) answered after their commit; reads go another way and see
+ * committed rows only.
+ */
+import type { ConnectionEventRow, Disposition, Intent, ResultOf, RowStatus } from "./intents.ts";
+import type { SubmitHint } from "./group_commit.ts";
+
+export interface Store extends AsyncDisposable {
+  /** Rows that were in flight when the last process ended and are pending again. */
+  readonly recovered: number;
+  /** Lanes with open rows at opening. */
+  readonly openLanes: readonly {
+    readonly stage: string;
+    readonly lane: string;
+    readonly open: number;
+  }[];
+  readonly path: string;
+  readonly synchronous: "normal" | "full";
+
+  /** A number for one claim; `count` reserves a run of them. Never repeats, also after a restart. */
+  nextToken(count?: number): number;
+
+  /**
+   * Executes an intent in the next commit; resolves once it is durable.
+   * @throws {StoreError} nothing was written.
+   */
+  submit<I extends Intent>(intent: I, hint?: SubmitHint): Promise<ResultOf<I>>;
+
+  /** Sends gathered intents to the writer without holding the batch open. */
+  flush(): void;
+
+  counters(): Promise<StoreCounters>;
+
+  messages(filter: MessageFilter, page: Page): Promise<MessagePage>;
+  message(id: string): Promise<MessageDetail | undefined>;
+  outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
+  deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
+  connectionEvents(filter: ConnectionEventFilter): Promise<readonly ConnectionEventRecord[]>;
+  outboxByStatus(): Promise<Readonly<Partial<Record<RowStatus, number>>>>;
+  /** Every stored state entry; read once at start. */
+  state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
+  totals(): Promise<StoreTotals>;
+}
+
+export interface StoreCounters {
+  readonly commits: number;
+  /** Participations in commits: intents executed. */
+  readonly intents: number;
+  readonly statements: number;
+  readonly checkpoints: number;
+}
+
+export interface Page {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export interface MessageFilter {
+  readonly channel?: string;
+  readonly status?: string;
+  readonly messageType?: string;
+  readonly controlId?: string;
+}
+
+/** Times are microseconds since the epoch. */
+export interface MessageSummary {
+  readonly id: string;
+  readonly channel: string;
+  readonly receivedAt: number;
+  readonly sourceType: string;
+  readonly controlId: string | null;
+  readonly messageType: string | null;
+  readonly status: Disposition;
+  readonly error: string | null;
+  readonly summary: string | null;
+  readonly metadata: string | null;
+  /** Latest timeline event. */
+  readonly event: string | null;
+}
+
+export interface MessagePage {
+  readonly total: number;
+  readonly messages: readonly MessageSummary[];
+}
+
+export interface MessageDetail extends MessageSummary {
+  readonly raw: string;
+  readonly rows: readonly {
+    readonly seq: number;
+    readonly stage: string;
+    readonly destination: string;
+    readonly handler: string | null;
+    readonly status: RowStatus;
+    readonly attempts: number;
+    readonly nextAttemptAt: number;
+    readonly lastError: string | null;
+  }[];
+  readonly events: readonly {
+    readonly at: number;
+    readonly event: string;
+    readonly destination: string | null;
+    readonly detail: string | null;
+  }[];
+}
+
+export interface OutboundPayload {
+  readonly seq: number;
+  readonly destination: string;
+  readonly status: RowStatus;
+  readonly payload: string;
+}
+
+export interface DeadLetterFilter {
+  readonly channel?: string;
+  readonly destination?: string;
+}
+
+export interface DeadLetter {
+  readonly seq: number;
+  readonly messageId: string;
+  readonly channel: string;
+  readonly destination: string;
+  readonly attempts: number;
+  readonly lastError: string | null;
+  readonly failedAt: number;
+  readonly controlId: string | null;
+  readonly messageType: string | null;
+  readonly receivedAt: number;
+  readonly summary: string | null;
+}
+
+export interface DeadLetterPage {
+  readonly total: number;
+  readonly deadLetters: readonly DeadLetter[];
+}
+
+export interface ConnectionEventFilter {
+  readonly connection?: string;
+  readonly kinds?: readonly string[];
+  /** Microseconds since the epoch. */
+  readonly since?: number;
+  readonly limit: number;
+}
+
+export interface ConnectionEventRecord extends ConnectionEventRow {
+  readonly id: number;
+}
+
+export interface StoreTotals {
+  readonly messages: number;
+  readonly events: number;
+  readonly sizeBytes: number;
+}

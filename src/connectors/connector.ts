@@ -7,6 +7,7 @@
  * disposition, no ACK content is made here.
  */
 import { EngineError, type EngineErrorOptions } from "../errors.ts";
+import type { Logger } from "../logging/logger.ts";
 
 /** One framed message as it came from the partner, before any decoding. */
 export interface ReceivedMessage {
@@ -74,6 +75,12 @@ export interface ConnectorContext {
   readonly name: string;
   /** Must not throw and must not block. */
   readonly onEvent: (event: ConnectionEvent) => void;
+  /** True when `MEFOR_ALLOW_INSECURE_TLS=1`: unverified TLS is built instead of refused. */
+  readonly allowInsecureTls?: boolean;
+  /** Where a poller says what it did with a file nobody will see as a message. */
+  readonly logger?: Logger;
+  /** Asked by pollers at each tick; absent means yes. A follower skips the tick. */
+  readonly isLeader?: () => boolean;
 }
 
 export interface Source {
@@ -152,7 +159,11 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** What a connector reaches or touches: for `[egress]` checks and the permission flag line. */
+/**
+ * What a connector reaches or touches: for `[egress]` checks and the permission flag line. `list`
+ * names the `[egress]` list that must allow it; empty where none does (what inbounds read, and
+ * certificate files).
+ */
 export type Reach =
   | { readonly kind: "net"; readonly list: string; readonly host: string; readonly port: number }
   | {

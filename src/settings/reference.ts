@@ -1,0 +1,31 @@
+import type { SectionSpec } from "./declaration.ts";
+
+export const reference = {
+  name: "reference",
+  help: "Keeping reference sets in step with their sources.",
+  keys: {
+    refresh_interval_seconds: {
+      type: "number",
+      unit: "seconds",
+      default: 3600,
+      min: 0,
+      exclusiveMin: true,
+      inEffect: false,
+      help: "Time between two looks at what is due.",
+    },
+    sync_on_startup: {
+      type: "boolean",
+      default: true,
+      inEffect: false,
+      help: "Read every set before listeners open.",
+    },
+    max_staleness_seconds: {
+      type: "number",
+      unit: "seconds",
+      default: 0,
+      min: 0,
+      inEffect: false,
+      help: "Reserved; 0 is off.",
+    },
+  },
+} as const satisfies SectionSpec;

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import {
+  catalogue,
+  loadSettings,
+  settingsReference,
+  settingsSummary,
+} from "../../src/settings/mod.ts";
+import { coerce } from "../../src/settings/coerce.ts";
+import { propertyName } from "../../src/settings/declaration.ts";
+import { nearest } from "../../src/settings/nearest.ts";
+
+Deno.test("catalogue: names are snake_case and unique, help is one sentence line", () => {
+  const names = catalogue.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  for (const { name, keys } of catalogue) {
+    assert.match(name, /^[a-z]+(_[a-z]+)*$/);
+    for (const [key, spec] of Object.entries(keys)) {
+      assert.match(key, /^[a-z0-9]+(_[a-z0-9]+)*$/, `${name}.${key}`);
+      assert.match(spec.help, /^[^\n]+\.$/, `${name}.${key}`);
+    }
+  }
+});
+
+Deno.test("catalogue: properties do not collide and every default passes its own rule", () => {
+  for (const { name, keys } of catalogue) {
+    const properties = Object.entries(keys).map(([key, spec]) => propertyName(key, spec));
+    assert.equal(new Set(properties).size, properties.length, name);
+    for (const [key, spec] of Object.entries(keys)) {
+      if (spec.type === "tables" || spec.default === undefined) continue;
+      assert.ok(coerce(spec, spec.default, "toml").ok, `${name}.${key}`);
+      assert.ok(!spec.secret, `${name}.${key}: a secret has no default`);
+    }
+  }
+});
+
+Deno.test("propertyName() turns seconds into milliseconds and nothing else", () => {
+  const base = { help: "x.", inEffect: true };
+  const seconds = { ...base, type: "number", unit: "seconds" } as const;
+  assert.equal(propertyName("retry_backoff_seconds", seconds), "retryBackoffMs");
+  assert.equal(propertyName("connect_timeout", seconds), "connectTimeoutMs");
+  assert.equal(propertyName("warn_days", { ...base, type: "integer", unit: "days" }), "warnDays");
+});
+
+Deno.test("settingsReference() has a row for every key", () => {
+  const page = settingsReference();
+  for (const { name, keys } of catalogue) {
+    assert.ok(page.includes(`## [${name}]`));
+    for (const key of Object.keys(keys)) assert.ok(page.includes(`| \`${key}\` |`), key);
+  }
+});
+
+Deno.test("settingsSummary() shows what was set, in the key's unit, secrets masked", () => {
+  const loaded = loadSettings({
+    env: { MEFOR_STORE_PASSWORD: "hunter2", MEFOR_DELIVERY_RETRY_BACKOFF_SECONDS: "1.5" },
+    flags: { "ai.environment": "dev" },
+  });
+  assert.deepEqual(settingsSummary(loaded), [
+    "store.password = *** (environment)",
+    'ai.environment = "dev" (flag)',
+    'ai.data_class = "synthetic" (derived)',
+    "ai.production = false (derived)",
+    "delivery.retry_backoff_seconds = 1.5 (environment)",
+  ]);
+});
+
+Deno.test("nearest() finds typos and stays silent on strangers", () => {
+  const words = ["store", "api", "logging", "retry_max_attempts"];
+  assert.equal(nearest("stroe", words), "store");
+  assert.equal(nearest("Loging", words), "logging");
+  assert.equal(nearest("retry_attempts", words), "retry_max_attempts");
+  assert.equal(nearest("zebra", words), undefined);
+});

@@ -1,0 +1,101 @@
+/**
+ * A first look at a message: its MSH and nothing else.
+ *
+ * Intake calls this once for every message before it commits, so it costs about a microsecond and
+ * answers with values: an unreadable message is a case, not a failure of ours.
+ */
+import { type Delimiters, findMsh, readDelimiters } from "./delimiters.ts";
+import { unescape } from "./escapes.ts";
+import { nthPart } from "./parts.ts";
+
+/** What intake needs of an MSH. Undefined where empty. Raw unless told. */
+export interface Header {
+  readonly delimiters: Delimiters;
+  /** MSH-3. */
+  readonly sendingApplication: string | undefined;
+  /** MSH-4. */
+  readonly sendingFacility: string | undefined;
+  /** MSH-5. */
+  readonly receivingApplication: string | undefined;
+  /** MSH-6. */
+  readonly receivingFacility: string | undefined;
+  /** MSH-9: `ADT^A01^ADT_A01`. */
+  readonly messageType: string | undefined;
+  /** MSH-9.1, unescaped. */
+  readonly messageCode: string | undefined;
+  /** MSH-9.2, unescaped. */
+  readonly triggerEvent: string | undefined;
+  /** MSH-10. */
+  readonly controlId: string | undefined;
+  /** MSH-11: `P`, `T`, `P^T`. */
+  readonly processingId: string | undefined;
+  /** MSH-12: `2.5.1`, `2.5^USA`. */
+  readonly versionId: string | undefined;
+  /** MSH-18, all repetitions. */
+  readonly characterSet: string | undefined;
+}
+
+/** Why a text is no message; short enough for MSA-3. */
+export type HeaderFailure = "empty message" | "no MSH" | "unreadable delimiters";
+
+export type HeaderPeek =
+  | { readonly ok: true; readonly header: Header }
+  | { readonly ok: false; readonly failure: HeaderFailure };
+
+/**
+ * Reads the MSH a message begins with. Blanks and one BOM before it are allowed; line ends may be
+ * CR, LF or CRLF. Missing encoding characters are taken to be the usual ones.
+ */
+export function peekHeader(text: string): HeaderPeek {
+  const start = findMsh(text);
+  if (start < 0) return { ok: false, failure: isBlank(text) ? "empty message" : "no MSH" };
+  const delimiters = readDelimiters(text, start);
+  if (delimiters === undefined) return { ok: false, failure: "unreadable delimiters" };
+
+  // Index n holds MSH-(n+1): the separator itself is MSH-1.
+  const fields = firstLine(text, start).split(delimiters.field, 18);
+  const messageType = fields[8] || undefined;
+  return {
+    ok: true,
+    header: {
+      delimiters,
+      sendingApplication: fields[2] || undefined,
+      sendingFacility: fields[3] || undefined,
+      receivingApplication: fields[4] || undefined,
+      receivingFacility: fields[5] || undefined,
+      messageType,
+      messageCode: messageType && component(messageType, 1, delimiters),
+      triggerEvent: messageType && component(messageType, 2, delimiters),
+      controlId: fields[9] || undefined,
+      processingId: fields[10] || undefined,
+      versionId: fields[11] || undefined,
+      characterSet: fields[17] || undefined,
+    },
+  };
+}
+
+/**
+ * True for a message that is itself an acknowledgement (MSH-9.1 `ACK`). We never ACK an ACK: two
+ * engines that did would answer each other for ever.
+ */
+export function isAcknowledgement(header: Header): boolean {
+  return header.messageCode === "ACK";
+}
+
+/** The MSH line without its line end. */
+function firstLine(text: string, start: number): string {
+  const end = text.indexOf("\r", start);
+  const line = end < 0 ? text.slice(start) : text.slice(start, end);
+  const lineFeed = line.indexOf("\n");
+  return lineFeed < 0 ? line : line.slice(0, lineFeed);
+}
+
+function component(field: string, n: number, delimiters: Delimiters): string | undefined {
+  const first = nthPart(field, delimiters.repetition, 1) ?? "";
+  const part = nthPart(first, delimiters.component, n);
+  return part ? unescape(part, delimiters) || undefined : undefined;
+}
+
+function isBlank(text: string): boolean {
+  return text.trim() === "";
+}

@@ -1,0 +1,12 @@
+/**
+ * One HL7 v2 message: delimiters, segments, paths, escapes, acknowledgements, character sets.
+ *
+ * Upstream stand connectors and intake with bytes and text; downstream the pipeline, authors (who
+ * get `Message` inside the sandbox, through `surface.ts`) and the validation beside us. No I/O, no
+ * rows, no transport and no policy belong here.
+ */
+export * from "./acknowledgement.ts";
+export * from "./charset.ts";
+export * from "./header.ts";
+export * from "./normalise.ts";
+export * from "./surface.ts";

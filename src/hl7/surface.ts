@@ -1,0 +1,15 @@
+/**
+ * What of this room runs inside author code's realm: ECMAScript alone, no web API, no engine.
+ *
+ * `authoring/` re-exports it as part of "messagefoundry". A file reachable from here must not import
+ * `charset.ts` or anything outside this room but `src/errors.ts`.
+ */
+export { type FieldValue, segmentsMax } from "./body.ts";
+export { type Delimiters, makeDelimiters, standardDelimiters } from "./delimiters.ts";
+export * from "./errors.ts";
+export { escape, unescape } from "./escapes.ts";
+export { SegmentGroup } from "./group.ts";
+export { Message } from "./message.ts";
+export type { FieldPath, Path } from "./path.ts";
+export { Segment } from "./segment.ts";
+export type { SegmentFields } from "./segment_fields.ts";

@@ -1,5 +1,5 @@
 /**
- * The segments of one message, split when first needed and joined again only where touched.
+ * The segments of one message, split when first needed and rebuilt only where touched.
  *
  * `Message`, `Segment` and `SegmentGroup` are views on one `MessageBody`; nothing else in the
  * engine uses it but the validation walk. An untouched body returns the very text it came from.
@@ -13,7 +13,7 @@ import {
 } from "./delimiters.ts";
 import { Hl7PathError, Hl7SyntaxError } from "./errors.ts";
 import { escape, escapeGrowthMax, type GrowthBudget, unescape } from "./escapes.ts";
-import { readPart, writePart } from "./parts.ts";
+import { nthPart, readPart, replacePart, writePart } from "./parts.ts";
 import type { Address, FieldAddress } from "./path.ts";
 
 /** A value to write: text, or the parts of what the path addresses. */
@@ -22,14 +22,18 @@ export type FieldValue = string | readonly string[];
 /** Segments the engine admits in one message; the same bound holds for what authors add. */
 export const segmentsMax = 10_000;
 
-/** One segment. `fields[n]` is field n, in MSH too: `["MSH", "|", "^~\\&", "LAB"]`. */
+/** A segment read oftener than this is split: finding a field costs a little less than that. */
+const readsBeforeSplit = 4;
+
+/** One segment of one message. */
 export class SegmentRecord {
   readonly id: string;
-  /** The segment as text without CR; undefined while `fields` is ahead of it. */
-  line: string | undefined;
-  fields: string[] | undefined;
-  /** True while a copy of the message reads the same `fields`. */
-  isShared = false;
+  /** The segment as text, without CR. */
+  line: string;
+  /** What `line` splits into, once asked for often enough; never changed in place. */
+  fields: readonly string[] | undefined;
+  /** How often a field was read without splitting the line. */
+  reads = 0;
   isRemoved = false;
 
   constructor(id: string, line: string) {
@@ -93,14 +97,18 @@ export class MessageBody implements GrowthBudget {
     return undefined;
   }
 
-  /** The raw fields of a segment; field n stands at index n. */
+  /** The raw fields; field n at index n, in MSH too: `["MSH", "|", "^~\\&", "LAB"]`. */
   fieldsOf(record: SegmentRecord): readonly string[] {
     return record.fields ??= splitFields(record, this.delimiters.field);
   }
 
   /** The raw text of one field, "" when absent. */
   rawField(record: SegmentRecord, field: number): string {
-    return this.fieldsOf(record)[field] ?? "";
+    const isSplit = record.fields !== undefined || record.reads++ >= readsBeforeSplit;
+    if (isSplit) return this.fieldsOf(record)[field] ?? "";
+    const separator = this.delimiters.field;
+    if (field === 1 && isHeaderSegment(record.id)) return separator;
+    return nthPart(record.line, separator, tokenOf(record, field)) ?? "";
   }
 
   /** Reads what `address` names in `record`; undefined when absent or empty. */
@@ -233,18 +241,15 @@ export class MessageBody implements GrowthBudget {
   /** A body that shares what was parsed so far; writing to either leaves the other alone. */
   copy(): MessageBody {
     const copy = new MessageBody(this.encode());
-    if (this.#records !== undefined) copy.#records = this.#records.map(shareRecord);
+    if (this.#records !== undefined) copy.#records = this.#records.map(copyRecord);
     return copy;
   }
 
   /** The message as text; every segment of a touched one ends with CR. */
   encode(): string {
     if (this.#text !== undefined) return this.#text;
-    const separator = this.delimiters.field;
     let text = "";
-    for (const record of this.records) {
-      text += (record.line ??= joinFields(record, separator)) + "\r";
-    }
+    for (const record of this.records) text += record.line + "\r";
     this.#start = 0;
     return this.#text = text;
   }
@@ -274,15 +279,10 @@ export class MessageBody implements GrowthBudget {
   }
 
   #replaceField(record: SegmentRecord, field: number, raw: string): void {
-    let fields = this.fieldsOf(record) as string[];
-    if ((fields[field] ?? "") === raw) return;
-    if (record.isShared) {
-      fields = record.fields = fields.slice();
-      record.isShared = false;
-    }
-    while (fields.length < field) fields.push("");
-    fields[field] = raw;
-    record.line = undefined;
+    if (this.rawField(record, field) === raw) return;
+    record.line = replacePart(record.line, this.delimiters.field, tokenOf(record, field), raw);
+    record.fields = undefined;
+    record.reads = 0;
     if (this.#records === undefined) this.#split();
     this.#text = undefined;
   }
@@ -342,16 +342,15 @@ export function isHeaderSegment(id: string): boolean {
   return id === "MSH" || id === "FHS" || id === "BHS";
 }
 
-function splitFields(record: SegmentRecord, separator: string): string[] {
-  const fields = (record.line as string).split(separator);
+function splitFields(record: SegmentRecord, separator: string): readonly string[] {
+  const fields = record.line.split(separator);
   if (isHeaderSegment(record.id)) fields.splice(1, 0, separator);
   return fields;
 }
 
-function joinFields(record: SegmentRecord, separator: string): string {
-  const fields = record.fields as string[];
-  if (!isHeaderSegment(record.id)) return fields.join(separator);
-  return record.id + separator + fields.slice(2).join(separator);
+/** Which delimited token of its line holds field n, from 1; a header's separator is none. */
+function tokenOf(record: SegmentRecord, field: number): number {
+  return isHeaderSegment(record.id) ? field : field + 1;
 }
 
 /** A line that does not begin with three characters and the separator has no id: "". */
@@ -359,10 +358,9 @@ function segmentId(line: string, separator: string): string {
   return line.length === 3 || line[3] === separator ? line.slice(0, 3) : "";
 }
 
-function shareRecord(record: SegmentRecord): SegmentRecord {
-  const copy = new SegmentRecord(record.id, record.line as string);
+function copyRecord(record: SegmentRecord): SegmentRecord {
+  const copy = new SegmentRecord(record.id, record.line);
   copy.fields = record.fields;
-  copy.isShared = record.isShared = record.fields !== undefined;
   return copy;
 }
 

@@ -52,24 +52,24 @@ export function peekHeader(text: string): HeaderPeek {
   const delimiters = readDelimiters(text, start);
   if (delimiters === undefined) return { ok: false, failure: "unreadable delimiters" };
 
-  // Index n holds MSH-(n+1): the separator itself is MSH-1.
-  const fields = firstLine(text, start).split(delimiters.field, 18);
-  const messageType = fields[8] || undefined;
+  const msh = firstLine(text, start);
+  const ends = fieldEnds(msh, delimiters.field);
+  const messageType = fieldAt(msh, ends, 9);
   return {
     ok: true,
     header: {
       delimiters,
-      sendingApplication: fields[2] || undefined,
-      sendingFacility: fields[3] || undefined,
-      receivingApplication: fields[4] || undefined,
-      receivingFacility: fields[5] || undefined,
+      sendingApplication: fieldAt(msh, ends, 3),
+      sendingFacility: fieldAt(msh, ends, 4),
+      receivingApplication: fieldAt(msh, ends, 5),
+      receivingFacility: fieldAt(msh, ends, 6),
       messageType,
       messageCode: messageType && component(messageType, 1, delimiters),
       triggerEvent: messageType && component(messageType, 2, delimiters),
-      controlId: fields[9] || undefined,
-      processingId: fields[10] || undefined,
-      versionId: fields[11] || undefined,
-      characterSet: fields[17] || undefined,
+      controlId: fieldAt(msh, ends, 10),
+      processingId: fieldAt(msh, ends, 11),
+      versionId: fieldAt(msh, ends, 12),
+      characterSet: fieldAt(msh, ends, 18),
     },
   };
 }
@@ -80,6 +80,26 @@ export function peekHeader(text: string): HeaderPeek {
  */
 export function isAcknowledgement(header: Header): boolean {
   return header.messageCode === "ACK";
+}
+
+/** Where the fields of an MSH end: index n is the end of MSH-(n+1), up to MSH-18. */
+function fieldEnds(msh: string, separator: string): readonly number[] {
+  const ends: number[] = [];
+  let at = 3; // The separator after "MSH" is MSH-1.
+  while (at >= 0 && ends.length < 18) {
+    ends.push(at);
+    at = msh.indexOf(separator, at + 1);
+  }
+  ends.push(at < 0 ? msh.length : at);
+  return ends;
+}
+
+/** MSH-n, for n from 3. */
+function fieldAt(msh: string, ends: readonly number[], n: number): string | undefined {
+  const end = ends[n - 1];
+  if (end === undefined) return undefined;
+  const start = (ends[n - 2] as number) + 1;
+  return end > start ? msh.slice(start, end) : undefined;
 }
 
 /** The MSH line without its line end. */

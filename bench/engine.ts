@@ -1,0 +1,112 @@
+/**
+ * Starts the engine on a bundle made for one profile.
+ *
+ * Upstream: `target.ts`. Downstream: the engine process, its `/health` and its `/stats`. The
+ * bundle's text comes from `engine_bundle.ts`; the command line stands here and nowhere else.
+ */
+import { fileURLToPath } from "node:url";
+import { Child } from "./child.ts";
+import { bundleFiles } from "./engine_bundle.ts";
+import { freePorts } from "./machine.ts";
+import type { StoreTotals, Target, TargetOptions } from "./target.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+const START_LIMIT_MS = 120_000;
+const REQUEST_LIMIT_MS = 10_000;
+const POLL_MS = 100;
+
+/** Starts the engine and waits until it is healthy and listens. @throws {Error} when it is not. */
+export async function startEngine(options: TargetOptions): Promise<Target> {
+  const { directory, inboundPorts } = options;
+  const apiPort = freePorts(1)[0]!;
+  for (const [name, text] of Object.entries(bundleFiles({ ...options, apiPort }))) {
+    const path = `${directory}/${name}`;
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    await Deno.writeTextFile(path, text);
+  }
+  const child = new Child({ ...engineCommand(directory), name: "engine", isMute: true });
+  try {
+    await waitFor(child, () => isHealthy(apiPort));
+    // Listeners are bound in no particular order; the sender is stopped by the first missing one.
+    for (const port of inboundPorts) await waitFor(child, () => accepts(port));
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+  return {
+    pid: child.pid,
+    get errors() {
+      return child.errors;
+    },
+    stats: () => readTotals(apiPort),
+    [Symbol.asyncDispose]: () => child.stop(),
+  };
+}
+
+/** The engine's command line under narrow permissions: one directory, loopback, `MEFOR_*`. */
+function engineCommand(directory: string) {
+  return {
+    flags: [
+      "--cached-only",
+      "--frozen",
+      "--allow-net=127.0.0.1",
+      `--allow-read=${root},${directory}`,
+      `--allow-write=${directory}`,
+      "--allow-env=MEFOR_*",
+      "--ignore-env",
+    ],
+    module: `${root}main.ts`,
+    args: [
+      "serve",
+      ...["--config", directory],
+      ...["--service-config", `${directory}/messagefoundry.toml`],
+      ...["--env", "dev"],
+    ],
+    cwd: directory,
+  };
+}
+
+async function waitFor(child: Child, isTrue: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + START_LIMIT_MS;
+  while (!await isTrue()) {
+    if (child.hasEnded) throw new Error(`The engine ended at start: ${child.errors}`);
+    if (performance.now() > deadline) {
+      throw new Error(`The engine did not start in ${START_LIMIT_MS} ms: ${child.errors}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+async function isHealthy(apiPort: number): Promise<boolean> {
+  try {
+    const response = await request(apiPort, "/health");
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads the store's counters; undefined when this engine does not report them. */
+async function readTotals(apiPort: number): Promise<StoreTotals | undefined> {
+  const response = await request(apiPort, "/stats");
+  const { diagnostics } = await response.json();
+  const { commits, statements, fsyncs } = diagnostics ?? {};
+  const isComplete = [commits, statements, fsyncs].every((total) => typeof total === "number");
+  return isComplete ? { commits, statements, fsyncs } : undefined;
+}
+
+function request(apiPort: number, path: string): Promise<Response> {
+  const signal = AbortSignal.timeout(REQUEST_LIMIT_MS);
+  return fetch(`http://127.0.0.1:${apiPort}${path}`, { signal });
+}

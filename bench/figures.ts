@@ -1,0 +1,113 @@
+/**
+ * Turns the logs and readings of a reconciled run into the figures of the table. Pure.
+ *
+ * Upstream: `run.ts`. Downstream: `report.ts`. Costs are divided by all messages sent while
+ * measuring, and are read after the queue has drained, so that no message's cost is left out.
+ */
+import type { ArrivalLog, SentLog } from "./columns.ts";
+import type { Usage } from "./machine.ts";
+import type { Profile } from "./profiles.ts";
+import { percentile } from "./reconcile.ts";
+import type { StoreTotals } from "./target.ts";
+
+/** p50 and p99 in milliseconds. */
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Figures of one run; "a message" is one message sent, whatever its fan-out. */
+export interface Figures {
+  readonly messages: number;
+  /** Messages that reached all their lanes while sending lasted, per second. */
+  readonly deliveredPerSecond: number;
+  /** Messages over the time from the first send to the last arrival, per second. */
+  readonly sustainedPerSecond: number;
+  readonly acknowledgedPerSecond: number;
+  /** Messages acknowledged or under way but not yet everywhere when sending ended. */
+  readonly backlogAtEnd: number;
+  /** Draining that backlog, messages per second; undefined for a backlog too small to time. */
+  readonly drainPerSecond: number | undefined;
+  readonly ack: Latency;
+  /** First byte sent to arrival at the last lane. */
+  readonly endToEnd: Latency;
+  readonly cpuSecondsPerThousand: number;
+  /** Processors in use on average while sending lasted. */
+  readonly cpuLoad: number;
+  readonly peakMemoryMb: number;
+  readonly commitsPerMessage: number | undefined;
+  readonly statementsPerMessage: number | undefined;
+  readonly fsyncsPerMessage: number | undefined;
+}
+
+/** What a target showed at one moment. */
+export interface Reading {
+  readonly usage: Usage;
+  readonly totals: StoreTotals | undefined;
+}
+
+export interface Measurement {
+  readonly profile: Profile;
+  readonly sent: SentLog;
+  readonly arrivals: ArrivalLog;
+  /** Arrival at the last lane, by sent row. */
+  readonly arrivedAt: Float64Array;
+  /** Rows of the sent log that were measured: `[firstRow, endRow)`. */
+  readonly firstRow: number;
+  readonly endRow: number;
+  readonly startedAt: number;
+  readonly sendingEndedAt: number;
+  readonly before: Reading;
+  readonly atEndOfSending: Reading;
+  readonly after: Reading;
+}
+
+const DRAIN_MESSAGES_MIN = 1_000;
+
+/** Computes the figures of a run all of whose messages reconcile. */
+export function figuresOf(measurement: Measurement): Figures {
+  const { sent, firstRow, endRow, startedAt, sendingEndedAt, before, after } = measurement;
+  const messages = endRow - firstRow;
+  const arrivedAt = measurement.arrivedAt.subarray(firstRow, endRow);
+  const sentAt = sent.sentAt.subarray(firstRow, endRow);
+  const ackAt = sent.ackAt.subarray(firstRow, endRow);
+  const sendingSeconds = (sendingEndedAt - startedAt) / 1000;
+  const lastArrivalAt = arrivedAt.reduce((last, at) => Math.max(last, at), 0);
+  const inTime = count(arrivedAt, (at) => at <= sendingEndedAt);
+  const backlogAtEnd = messages - inTime;
+  const perMessage = (of: (totals: StoreTotals) => number) =>
+    before.totals === undefined || after.totals === undefined
+      ? undefined
+      : (of(after.totals) - of(before.totals)) / messages;
+
+  return {
+    messages,
+    deliveredPerSecond: inTime / sendingSeconds,
+    sustainedPerSecond: messages / ((lastArrivalAt - startedAt) / 1000),
+    acknowledgedPerSecond: count(ackAt, (at) => at <= sendingEndedAt) / sendingSeconds,
+    backlogAtEnd,
+    drainPerSecond: backlogAtEnd < DRAIN_MESSAGES_MIN
+      ? undefined
+      : backlogAtEnd / ((lastArrivalAt - sendingEndedAt) / 1000),
+    ack: latency(sentAt, ackAt),
+    endToEnd: latency(sentAt, arrivedAt),
+    cpuSecondsPerThousand: (after.usage.cpuSeconds - before.usage.cpuSeconds) / messages * 1000,
+    cpuLoad: (measurement.atEndOfSending.usage.cpuSeconds - before.usage.cpuSeconds) /
+      sendingSeconds,
+    peakMemoryMb: after.usage.peakMemoryMb,
+    commitsPerMessage: perMessage((totals) => totals.commits),
+    statementsPerMessage: perMessage((totals) => totals.statements),
+    fsyncsPerMessage: perMessage((totals) => totals.fsyncs),
+  };
+}
+
+function latency(from: Float64Array, to: Float64Array): Latency {
+  const took = to.map((at, row) => at - from[row]!);
+  return { p50Ms: percentile(took, 0.5) ?? NaN, p99Ms: percentile(took, 0.99) ?? NaN };
+}
+
+function count(values: Float64Array, matches: (value: number) => boolean): number {
+  let found = 0;
+  for (const value of values) if (matches(value)) found++;
+  return found;
+}

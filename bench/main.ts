@@ -1,0 +1,115 @@
+/**
+ * `deno task bench`: runs named profiles against the engine and the reference loop.
+ *
+ * Upstream: a person or a pipeline. Downstream: a table on standard output, JSON in a file, exit
+ * code 1 when a run has no rate. Needs all permissions because this runtime guards `/proc`; the
+ * processes under load get their own narrow flags.
+ */
+import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
+import { describeMachine, measureSyncTime } from "./machine.ts";
+import { type Profile, profiles, selectProfiles } from "./profiles.ts";
+import { json, type Report, table } from "./report.ts";
+import { run, type RunResult } from "./run.ts";
+import type { Synchronous, TargetKind } from "./target.ts";
+
+const USAGE = `deno task bench [--profile NAME]... [--target engine|reference|both] [--seconds N]
+  [--warm-up N] [--count N] [--sources N]
+  [--synchronous full|normal] [--json FILE] [--directory DIR] [--list]`;
+
+interface Options {
+  readonly profiles: readonly Profile[];
+  readonly targets: readonly TargetKind[];
+  readonly synchronous: Synchronous;
+  readonly directory: string;
+  readonly jsonFile: string | undefined;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args);
+  if (options === undefined) return 0;
+  await Deno.mkdir(options.directory, { recursive: true });
+  const runs: RunResult[] = [];
+  const report: Report = {
+    machine: describeMachine(),
+    startedAt: new Date().toISOString(),
+    syncTime: await measureSyncTime(options.directory),
+    runs,
+  };
+  for (const profile of options.profiles) {
+    for (const kind of options.targets) {
+      console.error(`${profile.name} ${kind}: ${profile.title}`);
+      const { synchronous, directory } = options;
+      runs.push(await run({ profile, kind, synchronous, directory }));
+    }
+  }
+  console.log(table(report));
+  if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
+  return runs.every(({ figures }) => figures !== undefined) ? 0 : 1;
+}
+
+function readOptions(args: readonly string[]): Options | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      profile: { type: "string", multiple: true, default: [] },
+      target: { type: "string", default: "both" },
+      seconds: { type: "string" },
+      "warm-up": { type: "string" },
+      count: { type: "string" },
+      sources: { type: "string" },
+      synchronous: { type: "string", default: "full" },
+      json: { type: "string" },
+      directory: { type: "string" },
+      list: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.list || values.help) {
+    if (values.help) console.log(USAGE);
+    for (const { name, title } of profiles) console.log(`${name.padEnd(12)} ${title}`);
+    return undefined;
+  }
+  const seconds = positive(values.seconds, "seconds");
+  const warmUpSeconds = positive(values["warm-up"], "warm-up");
+  const count = positive(values.count, "count");
+  const sources = positive(values.sources, "sources");
+  const chosen = selectProfiles(values.profile).map((profile) => ({
+    ...profile,
+    seconds: seconds ?? profile.seconds,
+    warmUpSeconds: warmUpSeconds ?? profile.warmUpSeconds,
+    count: count ?? profile.count,
+    sources: sources ?? profile.sources,
+  }));
+  return {
+    profiles: chosen,
+    targets: values.target === "both"
+      ? ["reference", "engine"]
+      : [oneOf(values.target, ["reference", "engine"], "target")],
+    synchronous: oneOf(values.synchronous, ["full", "normal"], "synchronous"),
+    // Below the project, not in the system's temporary directory: that may not be a disk.
+    directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),
+    jsonFile: values.json,
+  };
+}
+
+function positive(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`Cannot use --${name} "${text}": it wants a number above 0`);
+  return value;
+}
+
+function oneOf<Word extends string>(text: string, words: readonly Word[], name: string): Word {
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new Error(`Cannot use --${name} "${text}": it wants ${words.join(" or ")}`);
+}
+
+try {
+  Deno.exit(await main(Deno.args));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  console.error(USAGE);
+  Deno.exit(2);
+}

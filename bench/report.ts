@@ -1,0 +1,106 @@
+/**
+ * The table and the JSON of all runs. Pure.
+ *
+ * Upstream: `main.ts`. Downstream: a person, or a file that another run is compared with.
+ */
+import type { Figures } from "./figures.ts";
+import type { SyncTime } from "./machine.ts";
+import type { RunResult } from "./run.ts";
+
+/** All runs of one invocation. */
+export interface Report {
+  readonly machine: string;
+  readonly startedAt: string;
+  readonly syncTime: SyncTime;
+  readonly runs: readonly RunResult[];
+}
+
+const NOTHING = "-";
+
+interface Column {
+  readonly title: string;
+  readonly cell: (result: RunResult, report: Report) => string;
+}
+
+const columns: readonly Column[] = [
+  { title: "profile", cell: ({ profile }) => profile.name },
+  { title: "target", cell: ({ kind }) => kind },
+  { title: "bytes", cell: ({ profile }) => String(profile.messageBytes) },
+  { title: "ordering", cell: () => "fifo" },
+  { title: "lanes", cell: ({ profile }) => String(profile.lanes) },
+  { title: "fan-out", cell: ({ profile }) => String(profile.fanOut) },
+  { title: "sync", cell: ({ synchronous }) => synchronous },
+  { title: "fsync us p50/p99", cell: (_, { syncTime }) => whole(syncTime.p50Us, syncTime.p99Us) },
+  { title: "delivered/s", cell: figure(({ deliveredPerSecond }) => whole(deliveredPerSecond)) },
+  { title: "sustained/s", cell: figure(({ sustainedPerSecond }) => whole(sustainedPerSecond)) },
+  { title: "of reference", cell: shareOfReference },
+  { title: "ACK ms p50/p99", cell: figure(({ ack }) => tenths(ack.p50Ms, ack.p99Ms)) },
+  { title: "e2e ms p50/p99", cell: figure(({ endToEnd: e }) => tenths(e.p50Ms, e.p99Ms)) },
+  { title: "backlog", cell: figure(({ backlogAtEnd }) => String(backlogAtEnd)) },
+  { title: "drain/s", cell: figure(({ drainPerSecond }) => optional(drainPerSecond, 0)) },
+  { title: "commits", cell: figure(({ commitsPerMessage }) => optional(commitsPerMessage, 3)) },
+  { title: "statements", cell: figure((f) => optional(f.statementsPerMessage, 2)) },
+  { title: "fsyncs", cell: figure(({ fsyncsPerMessage }) => optional(fsyncsPerMessage, 3)) },
+  { title: "CPU s/1000", cell: figure((f) => f.cpuSecondsPerThousand.toFixed(3)) },
+  { title: "MB peak", cell: figure(({ peakMemoryMb }) => whole(peakMemoryMb)) },
+  { title: "messages", cell: figure(({ messages }) => String(messages)) },
+];
+
+/** Lays out one line a run; a run that does not reconcile has no figures but a reason below. */
+export function table(report: Report): string {
+  const rows = report.runs.map((result) => columns.map(({ cell }) => cell(result, report)));
+  const titles = columns.map(({ title }) => title);
+  const widths = titles.map((title, index) =>
+    Math.max(title.length, ...rows.map((row) => row[index]!.length))
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, index) =>
+      index < 2 ? cell.padEnd(widths[index]!) : cell.padStart(widths[index]!)
+    )
+      .join("  ").trimEnd();
+  const reasons = report.runs.flatMap(({ profile, kind, reason }) =>
+    reason === undefined ? [] : [`${profile.name} ${kind}: ${reason}`]
+  );
+  return [report.machine, line(titles), ...rows.map(line), ...reasons].join("\n");
+}
+
+/** Engine's rate over the reference loop's in the same invocation and profile; undefined alone. */
+export function ratio(report: Report, profile: string): number | undefined {
+  const rateOf = (kind: string) =>
+    report.runs.find((result) => result.profile.name === profile && result.kind === kind)
+      ?.figures?.sustainedPerSecond;
+  const engine = rateOf("engine"), reference = rateOf("reference");
+  return engine === undefined || reference === undefined ? undefined : engine / reference;
+}
+
+/** Everything the table shows and more, for a file. */
+export function json(report: Report): string {
+  const ratios = Object.fromEntries(report.runs.flatMap(({ profile }) => {
+    const share = ratio(report, profile.name);
+    return share === undefined ? [] : [[profile.name, share]];
+  }));
+  return JSON.stringify({ ...report, ratios }, null, 2) + "\n";
+}
+
+function shareOfReference(result: RunResult, report: Report): string {
+  const share = result.kind === "engine" ? ratio(report, result.profile.name) : undefined;
+  // An open loop offers both the same rate: a share of it says nothing.
+  if (share === undefined || result.profile.ratePerSecond > 0) return NOTHING;
+  return `${Math.round(share * 100)} %`;
+}
+
+function figure(cell: (figures: Figures) => string): Column["cell"] {
+  return ({ figures }) => figures === undefined ? NOTHING : cell(figures);
+}
+
+function optional(value: number | undefined, digits: number): string {
+  return value === undefined ? NOTHING : value.toFixed(digits);
+}
+
+function whole(...values: readonly number[]): string {
+  return values.map((value) => value.toFixed(0)).join("/");
+}
+
+function tenths(...values: readonly number[]): string {
+  return values.map((value) => value < 100 ? value.toFixed(1) : value.toFixed(0)).join("/");
+}

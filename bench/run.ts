@@ -1,0 +1,207 @@
+/**
+ * One run: starts target, sender and sink, warms up, measures, drains, stops, reconciles.
+ *
+ * Upstream: `main.ts`. Downstream: a `RunResult` for `report.ts`. Every wait has a limit; every
+ * process is stopped by its handle, whatever happens.
+ */
+import { fileURLToPath } from "node:url";
+import { Child, type ChildEvent } from "./child.ts";
+import { loadArrivals, loadSent } from "./columns.ts";
+import { freePorts, readUsage, type Usage } from "./machine.ts";
+import { inboundOfSource, lanesOfInbound, type Profile } from "./profiles.ts";
+import { FACILITY_MAPPED } from "./messages.ts";
+import { complaint, type Findings, reconcile } from "./reconcile.ts";
+import { type Figures, figuresOf } from "./figures.ts";
+import type { SenderPlan } from "./sender.ts";
+import type { SinkPlan } from "./sink.ts";
+import { startTarget, type StoreTotals, type Synchronous, type TargetKind } from "./target.ts";
+
+export interface RunOptions {
+  readonly profile: Profile;
+  readonly kind: TargetKind;
+  readonly synchronous: Synchronous;
+  /** Parent of the run's own directory; on the disk under test. */
+  readonly directory: string;
+}
+
+/** What one run gave; without `figures` it has no rate and `reason` says why. */
+export interface RunResult {
+  readonly profile: Profile;
+  readonly kind: TargetKind;
+  readonly synchronous: Synchronous;
+  readonly findings?: Findings;
+  readonly figures?: Figures;
+  readonly reason?: string;
+}
+
+interface Processes {
+  readonly sender: Child;
+  readonly sink: Child;
+}
+
+/** What was seen when measuring began or ended. */
+interface Reading {
+  readonly usage: Usage;
+  readonly totals: StoreTotals | undefined;
+}
+
+const CHILD_LIMIT_MS = 20_000;
+const CONNECT_LIMIT_MS = 30_000;
+/** Time after the last expected arrival in which a late duplicate still counts. */
+const SETTLE_MS = 300;
+/** Floor of the drain's limit; a backlog gets as long again as sending took, and 1 ms a message. */
+const DRAIN_LIMIT_MS = 60_000;
+
+/** Carries out one run; a failure of any process is a result without figures, not an exception. */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { profile, kind, synchronous } = options;
+  const directory = await Deno.makeTempDir({ dir: options.directory, prefix: `${profile.name}-` });
+  try {
+    return { profile, kind, synchronous, ...await measure({ ...options, directory }) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { profile, kind, synchronous, reason };
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function measure(
+  { profile, kind, synchronous, directory }: RunOptions,
+): Promise<Pick<RunResult, "findings" | "figures" | "reason">> {
+  const epochMs = Date.now();
+  const ports = freePorts(profile.inbounds + profile.lanes);
+  const inboundPorts = ports.slice(0, profile.inbounds);
+  const lanePorts = ports.slice(profile.inbounds);
+  const data = `${directory}/data`;
+  await Deno.mkdir(data);
+
+  const sinkPlan: SinkPlan = {
+    ports: lanePorts,
+    epochMs,
+    logFile: `${directory}/arrivals`,
+    ...(kind === "engine" ? { expectedFacility: FACILITY_MAPPED } : {}),
+  };
+  const senderPlan: SenderPlan = {
+    ports: Array.from(
+      { length: profile.sources },
+      (_, source) => inboundPorts[inboundOfSource(profile, source)]!,
+    ),
+    depth: profile.depth,
+    messageBytes: profile.messageBytes,
+    epochMs,
+    logFile: `${directory}/sent`,
+  };
+  await using sink = startChild("sink", { plan: sinkPlan, directory });
+  await sink.next("ready", CHILD_LIMIT_MS);
+  if (!profile.isBacklog) await listen(sink);
+  await using target = await startTarget(kind, {
+    profile,
+    directory: data,
+    inboundPorts,
+    lanePorts,
+    synchronous,
+  });
+  await using sender = startChild("sender", { plan: senderPlan, directory });
+  await sender.next("ready", CHILD_LIMIT_MS);
+  await sender.tell({ command: "connect" });
+  await sender.next("connected", CONNECT_LIMIT_MS);
+
+  const read = async (): Promise<Reading> => ({
+    totals: await target.stats(),
+    usage: readUsage(target.pid),
+  });
+  const processes = { sender, sink };
+  try {
+    if (profile.warmUpSeconds > 0) {
+      const warmUp = await send(processes, { profile, seconds: profile.warmUpSeconds });
+      await drain(processes, { profile, sent: warmUp });
+    }
+    const before = await read();
+    const sent = await send(processes, { profile, seconds: profile.seconds });
+    const atEndOfSending = await read();
+    if (profile.isBacklog) await listen(sink);
+    const drained = await drain(processes, { profile, sent });
+    const after = await read();
+
+    await sender.tell({ command: "save" });
+    await sink.tell({ command: "save" });
+    await sender.next("saved", CHILD_LIMIT_MS);
+    const { untransformed } = await sink.next("saved", CHILD_LIMIT_MS);
+    const logs = {
+      sent: await loadSent(senderPlan.logFile),
+      arrivals: await loadArrivals(sinkPlan.logFile),
+    };
+    const routes = senderPlan.ports.map((_, source) =>
+      lanesOfInbound(profile, inboundOfSource(profile, source))
+    );
+    const { findings, arrivedAt } = reconcile(logs.sent, logs.arrivals, routes);
+    const reason = complaint(findings) ??
+      (drained ? undefined : "the queue did not drain in time") ??
+      (untransformed === 0 ? undefined : `${untransformed} messages arrived untransformed`);
+    if (reason !== undefined) return { findings, reason };
+    const figures = figuresOf({
+      profile,
+      ...logs,
+      arrivedAt,
+      firstRow: Number(sent.firstRow),
+      endRow: Number(sent.endRow),
+      startedAt: Number(sent.startedAt),
+      sendingEndedAt: Number(sent.sendingEndedAt),
+      before,
+      atEndOfSending,
+      after,
+    });
+    return { findings, figures };
+  } catch (error) {
+    if (target.errors === "") throw error;
+    throw new Error(`${error instanceof Error ? error.message : error}; target: ${target.errors}`);
+  }
+}
+
+function startChild(
+  name: "sender" | "sink",
+  { plan, directory }: { plan: SenderPlan | SinkPlan; directory: string },
+): Child {
+  return new Child({
+    name,
+    flags: ["--allow-net=127.0.0.1", `--allow-write=${directory}`],
+    module: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
+    args: [JSON.stringify(plan)],
+  });
+}
+
+async function listen(sink: Child): Promise<void> {
+  await sink.tell({ command: "listen" });
+  await sink.next("listening", CHILD_LIMIT_MS);
+}
+
+async function send(
+  { sender }: Processes,
+  { profile, seconds }: { profile: Profile; seconds: number },
+): Promise<ChildEvent> {
+  await sender.tell({
+    command: "send",
+    seconds,
+    count: Number.isFinite(profile.count) ? profile.count : Number.MAX_SAFE_INTEGER,
+    ratePerSecond: profile.ratePerSecond,
+  });
+  return await sender.next("sent", seconds * 1000 + DRAIN_LIMIT_MS);
+}
+
+/** Waits until everything sent so far has arrived; false when it did not in time. */
+async function drain(
+  { sink }: Processes,
+  { profile, sent }: { profile: Profile; sent: ChildEvent },
+): Promise<boolean> {
+  const total = Number(sent.endRow) * profile.fanOut;
+  const tookMs = Number(sent.sendingEndedAt) - Number(sent.startedAt);
+  await sink.tell({ command: "await", total });
+  try {
+    await sink.next("reached", DRAIN_LIMIT_MS + tookMs + total);
+  } catch {
+    return false;
+  }
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  return true;
+}

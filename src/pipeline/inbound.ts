@@ -1,0 +1,103 @@
+/**
+ * One inbound while the engine runs: its source, its lane of messages to route, its state.
+ *
+ * A source that cannot bind is `failed` and tried again by itself; the other connections run on.
+ */
+import type { Source } from "../connectors/connector.ts";
+import { EngineError, errorText } from "../errors.ts";
+import type { InboundDefinition } from "../graph/graph.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { IngressLane } from "./ingress_lane.ts";
+import type { Intake } from "./intake.ts";
+
+export type InboundState = "running" | "stopped" | "failed";
+
+const RETRY_FIRST_MS = 2_000;
+const RETRY_MAX_MS = 60_000;
+
+export class Inbound {
+  readonly definition: InboundDefinition;
+  readonly lane: IngressLane;
+  readonly source: Source;
+  readonly #intake: Intake;
+  readonly #logger: Logger;
+  #state: InboundState = "stopped";
+  #error: EngineError | undefined;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryMs = RETRY_FIRST_MS;
+
+  constructor(
+    options: {
+      definition: InboundDefinition;
+      lane: IngressLane;
+      source: Source;
+      intake: Intake;
+      logger: Logger;
+    },
+  ) {
+    this.definition = options.definition;
+    this.lane = options.lane;
+    this.source = options.source;
+    this.#intake = options.intake;
+    this.#logger = options.logger;
+  }
+
+  get state(): InboundState {
+    return this.#state;
+  }
+
+  /** Why the source is `failed`. */
+  get error(): EngineError | undefined {
+    return this.#error;
+  }
+
+  /**
+   * Begins to receive. A failure is kept as state and tried again later.
+   * @returns whether the source is live.
+   */
+  async start(): Promise<boolean> {
+    if (this.#state === "running") return true;
+    this.#clearRetry();
+    try {
+      await this.source.start(this.#intake.receive);
+      if (this.#error) this.#logger.info("connection.recovered", { connection: this.name });
+      this.#state = "running";
+      this.#error = undefined;
+      this.#retryMs = RETRY_FIRST_MS;
+      this.lane.resume();
+      return true;
+    } catch (thrown) {
+      this.#state = "failed";
+      this.#error = thrown instanceof EngineError
+        ? thrown
+        : new EngineError("connector.start_failed", `Cannot start "${this.name}"`, {
+          cause: thrown,
+        });
+      this.#logger.error("connection.failed", {
+        connection: this.name,
+        code: this.#error.code,
+        reason: errorText(this.#error),
+        hint: this.#error.hint,
+      });
+      this.#retryTimer = setTimeout(() => void this.start(), this.#retryMs);
+      this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs * 2);
+      return false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#clearRetry();
+    if (this.#state === "running") await this.source.stop();
+    this.#state = "stopped";
+    this.#error = undefined;
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  #clearRetry(): void {
+    if (this.#retryTimer !== undefined) clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+  }
+}

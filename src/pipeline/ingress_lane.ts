@@ -1,0 +1,279 @@
+/**
+ * One inbound's FIFO of messages to route, held in memory while it is hot and read back from the
+ * store in contiguous prefixes while it is not.
+ */
+import type { ClaimResult, QueueRow, ResyncResult } from "../store/intents.ts";
+import type { Store } from "../store/store.ts";
+import { LaneMemory, type MemoryBudget } from "./memory.ts";
+
+/** A claimed row whose content is here. */
+export interface IngressItem {
+  readonly seq: number;
+  readonly token: number;
+  readonly messageSeq: number;
+  readonly text: string;
+  /** Epoch microseconds. */
+  readonly receivedAt: number;
+  /** Set on rows of the durable split: the one handler to run. */
+  readonly handler: string | undefined;
+  readonly attempts: number;
+}
+
+export interface IngressLaneOptions {
+  readonly stage: "ingress" | "routed";
+  readonly name: string;
+  readonly store: Store;
+  readonly budget: MemoryBudget;
+  /** Open rows found at start. */
+  readonly open: number;
+  /** Microseconds. */
+  readonly now: () => number;
+  /** The lane has work for the routing. */
+  readonly onReady: (lane: IngressLane) => void;
+  /** Rows were given up for too many claims without an outcome. */
+  readonly onExhausted: (lane: IngressLane, rows: number) => void;
+  /** A body could not be opened: the row is to be given up. */
+  readonly onUnreadable: (
+    lane: IngressLane,
+    row: { seq: number; token: number; messageSeq: number },
+  ) => void;
+}
+
+/** Rows one cold claim reads. */
+const CLAIM_ROWS = 64;
+/** A row claimed this often without an outcome is what ends the process: it is given up. */
+export const ATTEMPTS_MAX = 5;
+const PARK_FIRST_MS = 1_000;
+const PARK_MAX_MS = 60_000;
+
+export class IngressLane {
+  readonly name: string;
+  readonly stage: "ingress" | "routed";
+  readonly memory: LaneMemory;
+  readonly #options: IngressLaneOptions;
+  #items: IngressItem[] = [];
+  /** Items handed out and not yet removed. */
+  #taken = 0;
+  #claiming = false;
+  #resyncing = false;
+  /** The store holds other rows than memory expected: run what is here, then count again. */
+  #stale = false;
+  #parked: ReturnType<typeof setTimeout> | undefined;
+  #parkMs = PARK_FIRST_MS;
+  /** Halted by policy or by its inbound's absence: nothing is claimed until resumed. */
+  halted: string | undefined;
+  #stopped = false;
+  /** The routing keeps a lane in its ready list at most once. */
+  queued = false;
+
+  constructor(options: IngressLaneOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.stage = options.stage;
+    this.memory = new LaneMemory(options.budget, options.open);
+  }
+
+  get depth(): number {
+    return this.memory.depth;
+  }
+
+  get oldestReceivedAt(): number | undefined {
+    return this.#items[0]?.receivedAt;
+  }
+
+  /** Reserves memory for a message about to be committed; the token makes its row ours. */
+  admit(text: string): number | undefined {
+    if (
+      this.#stale || this.#resyncing || this.#parked !== undefined || this.halted !== undefined
+    ) {
+      this.memory.spilled += 1;
+      return undefined;
+    }
+    return this.memory.admit(text.length) ? this.#options.store.nextToken() : undefined;
+  }
+
+  /** The message admitted under `generation` is committed. */
+  committed(item: IngressItem, generation: number): void {
+    if (generation !== this.memory.generation) return;
+    this.#items.push(item);
+    this.#announce();
+  }
+
+  /** The commit of an admitted message failed: nothing of it exists. */
+  refused(text: string, hot: boolean, generation: number): void {
+    if (generation !== this.memory.generation) return;
+    if (hot) this.memory.drop(text.length);
+    else this.memory.spilled -= 1;
+  }
+
+  /** A spilled row was committed, or an operator requeued rows: look at the store. */
+  wake(): void {
+    if (this.#items.length - this.#taken > 0) this.#announce();
+    else this.#claim();
+  }
+
+  /** Rows came into being that memory was not told of: ask the store how many there are. */
+  recount(): void {
+    this.#resync();
+  }
+
+  /** Hands out the next items, in order, at most `max`. */
+  take(max: number): IngressItem[] {
+    if (this.halted !== undefined || this.#claiming || this.#resyncing) return [];
+    const items = this.#items.slice(this.#taken, this.#taken + max);
+    this.#taken += items.length;
+    return items;
+  }
+
+  get hasReady(): boolean {
+    return this.halted === undefined && !this.#claiming && !this.#resyncing &&
+      this.#items.length > this.#taken;
+  }
+
+  /** The first taken item is resolved: its handoff is durable. Items resolve in order. */
+  resolved(item: IngressItem, generation: number): void {
+    if (generation !== this.memory.generation) return;
+    this.#parkMs = PARK_FIRST_MS;
+    const index = this.#items[0] === item ? 0 : this.#items.indexOf(item);
+    if (index < 0) return;
+    if (index === 0) this.#items.shift();
+    else this.#items.splice(index, 1);
+    this.#taken -= 1;
+    this.memory.drop(item.text.length);
+    if (this.#items.length === 0) this.#claim();
+  }
+
+  /** The store failed on an item: forget memory, wait, and read the lane back. */
+  park(): void {
+    if (this.#parked !== undefined || this.#stopped) return;
+    this.#forget();
+    this.#parked = setTimeout(() => {
+      this.#parked = undefined;
+      this.#resync();
+    }, this.#parkMs);
+    this.#parkMs = Math.min(PARK_MAX_MS, this.#parkMs * 2);
+  }
+
+  /** Stops handing out items; rows stay where they are. */
+  halt(reason: string): void {
+    this.halted = reason;
+    this.#resync();
+  }
+
+  resume(): void {
+    if (this.halted === undefined) return;
+    this.halted = undefined;
+    this.#resync();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#parked !== undefined) clearTimeout(this.#parked);
+    this.#parked = undefined;
+  }
+
+  #announce(): void {
+    if (this.hasReady) this.#options.onReady(this);
+  }
+
+  #forget(): void {
+    const { spilled } = this.memory;
+    this.memory.reset();
+    this.memory.spilled = spilled;
+    this.#items = [];
+    this.#taken = 0;
+  }
+
+  /** Re-pends what this process holds of the lane and counts what is open. */
+  async #resync(): Promise<void> {
+    if (this.#resyncing || this.#stopped) return;
+    this.#resyncing = true;
+    this.#stale = false;
+    this.memory.reset();
+    this.#items = [];
+    this.#taken = 0;
+    const { store, stage, name, now } = this.#options;
+    try {
+      const { open }: ResyncResult = await store.submit({
+        kind: "resync",
+        stage,
+        lane: name,
+        at: now(),
+      });
+      this.#resyncing = false;
+      // Rows submitted after the count spilled meanwhile; they come on top.
+      this.memory.spilled += open;
+      this.#claim();
+    } catch {
+      this.#resyncing = false;
+      this.park();
+    }
+  }
+
+  async #claim(): Promise<void> {
+    if (
+      this.#claiming || this.#resyncing || this.#stopped || this.#parked !== undefined ||
+      this.halted !== undefined || this.#items.length > 0
+    ) return;
+    if (this.#stale) return this.#resync();
+    if (this.memory.spilled === 0) return;
+    this.#claiming = true;
+    const { store, stage, name, now } = this.#options;
+    const { generation } = this.memory;
+    // When this claim can take all that spilled, messages from now on may be held in memory again:
+    // their rows come after every row this claim returns.
+    const expected = this.memory.spilled;
+    const takesAll = expected <= CLAIM_ROWS;
+    if (takesAll) this.memory.spilled = 0;
+    try {
+      const claim = await store.submit({
+        kind: "claim",
+        stage,
+        lane: name,
+        limit: CLAIM_ROWS,
+        readAhead: 0,
+        token: store.nextToken(CLAIM_ROWS),
+        after: 0,
+        unordered: false,
+        at: now(),
+        attemptsMax: ATTEMPTS_MAX,
+      });
+      this.#claiming = false;
+      if (generation !== this.memory.generation) return this.recount();
+      this.#adopt(claim, expected, takesAll);
+    } catch {
+      this.#claiming = false;
+      this.park();
+    }
+  }
+
+  #adopt(claim: ClaimResult, expected: number, takesAll: boolean): void {
+    const { rows, exhausted, drained } = claim;
+    const seen = rows.length + exhausted;
+    if (takesAll && (seen !== expected || !drained)) {
+      // Rows that were promised a place in memory meanwhile wait in the store for the next count.
+      this.memory.reset();
+      this.#items = [];
+      this.#stale = true;
+    }
+    if (!takesAll) this.memory.spilled = Math.max(0, this.memory.spilled - seen);
+    if (exhausted > 0) this.#options.onExhausted(this, exhausted);
+    const items = rows.flatMap((row) => this.#toItem(row));
+    for (const item of items) this.memory.adopt(item.text.length);
+    this.#items.unshift(...items);
+    if (items.length > 0) this.#announce();
+    else if (seen > 0) this.#claim();
+    else this.park();
+  }
+
+  #toItem(row: QueueRow): IngressItem[] {
+    const { token, body } = row;
+    if (token === undefined) return [];
+    if (body === undefined) {
+      this.#options.onUnreadable(this, { seq: row.seq, token, messageSeq: row.messageSeq });
+      return [];
+    }
+    const { seq, messageSeq, receivedAt, handler, attempts } = row;
+    return [{ seq, token, messageSeq, text: body, receivedAt, handler, attempts }];
+  }
+}

@@ -1,0 +1,47 @@
+/** What a delivery's outcome means for its row. Source: spec pipeline-store-cluster §1.8, §3.2. */
+import { backoffMs } from "../backoff.ts";
+import { type DeliveryAnswer, DeliveryError } from "../connectors/connector.ts";
+import type { InternalErrorPolicy, RetryDefinition } from "../graph/graph.ts";
+
+export type Verdict =
+  | { readonly act: "complete" }
+  | { readonly act: "retry"; readonly waitMs: number; readonly reason: string }
+  | { readonly act: "dead_letter"; readonly reason: string }
+  | { readonly act: "halt"; readonly reason: string };
+
+export interface RetryPolicy {
+  readonly retry: RetryDefinition;
+  readonly internalError: InternalErrorPolicy;
+}
+
+/** Decides after `attempts` sends (this one included) what a partner's answer means. */
+export function judgeAnswer(
+  answer: DeliveryAnswer,
+  attempts: number,
+  policy: RetryPolicy,
+): Verdict {
+  if (answer.accepted) return { act: "complete" };
+  const reason = `partner answered ${answer.code}`;
+  return answer.permanent ? { act: "dead_letter", reason } : retryOrBury(reason, attempts, policy);
+}
+
+/** Decides what a thrown error means: the partner's failure is retried, ours follows policy. */
+export function judgeFailure(thrown: unknown, attempts: number, policy: RetryPolicy): Verdict {
+  if (thrown instanceof DeliveryError) {
+    const reason = `${thrown.code}: ${thrown.message}`;
+    return thrown.permanent
+      ? { act: "dead_letter", reason }
+      : retryOrBury(reason, attempts, policy);
+  }
+  const name = thrown instanceof Error ? thrown.name : typeof thrown;
+  // The text of an unexpected error may quote the payload; its class never does.
+  const reason = `internal error: ${name}`;
+  return { act: policy.internalError === "stop" ? "halt" : "dead_letter", reason };
+}
+
+function retryOrBury(reason: string, attempts: number, { retry }: RetryPolicy): Verdict {
+  if (retry.maxAttempts !== null && attempts >= retry.maxAttempts) {
+    return { act: "dead_letter", reason };
+  }
+  return { act: "retry", waitMs: backoffMs(retry, attempts), reason };
+}

@@ -1,0 +1,358 @@
+/**
+ * Runs routers and handlers over the messages of every inbound and hands the results on.
+ *
+ * One batch to the sandbox holds messages of many lanes; within a lane order is kept, because
+ * batches run one after the other and hand-offs are submitted in batch order. T3 and T4 are one
+ * transaction unless an inbound's handlers are slow: then the durable split routes first and
+ * leaves a routed row a handler (spec pipeline-store-cluster §11.4 P4).
+ */
+import type { Clock } from "../clock.ts";
+import type { Failpoints } from "../failpoints.ts";
+import type { InboundDefinition, InternalErrorPolicy } from "../graph/graph.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { RunRequest, RunResult, StateEntry } from "../sandbox/protocol.ts";
+import type { HandOffResult, NewDelivery } from "../store/intents.ts";
+import type { Store } from "../store/store.ts";
+import type { IngressItem, IngressLane } from "./ingress_lane.ts";
+import type { OutboundLane } from "./outbound_lane.ts";
+
+/** The part of the sandbox the pipeline uses. */
+export interface GraphRunner {
+  run(requests: readonly RunRequest[]): Promise<readonly RunResult[]>;
+  commitState(inbound: string, entries: readonly StateEntry[]): void;
+  discardState(inbound: string): void;
+}
+
+export interface RoutingOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly failpoints: Failpoints;
+  readonly internalError: InternalErrorPolicy;
+  readonly runner: () => GraphRunner;
+  readonly inbound: (name: string) => InboundDefinition | undefined;
+  readonly outbound: (name: string) => OutboundLane | undefined;
+  readonly routedLane: (name: string) => IngressLane;
+  /** A delivery row was made for (inbound, outbound). */
+  readonly onQueued: (inbound: string, outbound: string) => void;
+  readonly onHalted: (inbound: string, reason: string) => void;
+}
+
+interface Work {
+  readonly lane: IngressLane;
+  readonly item: IngressItem;
+  readonly generation: number;
+  readonly definition: InboundDefinition;
+  readonly routeOnly: boolean;
+}
+
+interface Reserved {
+  readonly lane: OutboundLane;
+  readonly length: number;
+  readonly held: boolean;
+  readonly token: number | undefined;
+  readonly generation: number;
+}
+
+const BATCH_MAX = 64;
+/** Messages of one lane in one batch: a busy lane leaves room for the others. */
+const LANE_SHARE = 32;
+/** One batch runs in the sandbox, one waits there. */
+const BATCHES_MAX = 2;
+/** Handlers slower than this on average make their inbound route first and transform later. */
+const SPLIT_MS = 20;
+
+export class Routing {
+  readonly #options: RoutingOptions;
+  #ready: IngressLane[] = [];
+  #batches = 0;
+  #handingOff = 0;
+  #stopped = false;
+  #idle: (() => void)[] = [];
+  /** Average handler time by inbound, milliseconds. */
+  readonly #tookMs = new Map<string, number>();
+
+  constructor(options: RoutingOptions) {
+    this.#options = options;
+  }
+
+  /** A lane has messages to route. */
+  ready(lane: IngressLane): void {
+    if (lane.queued || this.#stopped) return;
+    lane.queued = true;
+    this.#ready.push(lane);
+    this.#pump();
+  }
+
+  /** Stops taking messages; resolves when every batch in the sandbox is handed on. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#batches > 0 || this.#handingOff > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #pump(): void {
+    while (!this.#stopped && this.#batches < BATCHES_MAX && this.#ready.length > 0) {
+      const batch = this.#gather();
+      if (batch.length === 0) continue;
+      this.#batches += 1;
+      void this.#runBatch(batch);
+    }
+  }
+
+  #gather(): Work[] {
+    const batch: Work[] = [];
+    const rounds = this.#ready;
+    this.#ready = [];
+    for (const lane of rounds) {
+      const room = BATCH_MAX - batch.length;
+      const definition = this.#options.inbound(lane.name);
+      const items = room > 0 && definition ? lane.take(Math.min(LANE_SHARE, room)) : [];
+      const { generation } = lane.memory;
+      const routeOnly = lane.stage === "ingress" &&
+        (this.#tookMs.get(lane.name) ?? 0) > SPLIT_MS;
+      for (const item of items) {
+        batch.push({ lane, item, generation, definition: definition!, routeOnly });
+      }
+      lane.queued = lane.hasReady;
+      if (lane.queued) this.#ready.push(lane);
+    }
+    return batch;
+  }
+
+  async #runBatch(batch: readonly Work[]): Promise<void> {
+    this.#options.failpoints.hit("routing.before_run");
+    let results: readonly RunResult[];
+    try {
+      results = await this.#options.runner().run(batch.map(toRequest));
+    } catch (thrown) {
+      // The sandbox itself could not be had: nothing ran, so nothing is anybody's fault.
+      this.#options.logger.error("routing.sandbox_failed", {
+        error: thrown instanceof Error ? thrown.name : typeof thrown,
+      });
+      for (const lane of new Set(batch.map((work) => work.lane))) lane.park();
+      this.#batchDone();
+      return;
+    }
+    this.#options.failpoints.hit("routing.before_submit");
+    const halted = new Set<IngressLane>();
+    for (const [index, work] of batch.entries()) {
+      if (work.generation !== work.lane.memory.generation || halted.has(work.lane)) continue;
+      const result = results[index]!;
+      this.#noteTime(work, result);
+      if (this.#mustHalt(result)) {
+        halted.add(work.lane);
+        this.#halt(work, result);
+      } else {
+        this.#handingOff += 1;
+        void this.#handOff(work, result);
+      }
+    }
+    this.#batchDone();
+  }
+
+  #batchDone(): void {
+    this.#batches -= 1;
+    this.#pump();
+    this.#settleIdle();
+  }
+
+  #settleIdle(): void {
+    if (this.#batches > 0 || this.#handingOff > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #noteTime({ lane, routeOnly }: Work, { tookMs }: RunResult): void {
+    if (tookMs === undefined || routeOnly) return;
+    const average = this.#tookMs.get(lane.name) ?? 0;
+    this.#tookMs.set(lane.name, average + (tookMs - average) / 8);
+  }
+
+  #mustHalt(result: RunResult): boolean {
+    if (this.#options.internalError !== "stop") return false;
+    return result.error !== undefined || result.outcomes.some((o) => o.error !== undefined);
+  }
+
+  #halt({ lane, item }: Work, result: RunResult): void {
+    const reason = result.error ?? result.outcomes.find((o) => o.error)?.error ?? "failed";
+    this.#options.runner().discardState(lane.name);
+    lane.halt(reason);
+    this.#options.onHalted(lane.name, `row ${item.seq}: ${errorName(reason)}`);
+  }
+
+  async #handOff(work: Work, result: RunResult): Promise<void> {
+    const { lane, item } = work;
+    let reserved: (Reserved | undefined)[] = [];
+    const state = result.outcomes.flatMap((outcome) => outcome.error ? [] : outcome.state);
+    try {
+      let answer: { readonly mine: boolean; readonly seqs: readonly number[] };
+      if (result.error !== undefined) answer = await this.#bury(work, result.error);
+      else if (work.routeOnly) answer = await this.#routeOnly(work, result);
+      else if (item.handler !== undefined) {
+        const [outcome] = result.outcomes;
+        if (outcome?.error !== undefined) answer = await this.#bury(work, outcome.error);
+        else {
+          const deliveries = this.#reserve(work, result, reserved);
+          answer = await this.#options.store.submit({
+            kind: "transform_hand_off",
+            ...this.#rowOf(work),
+            deliveries,
+            state,
+          });
+        }
+      } else {
+        const deliveries = this.#reserve(work, result, reserved);
+        answer = await this.#options.store.submit({
+          kind: "hand_off",
+          ...this.#rowOf(work),
+          handlers: result.handlers.length,
+          deliveries,
+          failures: result.outcomes.flatMap(({ handler, error }) =>
+            error === undefined ? [] : [{ handler, error }]
+          ),
+          state,
+        });
+      }
+      this.#options.failpoints.hit("routing.before_publish");
+      if (answer.mine) {
+        if (state.length > 0) this.#options.runner().commitState(lane.name, state);
+        this.#publish(work, result, reserved, answer);
+        reserved = [];
+        lane.resolved(item, work.generation);
+      } else {
+        if (state.length > 0) this.#options.runner().discardState(lane.name);
+        if (work.generation === lane.memory.generation) lane.recount();
+      }
+    } catch {
+      if (state.length > 0) this.#options.runner().discardState(lane.name);
+      if (work.generation === lane.memory.generation) lane.park();
+    } finally {
+      for (const place of reserved) {
+        place?.lane.refused(place.length, place.held, place.generation);
+      }
+      this.#handingOff -= 1;
+      this.#settleIdle();
+    }
+  }
+
+  #rowOf({ lane, item }: Work) {
+    return {
+      at: Math.round(this.#options.clock.now() * 1000),
+      seq: item.seq,
+      token: item.token,
+      messageSeq: item.messageSeq,
+      channel: lane.name,
+    };
+  }
+
+  /** Decides for every send how its row is born; fills `reserved` in the order of the rows. */
+  #reserve(
+    { item }: Work,
+    result: RunResult,
+    reserved: (Reserved | undefined)[],
+  ): NewDelivery[] {
+    const deliveries: NewDelivery[] = [];
+    for (const { handler, sends, error } of result.outcomes) {
+      if (error !== undefined) continue;
+      for (const { to, payload } of sends) {
+        const lane = this.#options.outbound(to);
+        const length = (payload ?? item.text).length;
+        let token: number | undefined;
+        if (lane) {
+          const { generation } = lane.memory;
+          const admitted = lane.admit(length);
+          token = admitted.token;
+          reserved.push({ lane, length, held: admitted.held, token, generation });
+        } else {
+          // Not in this graph any more: the row waits for a reload that brings it back.
+          reserved.push(undefined);
+        }
+        deliveries.push({ destination: to, handler, payload, token });
+      }
+    }
+    return deliveries;
+  }
+
+  /** The rows exist: lanes that hold them get them, the others look at the store. */
+  #publish(
+    { lane, item, routeOnly }: Work,
+    result: RunResult,
+    reserved: readonly (Reserved | undefined)[],
+    answer: HandOffResult,
+  ): void {
+    if (routeOnly) {
+      if (answer.seqs.length === 0) return;
+      const routed = this.#options.routedLane(lane.name);
+      routed.memory.spilled += answer.seqs.length;
+      routed.wake();
+      return;
+    }
+    const createdAt = Math.round(this.#options.clock.now() * 1000);
+    let index = 0;
+    for (const { sends, error } of result.outcomes) {
+      if (error !== undefined) continue;
+      for (const { to, payload } of sends) {
+        this.#options.onQueued(lane.name, to);
+        const place = reserved[index];
+        const seq = answer.seqs[index]!;
+        index += 1;
+        if (!place) continue;
+        if (!place.held) {
+          place.lane.wake();
+          continue;
+        }
+        place.lane.committed({
+          seq,
+          messageSeq: item.messageSeq,
+          channel: lane.name,
+          payload: payload ?? item.text,
+          attempts: place.token === undefined ? 0 : 1,
+          createdAt,
+          token: place.token,
+          dueAt: 0,
+        }, place.generation);
+      }
+    }
+  }
+
+  #routeOnly(work: Work, result: RunResult) {
+    return this.#options.store.submit({
+      kind: "route_hand_off",
+      ...this.#rowOf(work),
+      handlers: result.handlers,
+    });
+  }
+
+  async #bury(work: Work, error: string) {
+    const { at, seq, token, messageSeq } = this.#rowOf(work);
+    const { mine } = await this.#options.store.submit({
+      kind: "dead_letter",
+      at,
+      seq,
+      token,
+      messageSeq,
+      destination: work.item.handler,
+      error,
+      next: undefined,
+    });
+    return { mine, seqs: [] };
+  }
+}
+
+function toRequest({ item, definition, routeOnly }: Work): RunRequest {
+  return {
+    inbound: definition.name,
+    router: definition.router,
+    handlers: item.handler === undefined ? undefined : [item.handler],
+    text: item.text,
+    contentType: definition.contentType,
+    ingestTime: item.receivedAt / 1e6,
+    routeOnly: routeOnly || undefined,
+  };
+}
+
+/** The class part of `"<class>: <text>"`: the text stays in the row. */
+function errorName(reason: string): string {
+  return reason.split(":", 1)[0]!;
+}

@@ -30,6 +30,8 @@ interface Stored {
 export interface DataType {
   readonly name: string;
   readonly components: readonly Element[];
+  /** Index after the last required component. */
+  readonly requiredEnd: number;
   /** Undefined when any text will do. */
   readonly shape: Shape | undefined;
   /** True when nothing is known of the inside: VARIES, CM of 2.1, timing expressions. */
@@ -45,6 +47,14 @@ export interface Element {
   readonly repetitionsMax: number;
   readonly lengthMax: number;
   readonly codes: ReadonlySet<string> | undefined;
+}
+
+/** The fields of one segment. */
+export interface SegmentDefinition {
+  /** The first at index 0. */
+  readonly fields: readonly Element[];
+  /** Index after the last required field. */
+  readonly requiredEnd: number;
 }
 
 const stored: Readonly<Record<string, Stored>> = {
@@ -74,20 +84,21 @@ const notation = /^(\w+)(!?)(\*\d*)?(-?)(?::(\d+))?(?:#(\d+))?$/;
 export class Definitions {
   readonly #stored: Stored;
   readonly #types = new Map<string, DataType>();
-  readonly #segments = new Map<string, readonly Element[]>();
+  readonly #segments = new Map<string, SegmentDefinition>();
   readonly #grammars = new Map<string, Grammar>();
 
   constructor(version: string) {
     this.#stored = stored[version] as Stored;
   }
 
-  /** Returns the fields of segment `id`, the first at index 0. */
-  segment(id: string): readonly Element[] | undefined {
+  /** Returns the fields of segment `id`. */
+  segment(id: string): SegmentDefinition | undefined {
     const known = this.#segments.get(id);
     if (known !== undefined || !Object.hasOwn(this.#stored.segments, id)) return known;
     const fields = this.#elements(this.#stored.segments[id] as string);
-    this.#segments.set(id, fields);
-    return fields;
+    const segment = { fields, requiredEnd: requiredEndOf(fields) };
+    this.#segments.set(id, segment);
+    return segment;
   }
 
   /** Returns the type that OBX-2, or MFE-5 likewise, may name. */
@@ -147,10 +158,11 @@ export class Definitions {
     if (known !== undefined) return known;
     const components: Element[] = [];
     const isOpen = openTypes.has(name);
-    const type: DataType = { name, components, shape: shapes[name], isOpen };
+    const type = { name, components, requiredEnd: 0, shape: shapes[name], isOpen };
     // Kept before its components are read, for a type may lie inside itself.
     this.#types.set(name, type);
     components.push(...this.#elements(this.#stored.types[name] ?? ""));
+    type.requiredEnd = requiredEndOf(components);
     // Before 2.5 the time in TS was called a string.
     const [time] = components;
     if (name === "TS" && time !== undefined) {
@@ -158,6 +170,10 @@ export class Definitions {
     }
     return type;
   }
+}
+
+function requiredEndOf(elements: readonly Element[]): number {
+  return elements.findLastIndex(({ isRequired }) => isRequired) + 1;
 }
 
 const codeSets = new Map<string, ReadonlySet<string>>();
@@ -174,7 +190,7 @@ function codesOf(table: string): ReadonlySet<string> {
 const observedCodes = codesOf("125");
 
 function openType(name: string): DataType {
-  return { name, components: [], shape: undefined, isOpen: true };
+  return { name, components: [], requiredEnd: 0, shape: undefined, isOpen: true };
 }
 
 // The data never changes, so one compiled copy serves every call of this thread.

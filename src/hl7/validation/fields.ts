@@ -6,7 +6,7 @@
  */
 
 import type { Delimiters } from "../delimiters.ts";
-import type { DataType, Definitions, Element } from "./definitions.ts";
+import type { DataType, Definitions, Element, SegmentDefinition } from "./definitions.ts";
 import { universalIdShapes } from "./shapes.ts";
 
 /** HL7 null: the value is to be deleted. */
@@ -27,10 +27,11 @@ export function checkSegment(
   values: readonly string[],
   { definitions, delimiters }: { definitions: Definitions; delimiters: Delimiters },
 ): string | undefined {
-  const fields = definitions.segment(id) as readonly Element[];
+  const { fields, requiredEnd } = definitions.segment(id) as SegmentDefinition;
   const isHeader = id === "MSH" || id === "FHS" || id === "BHS";
   const typed = typedElsewhere[id];
-  for (let index = 0; index < fields.length; index++) {
+  const end = Math.min(fields.length, Math.max(values.length, requiredEnd));
+  for (let index = 0; index < end; index++) {
     const field = fields[index] as Element;
     const value = values[index];
     if (value === undefined || value === "") {
@@ -103,7 +104,8 @@ function checkComponents(
     ? [value]
     : value.split(delimiters.component);
   const { components } = type;
-  for (let index = 0; index < components.length; index++) {
+  const end = Math.min(components.length, Math.max(parts.length, type.requiredEnd));
+  for (let index = 0; index < end; index++) {
     const component = components[index] as Element;
     const part = parts[index];
     if (part === undefined || part === "") {

@@ -1,0 +1,88 @@
+/**
+ * What a declaration returns: a small, frozen handle that sends, routes and wiring take.
+ *
+ * Handles are nominal: their private field keeps an outbound from passing for a router, and a
+ * handler of one payload type from passing for one of another.
+ */
+import type { Message } from "../hl7/surface.ts";
+import type { HandlerFunction, Payload, RouterFunction } from "./results.ts";
+
+/** A declared inbound connection. */
+export class InboundRef {
+  readonly kind = "inbound";
+  readonly #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+    Object.freeze(this);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  static is(value: unknown): value is InboundRef {
+    return typeof value === "object" && value !== null && #name in value;
+  }
+}
+
+/** A declared outbound connection. */
+export class OutboundRef {
+  readonly kind = "outbound";
+  readonly #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+    Object.freeze(this);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  static is(value: unknown): value is OutboundRef {
+    return typeof value === "object" && value !== null && #name in value;
+  }
+}
+
+/** A declared router; `M` is what it reads. */
+export class RouterRef<M extends Payload = Message> {
+  readonly kind = "router";
+  readonly #name: string;
+  readonly #route: RouterFunction<M>;
+
+  constructor(name: string, route: RouterFunction<M>) {
+    this.#name = name;
+    this.#route = route;
+    Object.freeze(this);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  static is(value: unknown): value is RouterRef<Payload> {
+    return typeof value === "object" && value !== null && #route in value;
+  }
+}
+
+/** A declared handler; `M` is what it reads. */
+export class HandlerRef<M extends Payload = Message> {
+  readonly kind = "handler";
+  readonly #name: string;
+  readonly #handle: HandlerFunction<M>;
+
+  constructor(name: string, handle: HandlerFunction<M>) {
+    this.#name = name;
+    this.#handle = handle;
+    Object.freeze(this);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  static is(value: unknown): value is HandlerRef<Payload> {
+    return typeof value === "object" && value !== null && #handle in value;
+  }
+}

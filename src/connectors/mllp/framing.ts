@@ -1,0 +1,47 @@
+/** Puts bodies into MLLP frames: `0x0B body 0x1C 0x0D`. */
+import { Buffer } from "node:buffer";
+import { carriageReturn, endByte, startByte } from "./frame_decoder.ts";
+
+/** Bytes a frame adds to its body. */
+const overheadBytes = 3;
+
+/** Frames several bodies into one buffer, so that they leave in one write. */
+export function frameAll(bodies: readonly Uint8Array[]): Buffer {
+  let length = 0;
+  for (const body of bodies) length += body.length + overheadBytes;
+  const framed = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const body of bodies) {
+    framed[at] = startByte;
+    framed.set(body, at + 1);
+    at += body.length + overheadBytes;
+    framed[at - 2] = endByte;
+    framed[at - 1] = carriageReturn;
+  }
+  return framed;
+}
+
+/** Frames well-formed text as UTF-8 without a copy of its own. */
+export function frameUtf8(text: string): Buffer {
+  const length = Buffer.byteLength(text) + overheadBytes;
+  const framed = Buffer.allocUnsafe(length);
+  framed[0] = startByte;
+  framed.write(text, 1, "utf8");
+  framed[length - 2] = endByte;
+  framed[length - 1] = carriageReturn;
+  return framed;
+}
+
+/**
+ * True when a frame's body would be cut by its own bytes: an end byte inside, or a start byte that
+ * a leading segment ID follows.
+ */
+export function isMisframed(frame: Buffer): boolean {
+  if (frame.indexOf(endByte, 1) < frame.length - 2) return true;
+  for (let at = frame.indexOf(startByte, 1); at !== -1; at = frame.indexOf(startByte, at + 1)) {
+    if (leadingIds.has(frame.toString("latin1", at + 1, at + 4))) return true;
+  }
+  return false;
+}
+
+const leadingIds: ReadonlySet<string> = new Set(["MSH", "FHS", "BHS"]);

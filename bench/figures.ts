@@ -4,9 +4,8 @@
  * Upstream: `run.ts`. Downstream: `report.ts`. Costs are divided by all messages sent while
  * measuring, and are read after the queue has drained, so that no message's cost is left out.
  */
-import type { ArrivalLog, SentLog } from "./columns.ts";
-import type { Usage } from "./machine.ts";
-import type { Profile } from "./profiles.ts";
+import type { SentLog } from "./columns.ts";
+import type { MachineCpu, Usage } from "./machine.ts";
 import { percentile } from "./reconcile.ts";
 import type { StoreTotals } from "./target.ts";
 
@@ -34,6 +33,15 @@ export interface Figures {
   readonly cpuSecondsPerThousand: number;
   /** Processors in use on average while sending lasted. */
   readonly cpuLoad: number;
+  /** Of sender and sink together. */
+  readonly harnessCpuSecondsPerThousand: number;
+  /**
+   * Processors that anything else on the machine kept busy while sending lasted, kernel work for
+   * our own processes' interrupts included. Much above 0.2, the rates are too low.
+   */
+  readonly otherLoad: number;
+  /** Processors that the host took away while sending lasted; lowers the rates likewise. */
+  readonly stolenLoad: number;
   readonly peakMemoryMb: number;
   readonly commitsPerMessage: number | undefined;
   readonly statementsPerMessage: number | undefined;
@@ -42,14 +50,17 @@ export interface Figures {
 
 /** What a target showed at one moment. */
 export interface Reading {
+  /** Of the target. */
   readonly usage: Usage;
+  /** Of sender and sink. */
+  readonly harnessCpuSeconds: number;
+  /** Of everything that runs on the machine. */
+  readonly machineCpu: MachineCpu;
   readonly totals: StoreTotals | undefined;
 }
 
 export interface Measurement {
-  readonly profile: Profile;
   readonly sent: SentLog;
-  readonly arrivals: ArrivalLog;
   /** Arrival at the last lane, by sent row. */
   readonly arrivedAt: Float64Array;
   /** Rows of the sent log that were measured: `[firstRow, endRow)`. */
@@ -75,6 +86,8 @@ export function figuresOf(measurement: Measurement): Figures {
   const lastArrivalAt = arrivedAt.reduce((last, at) => Math.max(last, at), 0);
   const inTime = count(arrivedAt, (at) => at <= sendingEndedAt);
   const backlogAtEnd = messages - inTime;
+  const whileSending = (of: (reading: Reading) => number) =>
+    (of(measurement.atEndOfSending) - of(before)) / sendingSeconds;
   const perMessage = (of: (totals: StoreTotals) => number) =>
     before.totals === undefined || after.totals === undefined
       ? undefined
@@ -92,8 +105,13 @@ export function figuresOf(measurement: Measurement): Figures {
     ack: latency(sentAt, ackAt),
     endToEnd: latency(sentAt, arrivedAt),
     cpuSecondsPerThousand: (after.usage.cpuSeconds - before.usage.cpuSeconds) / messages * 1000,
-    cpuLoad: (measurement.atEndOfSending.usage.cpuSeconds - before.usage.cpuSeconds) /
-      sendingSeconds,
+    cpuLoad: whileSending(({ usage }) => usage.cpuSeconds),
+    harnessCpuSecondsPerThousand: (after.harnessCpuSeconds - before.harnessCpuSeconds) /
+      messages * 1000,
+    otherLoad: whileSending((reading) =>
+      reading.machineCpu.busySeconds - reading.usage.cpuSeconds - reading.harnessCpuSeconds
+    ),
+    stolenLoad: whileSending(({ machineCpu }) => machineCpu.stolenSeconds),
     peakMemoryMb: after.usage.peakMemoryMb,
     commitsPerMessage: perMessage((totals) => totals.commits),
     statementsPerMessage: perMessage((totals) => totals.statements),

@@ -8,8 +8,19 @@ import { percentile } from "./reconcile.ts";
 
 /** Time the data directory's disk takes to make 4 KiB durable, microseconds. */
 export interface SyncTime {
+  /** Data alone (fdatasync). */
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Data and times of the file (fsync), which is what this runtime's SQLite calls. */
+  readonly fullP50Us: number;
+  readonly fullP99Us: number;
+}
+
+/** Processor time of the whole machine since it started, seconds. */
+export interface MachineCpu {
+  readonly busySeconds: number;
+  /** Wanted by this machine and given to another by the host. */
+  readonly stolenSeconds: number;
 }
 
 /** CPU of a process tree since its start, and its peak resident memory. */
@@ -30,20 +41,27 @@ export function clockSince(epochMs: number): () => number {
   return () => originMs + performance.now();
 }
 
-/** Measures write and fdatasync of 4 KiB in `directory`. */
+/** Measures write and sync of 4 KiB in `directory`. */
 export async function measureSyncTime(directory: string): Promise<SyncTime> {
   const path = `${directory}/sync-probe`;
-  const times = new Float64Array(SYNC_PROBES);
   const page = new Uint8Array(4096).fill(0x55);
   using file = await Deno.open(path, { write: true, create: true });
-  for (let probe = 0; probe < SYNC_PROBES; probe++) {
-    const from = performance.now();
-    file.writeSync(page);
-    file.syncDataSync();
-    times[probe] = (performance.now() - from) * 1000;
-  }
+  const probe = (sync: () => void) =>
+    Float64Array.from({ length: SYNC_PROBES }, () => {
+      const from = performance.now();
+      file.writeSync(page);
+      sync();
+      return (performance.now() - from) * 1000;
+    });
+  const data = probe(() => file.syncDataSync());
+  const full = probe(() => file.syncSync());
   await Deno.remove(path);
-  return { p50Us: percentile(times, 0.5)!, p99Us: percentile(times, 0.99)! };
+  return {
+    p50Us: percentile(data, 0.5)!,
+    p99Us: percentile(data, 0.99)!,
+    fullP50Us: percentile(full, 0.5)!,
+    fullP99Us: percentile(full, 0.99)!,
+  };
 }
 
 /**
@@ -59,6 +77,15 @@ export function readUsage(pid: number): Usage {
     peakKb += Number(/^VmHWM:\s+(\d+)/m.exec(readProc(`${member}/status`))?.[1] ?? 0);
   }
   return { cpuSeconds: ticks / TICKS_PER_SECOND, peakMemoryMb: peakKb / 1024 };
+}
+
+/** Reads what all processors of the machine did since it started. */
+export function readMachineCpu(): MachineCpu {
+  // user nice system idle iowait irq softirq steal. Source: proc_stat(5).
+  const ticks = (readProc("stat").split("\n")[0] ?? "").trim().split(/\s+/).slice(1).map(Number);
+  const seconds = (...fields: readonly number[]) =>
+    fields.reduce((sum, field) => sum + (ticks[field] ?? 0), 0) / TICKS_PER_SECOND;
+  return { busySeconds: seconds(0, 1, 2, 5, 6), stolenSeconds: seconds(7) };
 }
 
 /** Finds `count` ports of 127.0.0.1 that nothing listens on. */

@@ -49,13 +49,21 @@ const base = {
 
 /** Every profile, in the order of a full run. */
 export const profiles: readonly Profile[] = [
-  { ...base, name: "lane-1", title: "one strict lane, 8 sources", sources: 8 },
-  { ...base, name: "lanes-8", title: "8 strict lanes", inbounds: 8, lanes: 8 },
-  { ...base, name: "lanes-32", title: "32 strict lanes", inbounds: 32, lanes: 32 },
+  { ...base, name: "lane-1", title: "one strict lane, 4 sources", sources: 4 },
+  {
+    ...base,
+    name: "lanes-8",
+    title: "8 strict lanes, 8 sources",
+    sources: 8,
+    inbounds: 8,
+    lanes: 8,
+  },
+  { ...base, name: "lanes-32", title: "32 strict lanes, 32 sources", inbounds: 32, lanes: 32 },
   {
     ...base,
     name: "fan-out-2",
-    title: "each message to two lanes",
+    title: "8 sources, each message to two lanes",
+    sources: 8,
     inbounds: 8,
     lanes: 16,
     fanOut: 2,
@@ -63,7 +71,8 @@ export const profiles: readonly Profile[] = [
   {
     ...base,
     name: "large",
-    title: "20 KB messages on 8 lanes",
+    title: "20 KB messages on 8 lanes, 8 sources",
+    sources: 8,
     inbounds: 8,
     lanes: 8,
     messageBytes: 20_000,

@@ -30,7 +30,7 @@ const columns: readonly Column[] = [
   { title: "lanes", cell: ({ profile }) => String(profile.lanes) },
   { title: "fan-out", cell: ({ profile }) => String(profile.fanOut) },
   { title: "sync", cell: ({ synchronous }) => synchronous },
-  { title: "fsync us p50/p99", cell: (_, { syncTime }) => whole(syncTime.p50Us, syncTime.p99Us) },
+  { title: "fdatasync us", cell: (_, { syncTime }) => whole(syncTime.p50Us, syncTime.p99Us) },
   { title: "delivered/s", cell: figure(({ deliveredPerSecond }) => whole(deliveredPerSecond)) },
   { title: "sustained/s", cell: figure(({ sustainedPerSecond }) => whole(sustainedPerSecond)) },
   { title: "of reference", cell: shareOfReference },
@@ -42,6 +42,7 @@ const columns: readonly Column[] = [
   { title: "statements", cell: figure((f) => optional(f.statementsPerMessage, 2)) },
   { title: "fsyncs", cell: figure(({ fsyncsPerMessage }) => optional(fsyncsPerMessage, 3)) },
   { title: "CPU s/1000", cell: figure((f) => f.cpuSecondsPerThousand.toFixed(3)) },
+  { title: "other load", cell: figure((f) => (f.otherLoad + f.stolenLoad).toFixed(2)) },
   { title: "MB peak", cell: figure(({ peakMemoryMb }) => whole(peakMemoryMb)) },
   { title: "messages", cell: figure(({ messages }) => String(messages)) },
 ];

@@ -7,14 +7,14 @@
 import { fileURLToPath } from "node:url";
 import { Child, type ChildEvent } from "./child.ts";
 import { loadArrivals, loadSent } from "./columns.ts";
-import { freePorts, readUsage, type Usage } from "./machine.ts";
+import { freePorts, readMachineCpu, readUsage } from "./machine.ts";
 import { inboundOfSource, lanesOfInbound, type Profile } from "./profiles.ts";
 import { FACILITY_MAPPED } from "./messages.ts";
 import { complaint, type Findings, reconcile } from "./reconcile.ts";
-import { type Figures, figuresOf } from "./figures.ts";
+import { type Figures, figuresOf, type Reading } from "./figures.ts";
 import type { SenderPlan } from "./sender.ts";
 import type { SinkPlan } from "./sink.ts";
-import { startTarget, type StoreTotals, type Synchronous, type TargetKind } from "./target.ts";
+import { startTarget, type Synchronous, type TargetKind } from "./target.ts";
 
 export interface RunOptions {
   readonly profile: Profile;
@@ -37,12 +37,6 @@ export interface RunResult {
 interface Processes {
   readonly sender: Child;
   readonly sink: Child;
-}
-
-/** What was seen when measuring began or ended. */
-interface Reading {
-  readonly usage: Usage;
-  readonly totals: StoreTotals | undefined;
 }
 
 const CHILD_LIMIT_MS = 20_000;
@@ -110,6 +104,8 @@ async function measure(
   const read = async (): Promise<Reading> => ({
     totals: await target.stats(),
     usage: readUsage(target.pid),
+    harnessCpuSeconds: readUsage(sender.pid).cpuSeconds + readUsage(sink.pid).cpuSeconds,
+    machineCpu: readMachineCpu(),
   });
   const processes = { sender, sink };
   try {
@@ -128,21 +124,18 @@ async function measure(
     await sink.tell({ command: "save" });
     await sender.next("saved", CHILD_LIMIT_MS);
     const { untransformed } = await sink.next("saved", CHILD_LIMIT_MS);
-    const logs = {
-      sent: await loadSent(senderPlan.logFile),
-      arrivals: await loadArrivals(sinkPlan.logFile),
-    };
+    const sentLog = await loadSent(senderPlan.logFile);
+    const arrivals = await loadArrivals(sinkPlan.logFile);
     const routes = senderPlan.ports.map((_, source) =>
       lanesOfInbound(profile, inboundOfSource(profile, source))
     );
-    const { findings, arrivedAt } = reconcile(logs.sent, logs.arrivals, routes);
+    const { findings, arrivedAt } = reconcile(sentLog, arrivals, routes);
     const reason = complaint(findings) ??
       (drained ? undefined : "the queue did not drain in time") ??
       (untransformed === 0 ? undefined : `${untransformed} messages arrived untransformed`);
     if (reason !== undefined) return { findings, reason };
     const figures = figuresOf({
-      profile,
-      ...logs,
+      sent: sentLog,
       arrivedAt,
       firstRow: Number(sent.firstRow),
       endRow: Number(sent.endRow),

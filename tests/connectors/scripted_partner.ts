@@ -130,6 +130,11 @@ export class ScriptedPartner implements AsyncDisposable {
     for (const socket of this.#sockets) socket.write(Buffer.from(bytes, "latin1"));
   }
 
+  /** Reads no further byte of any open connection. */
+  stopReading(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   /** Ends every open connection in order (FIN). */
   hangUp(): void {
     for (const socket of this.#sockets) socket.end();

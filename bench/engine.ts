@@ -36,6 +36,9 @@ export async function startEngine(options: TargetOptions): Promise<Target> {
   }
   return {
     pid: child.pid,
+    get hasEnded() {
+      return child.hasEnded;
+    },
     get errors() {
       return child.errors;
     },

@@ -46,12 +46,18 @@ export interface Figures {
   readonly commitsPerMessage: number | undefined;
   readonly statementsPerMessage: number | undefined;
   readonly fsyncsPerMessage: number | undefined;
+  /** Statements a second with nothing to do; only where the profile watches it. */
+  readonly idleStatementsPerSecond: number | undefined;
+  /** Processors in use with nothing to do; only where the profile watches it. */
+  readonly idleCpuLoad: number | undefined;
 }
 
 /** What a target showed at one moment. */
 export interface Reading {
   /** Of the target. */
   readonly usage: Usage;
+  /** Milliseconds from an arbitrary origin. */
+  readonly at: number;
   /** Of sender and sink. */
   readonly harnessCpuSeconds: number;
   /** Of everything that runs on the machine. */
@@ -68,6 +74,8 @@ export interface Measurement {
   readonly endRow: number;
   readonly startedAt: number;
   readonly sendingEndedAt: number;
+  /** Some seconds before `before`, with nothing sent in between. */
+  readonly idleFrom: Reading | undefined;
   readonly before: Reading;
   readonly atEndOfSending: Reading;
   readonly after: Reading;
@@ -116,7 +124,20 @@ export function figuresOf(measurement: Measurement): Figures {
     commitsPerMessage: perMessage((totals) => totals.commits),
     statementsPerMessage: perMessage((totals) => totals.statements),
     fsyncsPerMessage: perMessage((totals) => totals.fsyncs),
+    idleStatementsPerSecond: whileIdle(measurement, ({ totals }) => totals?.statements),
+    idleCpuLoad: whileIdle(measurement, ({ usage }) => usage.cpuSeconds),
   };
+}
+
+/** Growth of a total over the idle seconds before measuring, per second. */
+function whileIdle(
+  { idleFrom, before }: Measurement,
+  of: (reading: Reading) => number | undefined,
+): number | undefined {
+  const from = idleFrom && of(idleFrom);
+  const to = of(before);
+  if (idleFrom === undefined || from === undefined || to === undefined) return undefined;
+  return (to - from) / ((before.at - idleFrom.at) / 1000);
 }
 
 function latency(from: Float64Array, to: Float64Array): Latency {

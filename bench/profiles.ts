@@ -27,6 +27,8 @@ export interface Profile {
   readonly count: number;
   /** True when partners stay away until everything is queued. */
   readonly isBacklog: boolean;
+  /** True when the target is also watched doing nothing for some seconds. */
+  readonly watchesIdle: boolean;
   readonly isDefault: boolean;
 }
 
@@ -44,6 +46,7 @@ const base = {
   seconds: 10,
   count: Infinity,
   isBacklog: false,
+  watchesIdle: false,
   isDefault: true,
 } satisfies Omit<Profile, "name" | "title">;
 
@@ -86,6 +89,7 @@ export const profiles: readonly Profile[] = [
     lanes: 1_500,
     depth: 4,
     ratePerSecond: 521,
+    watchesIdle: true,
   },
   {
     ...base,

@@ -41,6 +41,7 @@ const columns: readonly Column[] = [
   { title: "commits", cell: figure(({ commitsPerMessage }) => optional(commitsPerMessage, 3)) },
   { title: "statements", cell: figure((f) => optional(f.statementsPerMessage, 2)) },
   { title: "fsyncs", cell: figure(({ fsyncsPerMessage }) => optional(fsyncsPerMessage, 3)) },
+  { title: "idle stmt/s", cell: figure((f) => optional(f.idleStatementsPerSecond, 1)) },
   { title: "CPU s/1000", cell: figure((f) => f.cpuSecondsPerThousand.toFixed(3)) },
   { title: "other load", cell: figure((f) => (f.otherLoad + f.stolenLoad).toFixed(2)) },
   { title: "MB peak", cell: figure(({ peakMemoryMb }) => whole(peakMemoryMb)) },

@@ -14,7 +14,7 @@ import { complaint, type Findings, reconcile } from "./reconcile.ts";
 import { type Figures, figuresOf, type Reading } from "./figures.ts";
 import type { SenderPlan } from "./sender.ts";
 import type { SinkPlan } from "./sink.ts";
-import { startTarget, type Synchronous, type TargetKind } from "./target.ts";
+import { startTarget, type Synchronous, type Target, type TargetKind } from "./target.ts";
 
 export interface RunOptions {
   readonly profile: Profile;
@@ -34,17 +34,18 @@ export interface RunResult {
   readonly reason?: string;
 }
 
-interface Processes {
-  readonly sender: Child;
-  readonly sink: Child;
-}
-
 const CHILD_LIMIT_MS = 20_000;
 const CONNECT_LIMIT_MS = 30_000;
 /** Time after the last expected arrival in which a late duplicate still counts. */
 const SETTLE_MS = 300;
-/** Floor of the drain's limit; a backlog gets as long again as sending took, and 1 ms a message. */
-const DRAIN_LIMIT_MS = 60_000;
+/** How often a draining queue is looked at. */
+const POLL_MS = 100;
+/** A queue from which nothing arrives for so long is stuck. */
+const STALL_LIMIT_MS = 60_000;
+/** Time for the last acknowledgements beyond the time of sending. */
+const ANSWER_LIMIT_MS = 60_000;
+/** How long a target with many lanes is watched doing nothing. */
+const IDLE_MS = 3_000;
 
 /** Carries out one run; a failure of any process is a result without figures, not an exception. */
 export async function run(options: RunOptions): Promise<RunResult> {
@@ -104,20 +105,23 @@ async function measure(
   const read = async (): Promise<Reading> => ({
     totals: await target.stats(),
     usage: readUsage(target.pid),
+    at: performance.now(),
     harnessCpuSeconds: readUsage(sender.pid).cpuSeconds + readUsage(sink.pid).cpuSeconds,
     machineCpu: readMachineCpu(),
   });
-  const processes = { sender, sink };
+  const processes = { sink, target };
   try {
     if (profile.warmUpSeconds > 0) {
-      const warmUp = await send(processes, { profile, seconds: profile.warmUpSeconds });
-      await drain(processes, { profile, sent: warmUp });
+      const warmUp = await send(sender, { profile, seconds: profile.warmUpSeconds });
+      await drain(processes, Number(warmUp.endRow) * profile.fanOut);
     }
+    const idleFrom = profile.watchesIdle ? await read() : undefined;
+    if (profile.watchesIdle) await pause(IDLE_MS);
     const before = await read();
-    const sent = await send(processes, { profile, seconds: profile.seconds });
+    const sent = await send(sender, { profile, seconds: profile.seconds });
     const atEndOfSending = await read();
     if (profile.isBacklog) await listen(sink);
-    const drained = await drain(processes, { profile, sent });
+    const drained = await drain(processes, Number(sent.endRow) * profile.fanOut);
     const after = await read();
 
     await sender.tell({ command: "save" });
@@ -141,6 +145,7 @@ async function measure(
       endRow: Number(sent.endRow),
       startedAt: Number(sent.startedAt),
       sendingEndedAt: Number(sent.sendingEndedAt),
+      idleFrom,
       before,
       atEndOfSending,
       after,
@@ -170,7 +175,7 @@ async function listen(sink: Child): Promise<void> {
 }
 
 async function send(
-  { sender }: Processes,
+  sender: Child,
   { profile, seconds }: { profile: Profile; seconds: number },
 ): Promise<ChildEvent> {
   await sender.tell({
@@ -179,22 +184,31 @@ async function send(
     count: Number.isFinite(profile.count) ? profile.count : Number.MAX_SAFE_INTEGER,
     ratePerSecond: profile.ratePerSecond,
   });
-  return await sender.next("sent", seconds * 1000 + DRAIN_LIMIT_MS);
+  return await sender.next("sent", seconds * 1000 + ANSWER_LIMIT_MS);
 }
 
-/** Waits until everything sent so far has arrived; false when it did not in time. */
+/**
+ * Waits until everything sent so far has arrived; false when the target ended or nothing arrived
+ * for `STALL_LIMIT_MS`.
+ */
 async function drain(
-  { sink }: Processes,
-  { profile, sent }: { profile: Profile; sent: ChildEvent },
+  { sink, target }: { sink: Child; target: Target },
+  total: number,
 ): Promise<boolean> {
-  const total = Number(sent.endRow) * profile.fanOut;
-  const tookMs = Number(sent.sendingEndedAt) - Number(sent.startedAt);
-  await sink.tell({ command: "await", total });
-  try {
-    await sink.next("reached", DRAIN_LIMIT_MS + tookMs + total);
-  } catch {
-    return false;
+  let arrived = -1;
+  let changedAt = performance.now();
+  while (arrived < total) {
+    await pause(POLL_MS);
+    await sink.tell({ command: "count" });
+    const count = Number((await sink.next("count", CHILD_LIMIT_MS)).total);
+    if (count !== arrived) changedAt = performance.now();
+    arrived = count;
+    if (target.hasEnded || performance.now() - changedAt > STALL_LIMIT_MS) return false;
   }
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await pause(SETTLE_MS);
   return true;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -151,13 +151,18 @@ class Phase {
     this.#lastAckAt = at;
     if (this.#order.ratePerSecond === 0) this.#sendNext(source, at);
     else this.#sendWaiting(source);
-    if (this.#open === 0 && this.#sendingEndedAt > 0) this.finish();
+    if (this.#open === 0 && this.#sendingEndedAt > 0) this.#finish();
   }
 
-  finish(): void {
+  /** Stops without a word, because the run has failed. */
+  abandon(): void {
     clearInterval(this.#watch);
     clearTimeout(this.#tickTimer);
     phase = undefined;
+  }
+
+  #finish(): void {
+    this.abandon();
     report({
       event: "sent",
       firstRow: this.#firstRow,
@@ -201,7 +206,7 @@ class Phase {
       this.#tickTimer = setTimeout(() => this.#tick(), TICK_MS);
     } else {
       this.#sendingEndedAt = at;
-      if (this.#open === 0) this.finish();
+      if (this.#open === 0) this.#finish();
     }
   }
 
@@ -244,9 +249,10 @@ function openSocket(port: number): Promise<Socket> {
   });
 }
 
+/** Ends the run: between phases a closed connection is nobody's loss. */
 function fail(reason: string): void {
   if (phase === undefined) return;
-  phase.finish();
+  phase.abandon();
   report({ event: "failed", reason });
 }
 

@@ -94,6 +94,9 @@ await obey(({ command, total }) => {
       awaited = Number(total);
       if (log.length >= awaited) report({ event: "reached", total: log.length });
       break;
+    case "count":
+      report({ event: "count", total: log.length });
+      break;
     case "save":
       log.save(plan.logFile)
         .then(() => report({ event: "saved", total: log.length, untransformed }))

@@ -23,6 +23,7 @@ export interface StoreTotals {
 /** A running target. */
 export interface Target extends AsyncDisposable {
   readonly pid: number;
+  readonly hasEnded: boolean;
   /** Undefined when the target does not count. */
   stats(): Promise<StoreTotals | undefined>;
   /** Last lines it wrote to standard error. */
@@ -77,6 +78,9 @@ async function startReference(options: TargetOptions): Promise<Target> {
   }
   return {
     pid: child.pid,
+    get hasEnded() {
+      return child.hasEnded;
+    },
     get errors() {
       return child.errors;
     },

@@ -10,6 +10,7 @@ function reading(values: { cpu: number; commits?: number }): Reading {
   const { cpu, commits } = values;
   return {
     usage: { cpuSeconds: cpu, peakMemoryMb: 80 },
+    at: cpu * 1000,
     harnessCpuSeconds: 0,
     machineCpu: { busySeconds: cpu + 1, stolenSeconds: 0 },
     totals: commits === undefined ? undefined : {
@@ -37,6 +38,7 @@ function measurement(changes: Partial<Measurement> = {}): Measurement {
     endRow: 6,
     startedAt: 1000,
     sendingEndedAt: 2000,
+    idleFrom: undefined,
     before: reading({ cpu: 10, commits: 100 }),
     atEndOfSending: reading({ cpu: 10.5, commits: 104 }),
     after: reading({ cpu: 10.8, commits: 108 }),
@@ -78,6 +80,14 @@ Deno.test("figuresOf() invents no counts for a target that does not count", () =
 
   assert.equal(figures.commitsPerMessage, undefined);
   assert.equal(figures.fsyncsPerMessage, undefined);
+});
+
+Deno.test("figuresOf() counts what an idle target does only where it was watched", () => {
+  // The clock of these readings runs with the processor: 2 s before, 6 commits before.
+  const idleFrom = reading({ cpu: 8, commits: 94 });
+
+  assert.equal(figuresOf(measurement({ idleFrom })).idleStatementsPerSecond, 12);
+  assert.equal(figuresOf(measurement()).idleStatementsPerSecond, undefined);
 });
 
 Deno.test("table() shows no rate but the reason for a run that does not reconcile", () => {

@@ -9,4 +9,8 @@ export * from "./acknowledgement.ts";
 export * from "./charset.ts";
 export * from "./header.ts";
 export * from "./normalise.ts";
+export { parsePath } from "./path.ts";
+export { parseEncodingCharacters, redelimit } from "./redelimit.ts";
+export { type BatchMismatch, type BatchSplit, looksLikeHl7, splitBatch } from "./split.ts";
 export * from "./surface.ts";
+export * from "./walk.ts";

@@ -47,6 +47,11 @@ export class Segment {
     return this;
   }
 
+  /** The segment as a line without its CR: what `Message.addSegment()` takes. */
+  encode(): string {
+    return this.#live().line;
+  }
+
   /** @throws {Hl7SyntaxError} for MSH. */
   remove(): void {
     const record = this.#live();

@@ -1,6 +1,7 @@
 /**
  * Messages the tests of this room share. Synthetic people only.
  */
+import { EngineError } from "../../src/errors.ts";
 
 /** Joins segments the way they travel: CR after each. */
 export function lines(...segments: readonly string[]): string {
@@ -42,3 +43,12 @@ export const adtOf20Segments = lines(
   "ACC|20260101113000|FALL^Fall^L|1 SAMPLE ST",
   "ZPI|1|VIP^N|PORTAL^Y|20260102",
 );
+
+/** Matches an error of this room by its code, for `assert.throws`. */
+export function code(wanted: string): (thrown: unknown) => boolean {
+  return (thrown) => {
+    if (!(thrown instanceof EngineError)) throw thrown;
+    if (thrown.code !== wanted) throw new Error(`want code ${wanted}, got ${thrown.code}`);
+    return true;
+  };
+}

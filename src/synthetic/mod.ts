@@ -4,6 +4,18 @@
  * Clocks, files, sockets and anything learnt from real patients do not belong here.
  */
 
-export { sizedMessage, type SizedOptions, type SizedTemplate, sizedTemplate } from "./sized.ts";
-export { type StoryMessage, type StoryOptions, trafficStory } from "./story.ts";
+export {
+  type GeneratedMessage,
+  generateMessages,
+  type GenerateOptions,
+  listTypes,
+} from "./generate.ts";
 export type { Seed } from "./random.ts";
+export {
+  sizedMessage,
+  type SizedOptions,
+  type SizedTemplate,
+  sizedTemplate,
+  type SplicedParts,
+} from "./sized.ts";
+export { type StoryMessage, type StoryOptions, trafficStory } from "./story.ts";

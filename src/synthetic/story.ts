@@ -143,8 +143,7 @@ function adt({ file, visit }: Stay, { controlId, nowMs }: Moment, trigger: strin
     text: message([
       ...adtOpening(file, visit, occasion),
       pd1(visit.attending),
-      // ADT_A03 has no place for next of kin before PV1.
-      ...(structure === "ADT_A01" ? [nk1(file.relative)] : []),
+      nk1(file.relative),
       pv1(visit),
       ...(reason === undefined ? [] : [pv2(reason)]),
       ...file.allergies.map((allergy, index) => al1(allergy, index + 1)),

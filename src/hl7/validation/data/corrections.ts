@@ -42,12 +42,12 @@ export const corrections: readonly Correction[] = [
   // HL7 v2.5.1 §4.5.4.12 names the conjunction's table.
   { versions: from25, fields: { "TQ1-12": "ID:10#472" } },
   {
-    versions: from25,
+    versions: ["2.5", "2.5.1"],
     // Z-segments are passed over, so what follows MFE in a site-defined file need not be said.
     structures: { MFN_M01: "MSH [{SFT}] MFI {MFE}" },
-    events: { MFN_M14: "MFN_M01", ORU_R31: "ORU_R30", ORU_R32: "ORU_R30" },
+    events: { MFN_M14: "MFN_M01" },
   },
-  { versions: from27, events: { ORU_R31: "ORU_R30", ORU_R32: "ORU_R30" } },
+  { versions: [...from25, ...from27], events: { ORU_R31: "ORU_R30", ORU_R32: "ORU_R30" } },
 ];
 
 /**

@@ -119,8 +119,7 @@ const settings = [
     type: "string",
     direction: "out",
     enum: ["lenient", "strict"],
-    help: "strict refuses an acknowledgement without MSA-2; lenient, the default, accepts it. " +
-      "Neither accepts another message's.",
+    help: "An acknowledgement without MSA-2: lenient (default) accepts it, strict does not.",
   },
   {
     key: "capture_response",
@@ -190,7 +189,7 @@ const settings = [
     type: "boolean",
     direction: "out",
     default: true,
-    help: "Match the certificate to host; false needs MEFOR_ALLOW_INSECURE_TLS=1.",
+    help: "Match the certificate to host; false needs tls_ca_file or MEFOR_ALLOW_INSECURE_TLS=1.",
   },
 ] as const satisfies readonly SettingSpec[];
 

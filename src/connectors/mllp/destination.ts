@@ -7,7 +7,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
-import { Hl7CharsetError, peekHeader, readAcknowledgement } from "../../hl7/mod.ts";
+import { Hl7CharsetError, peekHeader, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
 import {
   type ConnectionCounters,
   type ConnectionEventKind,
@@ -21,7 +21,6 @@ import { newCounters } from "../counters.ts";
 import { frameAll, frameUtf8, isMisframed } from "./framing.ts";
 import { dial, type Exchange, heedRefusal, MllpLink, unconfirmed } from "./link.ts";
 import type { MllpDestinationOptions } from "./options.ts";
-import { recode } from "./recode.ts";
 
 /** What the caller of `send()` waits for. */
 interface Delivery {
@@ -190,7 +189,16 @@ export class MllpDestination implements Destination {
 
   #textOf(message: OutboundMessage): string {
     const { delimiters } = this.#options;
-    return delimiters === undefined ? message.text : recode(message.text, delimiters);
+    if (delimiters === undefined) return message.text;
+    try {
+      return redelimit(message.text, delimiters);
+    } catch (cause) {
+      throw impossible(
+        "delivery.not_hl7",
+        "Cannot rewrite message with encoding_characters: its own delimiters cannot be read",
+        { cause },
+      );
+    }
   }
 
   /** Rewriting can change how MSH-10 is escaped, so then it is read again. */

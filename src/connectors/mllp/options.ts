@@ -2,7 +2,7 @@
 import net from "node:net";
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import { mllpSchema } from "../../authoring/connectors/mllp.ts";
-import { type Codec, codecFor, type Delimiters, makeDelimiters } from "../../hl7/mod.ts";
+import { type Codec, codecFor, type Delimiters, parseEncodingCharacters } from "../../hl7/mod.ts";
 import { AllowList } from "../allow_list.ts";
 import {
   ConnectorError,
@@ -73,9 +73,7 @@ export function readDestinationOptions(
     isPersistent: settings.flag("persistent"),
     idleMsMax: settings.capMilliseconds("idle_timeout_seconds"),
     ageMsMax: settings.capMilliseconds("max_connection_age_seconds"),
-    delimiters: characters === undefined
-      ? undefined
-      : makeDelimiters(characters.charAt(0), characters.slice(1)),
+    delimiters: characters === undefined ? undefined : parseEncodingCharacters(characters),
     verifyAckControlId: settings.optionalText("verify_ack_control_id") === "strict"
       ? "strict"
       : verifyAckControlId,

@@ -8,13 +8,14 @@
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { describeMachine, measureSyncTime } from "./machine.ts";
+import { medianRun } from "./median.ts";
 import { type Profile, profiles, selectProfiles } from "./profiles.ts";
 import { json, type Report, table } from "./report.ts";
 import { run, type RunResult } from "./run.ts";
 import type { Synchronous, TargetKind } from "./target.ts";
 
 const USAGE = `deno task bench [--profile NAME]... [--target engine|reference|both] [--seconds N]
-  [--warm-up N] [--count N] [--sources N]
+  [--warm-up N] [--count N] [--sources N] [--repeat N]
   [--synchronous full|normal] [--json FILE] [--directory DIR] [--list]`;
 
 interface Options {
@@ -23,6 +24,8 @@ interface Options {
   readonly synchronous: Synchronous;
   readonly directory: string;
   readonly jsonFile: string | undefined;
+  /** Runs of each profile and target, of which the middle one is shown. */
+  readonly repeat: number;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -37,15 +40,24 @@ async function main(args: readonly string[]): Promise<number> {
     runs,
   };
   for (const profile of options.profiles) {
-    for (const kind of targetsOf(profile, options)) {
-      console.error(`${profile.name} ${kind}: ${profile.title}`);
-      const { synchronous, directory } = options;
-      runs.push(await run({ profile, kind, synchronous, directory }));
-    }
+    runs.push(...await runProfile(profile, options));
   }
   console.log(table(report));
   if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
   return runs.every(({ figures }) => figures !== undefined) ? 0 : 1;
+}
+
+/** Runs the targets in turn, so that a change of the machine's load meets all of them. */
+async function runProfile(profile: Profile, options: Options): Promise<RunResult[]> {
+  const { synchronous, directory, repeat } = options;
+  const results = targetsOf(profile, options).map((kind) => ({ kind, runs: [] as RunResult[] }));
+  for (let turn = 1; turn <= repeat; turn++) {
+    for (const { kind, runs } of results) {
+      console.error(`${profile.name} ${kind} ${turn}/${repeat}: ${profile.title}`);
+      runs.push(await run({ profile, kind, synchronous, directory }));
+    }
+  }
+  return results.map(({ runs }) => medianRun(runs));
 }
 
 /** The reference loop keeps its queue in memory, so a backlog is compared with it only on demand. */
@@ -63,6 +75,7 @@ function readOptions(args: readonly string[]): Options | undefined {
       "warm-up": { type: "string" },
       count: { type: "string" },
       sources: { type: "string" },
+      repeat: { type: "string" },
       synchronous: { type: "string", default: "full" },
       json: { type: "string" },
       directory: { type: "string" },
@@ -95,6 +108,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     // Below the project, not in the system's temporary directory: that may not be a disk.
     directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),
     jsonFile: values.json,
+    repeat: Math.ceil(positive(values.repeat, "repeat") ?? 1),
   };
 }
 

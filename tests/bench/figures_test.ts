@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { figuresOf, type Measurement, type Reading } from "../../bench/figures.ts";
 import { selectProfiles } from "../../bench/profiles.ts";
+import { medianRun } from "../../bench/median.ts";
 import { json, ratio, type Report, table } from "../../bench/report.ts";
 import type { RunResult } from "../../bench/run.ts";
 
@@ -107,4 +108,15 @@ Deno.test("table() shows the engine's share of the reference in the same run", (
   assert.doesNotMatch(table(reportOf(engine)), /%/);
   assert.equal(ratio(reportOf(reference, result({ kind: "engine" })), "lanes-8"), undefined);
   assert.deepEqual(JSON.parse(json(reportOf(reference, engine))).ratios, { "lanes-8": 0.65 });
+});
+
+Deno.test("medianRun() takes the middle run, and any run that lost messages before it", () => {
+  const figures = figuresOf(measurement());
+  const runs = [300, 100, 200].map((sustainedPerSecond) =>
+    result({ figures: { ...figures, sustainedPerSecond } })
+  );
+  const lossy = result({ reason: "1 lost" });
+
+  assert.equal(medianRun(runs).figures?.sustainedPerSecond, 200);
+  assert.equal(medianRun([...runs, lossy]), lossy);
 });

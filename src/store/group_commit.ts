@@ -45,7 +45,7 @@ export interface Settle {
 }
 
 /** Batches that may be with the writer at once: one runs, one waits so that the writer never does. */
-const OUTSTANDING_MAX = 2;
+const OUTSTANDING_MAX = 1;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;

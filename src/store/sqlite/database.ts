@@ -177,9 +177,10 @@ function createMeta(db: DatabaseSync): void {
       schema_version  INTEGER NOT NULL,
       store_id        TEXT NOT NULL,
       epoch           INTEGER NOT NULL,
-      next_seq        INTEGER NOT NULL
+      next_seq        INTEGER NOT NULL,
+      indexed_to      INTEGER NOT NULL
     ) STRICT`);
-  db.prepare("INSERT INTO store_meta VALUES (1, 0, ?, 0, 1)").run(
+  db.prepare("INSERT INTO store_meta VALUES (1, 0, ?, 0, 1, 0)").run(
     crypto.randomUUID().replaceAll("-", ""),
   );
 }

@@ -84,7 +84,7 @@ export function execute(session: Session, intent: Intent): unknown {
 function insertMessage(
   session: Session,
   message: NewMessage,
-  status: "received" | "error",
+  enteredAs: "received" | "error",
   error: string | null,
 ): number {
   const seq = session.next();
@@ -98,9 +98,8 @@ function insertMessage(
     message.sourceType,
     message.controlId ?? null,
     message.messageType ?? null,
-    status,
+    enteredAs,
     error,
-    seq,
   );
   return seq;
 }
@@ -126,13 +125,11 @@ function receive(session: Session, { message, token }: ReceiveIntent): ReceiveRe
     message.receivedAt,
     message.receivedAt,
   );
-  addEvent(session, messageSeq, message.receivedAt, "received", null, null);
   return { messageSeq, seq };
 }
 
 function recordError(session: Session, { message, error }: RecordErrorIntent): ReceiveResult {
   const messageSeq = insertMessage(session, message, "error", error);
-  addEvent(session, messageSeq, message.receivedAt, "error", null, error);
   return { messageSeq, seq: 0 };
 }
 
@@ -146,7 +143,11 @@ function handOff(session: Session, intent: HandOffIntent): HandOffResult {
     session.change("setStatus", "unrouted", messageSeq);
     return { mine: true, seqs: [] };
   }
-  addEvent(session, messageSeq, at, "routed", null, null);
+  if (failures.length < intent.handlers) {
+    session.change("insertEventPair", messageSeq, session.next(), session.next(), at);
+  } else {
+    addEvent(session, messageSeq, at, "routed", null, null);
+  }
   const seqs = insertDeliveries(session, intent);
   for (const { handler, error } of failures) {
     const seq = session.next();
@@ -170,9 +171,6 @@ function handOff(session: Session, intent: HandOffIntent): HandOffResult {
     addEvent(session, messageSeq, at, "dead", handler, error);
   }
   writeState(session, intent.state, at, messageSeq);
-  if (failures.length < intent.handlers) {
-    addEvent(session, messageSeq, at, "transformed", null, null);
-  }
   // Every row of the message was made just now, so its disposition needs no counting.
   const status = seqs.length > 0 ? "routed" : failures.length > 0 ? "error" : "filtered";
   const [failure] = failures;

@@ -9,8 +9,21 @@ const MESSAGE_FILTER = `
 const SUMMARY = `
        m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
        m.status, m.error, m.summary, m.metadata,
-       (SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
-         ORDER BY e.seq DESC LIMIT 1) AS event`;
+       m.entered_as,
+       coalesce((SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
+                  ORDER BY e.seq DESC LIMIT 1), m.entered_as) AS event`;
+
+/** Messages newer than this are not in the look-up tables yet. */
+const INDEXED_TO = `(SELECT indexed_to FROM store_meta WHERE id = 1)`;
+
+/** Numbers of the messages of one inbound, or with one control ID, newest first. */
+function numbersBy(table: string, column: string): string {
+  return `
+      SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND ${column} = ?1
+       UNION ALL
+      SELECT seq FROM ${table} WHERE ${column} = ?1
+       ORDER BY seq DESC`;
+}
 
 export const queries = {
   /** Newest first; numbers grow with arrival, so no sort is needed. */
@@ -21,15 +34,22 @@ export const queries = {
      ORDER BY m.seq DESC
      LIMIT ?5 OFFSET ?6`,
 
-  /** Newest first within one inbound. Index: messages_channel_received. */
   messagesOfChannel: `
     SELECT ${SUMMARY}
-      FROM messages m
-     WHERE m.channel_id = ?1
-       AND (?2 IS NULL OR m.status = ?2)
+      FROM (${numbersBy("message_by_channel", "channel_id")}) n
+      JOIN messages m ON m.seq = n.seq
+     WHERE (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)
-     ORDER BY m.received_at DESC, m.seq DESC
+     LIMIT ?5 OFFSET ?6`,
+
+  messagesOfControlId: `
+    SELECT ${SUMMARY}
+      FROM (${numbersBy("message_by_control", "control_id")}) n
+      JOIN messages m ON m.seq = n.seq
+     WHERE (?2 IS NULL OR m.status = ?2)
+       AND (?3 IS NULL OR m.message_type = ?3)
+       AND (?4 IS NULL OR m.channel_id = ?4)
      LIMIT ?5 OFFSET ?6`,
 
   countAll: `SELECT count(*) AS total FROM messages`,
@@ -39,11 +59,29 @@ export const queries = {
       FROM messages m
      WHERE ${MESSAGE_FILTER}`,
 
+  countOfChannel: `
+    SELECT count(*) AS total
+      FROM (${numbersBy("message_by_channel", "channel_id")}) n
+      JOIN messages m ON m.seq = n.seq
+     WHERE (?2 IS NULL OR m.status = ?2)
+       AND (?3 IS NULL OR m.message_type = ?3)
+       AND (?4 IS NULL OR m.control_id = ?4)`,
+
+  countOfControlId: `
+    SELECT count(*) AS total
+      FROM (${numbersBy("message_by_control", "control_id")}) n
+      JOIN messages m ON m.seq = n.seq
+     WHERE (?2 IS NULL OR m.status = ?2)
+       AND (?3 IS NULL OR m.message_type = ?3)
+       AND (?4 IS NULL OR m.channel_id = ?4)`,
+
   message: `
     SELECT ${SUMMARY}, b.body
       FROM messages m
       JOIN bodies b ON b.seq = m.body_seq
-     WHERE m.id = ?1`,
+     WHERE m.seq = coalesce(
+             (SELECT seq FROM message_by_id WHERE id = ?1),
+             (SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND id = ?1))`,
 
   rows: `
     SELECT seq, stage, lane, handler_name, status, attempts, next_attempt_at, last_error

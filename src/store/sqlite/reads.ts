@@ -34,20 +34,13 @@ export class Reads {
   }
 
   async messages(filter: MessageFilter, page: Page): Promise<MessagePage> {
-    const values = [
-      filter.channel ?? null,
-      filter.status ?? null,
-      filter.messageType ?? null,
-      filter.controlId ?? null,
-    ];
-    const name = filter.channel === undefined ? "messages" : "messagesOfChannel";
-    const filtered = values.some((value) => value !== null);
-    const [rows, count] = await Promise.all([
-      this.#query(name, [...values, page.limit, page.offset]),
-      filtered ? this.#query("countMessages", values) : this.#query("countAll", []),
+    const { select, count, values } = planMessages(filter);
+    const [rows, totals] = await Promise.all([
+      this.#query(select, [...values, page.limit, page.offset]),
+      this.#query(count, count === "countAll" ? [] : values),
     ]);
     const opened = await this.#open(rows, ["error", "summary", "metadata"]);
-    return { total: Number(count[0]?.total ?? 0), messages: opened.map(toSummary) };
+    return { total: Number(totals[0]?.total ?? 0), messages: opened.map(toSummary) };
   }
 
   async message(id: string): Promise<MessageDetail | undefined> {
@@ -76,12 +69,15 @@ export class Reads {
         nextAttemptAt: Number(r.next_attempt_at),
         lastError: text(r.last_error),
       })),
-      events: openEvents.map((e) => ({
-        at: Number(e.ts),
-        event: String(e.event),
-        destination: text(e.destination),
-        detail: text(e.detail),
-      })),
+      events: [
+        entryEvent(row),
+        ...openEvents.map((e) => ({
+          at: Number(e.ts),
+          event: String(e.event),
+          destination: text(e.destination),
+          detail: text(e.detail),
+        })),
+      ],
     };
   }
 
@@ -170,6 +166,38 @@ export class Reads {
       return plain;
     });
   }
+}
+
+/** The narrowest look-up a filter allows. */
+function planMessages(
+  { channel, status, messageType, controlId }: MessageFilter,
+): { select: QueryName; count: QueryName; values: Value[] } {
+  const shared = [status ?? null, messageType ?? null];
+  if (controlId !== undefined) {
+    const values = [controlId, ...shared, channel ?? null];
+    return { select: "messagesOfControlId", count: "countOfControlId", values };
+  }
+  if (channel !== undefined) {
+    return {
+      select: "messagesOfChannel",
+      count: "countOfChannel",
+      values: [channel, ...shared, null],
+    };
+  }
+  const isFiltered = shared.some((value) => value !== null);
+  const values = [null, ...shared, null];
+  return { select: "messages", count: isFiltered ? "countMessages" : "countAll", values };
+}
+
+/** How the message entered stands in its row; the timeline begins with it. */
+function entryEvent(row: Row) {
+  const isError = row.entered_as === "error";
+  return {
+    at: Number(row.received_at),
+    event: String(row.entered_as),
+    destination: null,
+    detail: isError ? text(row.error) : null,
+  };
 }
 
 function toSummary(row: Row): MessageSummary {

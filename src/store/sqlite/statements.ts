@@ -9,8 +9,8 @@ const OPEN = `status IN ('pending', 'inflight')`;
 export const statements = {
   insertMessage: `
     INSERT INTO messages (seq, id, channel_id, received_at, source_type, control_id, message_type,
-                          status, error, body_seq)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                          entered_as, status, error, body_seq)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?1)`,
 
   insertBody: `
     INSERT INTO bodies (seq, body)
@@ -24,6 +24,11 @@ export const statements = {
   insertEvent: `
     INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
     VALUES (?, ?, ?, ?, ?, ?)`,
+
+  /** The two entries of a fused handoff. */
+  insertEventPair: `
+    INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
+    VALUES (?1, ?2, ?4, 'routed', NULL, NULL), (?1, ?3, ?4, 'transformed', NULL, NULL)`,
 
   /** Consumes a row in flight under my token. */
   consumeRow: `
@@ -97,9 +102,10 @@ export const statements = {
      ORDER BY q.seq
      LIMIT ?`,
 
+  /** Nothing came of these claims, so their attempts are given back. */
   resyncLane: `
     UPDATE queue
-       SET status = 'pending', claim_token = NULL, updated_at = ?
+       SET status = 'pending', claim_token = NULL, attempts = attempts - 1, updated_at = ?
      WHERE stage = ? AND lane = ? AND status = 'inflight' AND ${OPEN}`,
 
   countOpen: `
@@ -123,7 +129,36 @@ export const statements = {
     SELECT m.seq, m.channel_id, m.status, b.body = '' AS purged
       FROM messages m
       JOIN bodies b ON b.seq = m.body_seq
-     WHERE m.id = ?`,
+     WHERE m.seq = coalesce(
+             (SELECT seq FROM message_by_id WHERE id = ?1),
+             (SELECT seq FROM messages
+               WHERE seq > (SELECT indexed_to FROM store_meta WHERE id = 1) AND id = ?1))`,
+
+  // Look-up tables, some hundred messages at a time.
+
+  indexIds: `
+    INSERT INTO message_by_id (id, seq)
+    SELECT id, seq FROM messages WHERE seq > ?1 AND seq <= ?2 ORDER BY id`,
+
+  indexChannels: `
+    INSERT INTO message_by_channel (channel_id, seq)
+    SELECT channel_id, seq FROM messages WHERE seq > ?1 AND seq <= ?2 ORDER BY channel_id, seq`,
+
+  indexControlIds: `
+    INSERT INTO message_by_control (control_id, seq)
+    SELECT control_id, seq FROM messages
+     WHERE seq > ?1 AND seq <= ?2 AND control_id IS NOT NULL ORDER BY control_id, seq`,
+
+  indexedTo: `
+    SELECT indexed_to FROM store_meta WHERE id = 1`,
+
+  countUnindexed: `
+    SELECT count(*) AS messages
+      FROM messages
+     WHERE seq > (SELECT indexed_to FROM store_meta WHERE id = 1)`,
+
+  setIndexedTo: `
+    UPDATE store_meta SET indexed_to = ? WHERE id = 1`,
 
   rowsOfMessage: `
     SELECT q.seq, q.stage, q.lane, q.status, b.body = '' AS purged

@@ -25,6 +25,8 @@ export interface WriterCounters {
 
 /** Pages the write-ahead log may hold before it is copied back into the store (16 MiB). */
 const CHECKPOINT_PAGES = 2_000;
+/** Messages that wait before the look-up tables take them in; queries scan at most so many. */
+const INDEX_MESSAGES = 256;
 /** How many commits pass between looks at the log's length. */
 const CHECKPOINT_LOOK = 16;
 
@@ -33,10 +35,14 @@ export class Writer {
   readonly #onPoint: OnPoint | undefined;
   readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
   #lookedAt = 0;
+  /** Messages up to here are in the look-up tables; undefined until read. */
+  #indexedTo: number | undefined;
+  #unindexed = 0;
 
   constructor(session: Session, onPoint?: OnPoint) {
     this.#session = session;
     this.#onPoint = onPoint;
+    this.#unindexed = Number(session.first("countUnindexed")?.messages ?? 0);
   }
 
   /** Runs a batch; its answers are durable when this returns. Never throws. */
@@ -61,8 +67,10 @@ export class Writer {
       const outcomes: Outcome[] = [];
       for (const intent of intents) {
         outcomes.push(isolated ? this.#isolated(intent) : { result: execute(session, intent) });
+        if (intent.kind === "receive" || intent.kind === "record_error") this.#unindexed += 1;
         this.#onPoint?.("inside_batch", intents);
       }
+      if (this.#unindexed >= INDEX_MESSAGES) this.#index();
       session.reserveNumbers();
       this.#onPoint?.("before_commit", intents);
       session.db.exec("COMMIT");
@@ -74,8 +82,22 @@ export class Writer {
       // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
       if (session.db.isTransaction) session.db.exec("ROLLBACK");
       session.rewind(start);
+      this.#indexedTo = undefined;
       throw thrown;
     }
+  }
+
+  /** Brings the look-up tables up to the newest message of this transaction. */
+  #index(): void {
+    const session = this.#session;
+    const from = this.#indexedTo ?? Number(session.first("indexedTo")?.indexed_to ?? 0);
+    const to = session.position;
+    session.change("indexIds", from, to);
+    session.change("indexChannels", from, to);
+    session.change("indexControlIds", from, to);
+    session.change("setIndexedTo", to);
+    this.#indexedTo = to;
+    this.#unindexed = 0;
   }
 
   #isolated(intent: Intent): Outcome {

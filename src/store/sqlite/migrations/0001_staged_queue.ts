@@ -4,7 +4,8 @@
  * Bodies stand apart from the rows that mean them: a status change then rewrites a row of some
  * hundred bytes instead of the message, the ingress row of a message needs no copy, and equal
  * payloads of one handoff are stored once. One counter numbers every table, so a higher number
- * was written later; wall clocks order nothing.
+ * was written later; wall clocks order nothing. How a message entered (`received`, `error`) is a
+ * column of its row, not a timeline row: both would say the same.
  */
 export const sql = `
 CREATE TABLE messages (
@@ -15,6 +16,7 @@ CREATE TABLE messages (
   source_type   TEXT NOT NULL,
   control_id    TEXT,
   message_type  TEXT,
+  entered_as    TEXT NOT NULL,
   status        TEXT NOT NULL,
   error         TEXT,
   summary       TEXT,
@@ -22,9 +24,24 @@ CREATE TABLE messages (
   body_seq      INTEGER NOT NULL,
   purged_at     INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX messages_id ON messages (id);
-CREATE INDEX messages_channel_received ON messages (channel_id, received_at);
-CREATE INDEX messages_channel_control ON messages (channel_id, control_id);
+
+-- Look-ups by id, inbound and control ID. Filled some hundred messages at a time (see
+-- store_meta.indexed_to): one message at a time they would touch more pages than all the rest.
+CREATE TABLE message_by_id (
+  id   TEXT NOT NULL,
+  seq  INTEGER NOT NULL,
+  PRIMARY KEY (id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE message_by_channel (
+  channel_id  TEXT NOT NULL,
+  seq         INTEGER NOT NULL,
+  PRIMARY KEY (channel_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE message_by_control (
+  control_id  TEXT NOT NULL,
+  seq         INTEGER NOT NULL,
+  PRIMARY KEY (control_id, seq)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE bodies (
   seq   INTEGER PRIMARY KEY,

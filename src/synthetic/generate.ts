@@ -37,7 +37,8 @@ export function listTypes(): Record<string, string[]> {
  */
 export function generateMessages(options: GenerateOptions): Generator<GeneratedMessage, void> {
   const { type, count } = options;
-  const known = listTypes()[type];
+  const types = listTypes();
+  const known = Object.hasOwn(types, type) ? types[type] : undefined;
   if (known === undefined) throw new RangeError(`Cannot generate messages of type "${type}"`);
   const { triggers = known } = options;
   const unknown = triggers.find((trigger) => !known.includes(trigger));

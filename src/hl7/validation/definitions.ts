@@ -34,7 +34,7 @@ export interface DataType {
   readonly requiredEnd: number;
   /** Undefined when any text will do. */
   readonly shape: Shape | undefined;
-  /** True when nothing is known of the inside: VARIES, CM of 2.1, timing expressions. */
+  /** True when nothing is known of the inside: VARIES, timing expressions, much of 2.1. */
   readonly isOpen: boolean;
 }
 
@@ -75,6 +75,12 @@ export const supportedVersions: readonly string[] = Object.keys(stored);
 
 const openTypes = new Set(["VARIES", "CM", "GTS"]);
 
+/** Version 2.1 calls locations, names of staff and more ID, and shows them with components. */
+const openTypesOf21 = new Set([...openTypes, "ID"]);
+
+/** The table of OBX-2: every data type of the version, and what older ones called theirs. */
+const valueTypes = "125";
+
 /** Types that OBX-2 may not name. Source: HL7 v2.5.1 §7.4.2.2. */
 const neverObserved = new Set(["CM", "CQ", "SI", "ID", "VARIES"]);
 
@@ -83,12 +89,15 @@ const notation = /^(\w+)(!?)(\*\d*)?(-?)(?::(\d+))?(?:#(\d+))?$/;
 /** The definitions of one version; each part is compiled at its first use and kept. */
 export class Definitions {
   readonly #stored: Stored;
+  readonly #openTypes: ReadonlySet<string>;
   readonly #types = new Map<string, DataType>();
   readonly #segments = new Map<string, SegmentDefinition>();
   readonly #grammars = new Map<string, Grammar>();
+  #valueTypes: ReadonlySet<string> | undefined;
 
   constructor(version: string) {
     this.#stored = stored[version] as Stored;
+    this.#openTypes = version === "2.1" ? openTypesOf21 : openTypes;
   }
 
   /** Returns the fields of segment `id`. */
@@ -103,10 +112,9 @@ export class Definitions {
 
   /** Returns the type that OBX-2, or MFE-5 likewise, may name. */
   observedType(name: string): DataType | undefined {
-    if (neverObserved.has(name)) return undefined;
+    if (!this.#codes(valueTypes).has(name)) return undefined;
     // Older types live on in OBX-2; what is not defined any more is taken as it comes.
-    if (observedCodes.has(name) && !Object.hasOwn(this.#stored.types, name)) return openType(name);
-    return Object.hasOwn(this.#stored.types, name) ? this.#type(name) : undefined;
+    return Object.hasOwn(this.#stored.types, name) ? this.#type(name) : openType(name);
   }
 
   /** Returns the name of the structure that code and trigger event use. */
@@ -149,15 +157,24 @@ export class Definitions {
       isWithdrawn: withdrawn === "-",
       repetitionsMax: repeats === undefined ? 1 : Number(repeats.slice(1)) || Infinity,
       lengthMax: length === undefined ? Infinity : Number(length),
-      codes: table === undefined ? undefined : codesOf(table),
+      codes: table === undefined ? undefined : this.#codes(table),
     };
+  }
+
+  #codes(table: string): ReadonlySet<string> {
+    if (table !== valueTypes) return codesOf(table);
+    this.#valueTypes ??= new Set([
+      ...codesOf(table),
+      ...Object.keys(this.#stored.types).filter((name) => !neverObserved.has(name)),
+    ]);
+    return this.#valueTypes;
   }
 
   #type(name: string): DataType {
     const known = this.#types.get(name);
     if (known !== undefined) return known;
     const components: Element[] = [];
-    const isOpen = openTypes.has(name);
+    const isOpen = this.#openTypes.has(name);
     const type = { name, components, requiredEnd: 0, shape: shapes[name], isOpen };
     // Kept before its components are read, for a type may lie inside itself.
     this.#types.set(name, type);
@@ -186,8 +203,6 @@ function codesOf(table: string): ReadonlySet<string> {
   }
   return codes;
 }
-
-const observedCodes = codesOf("125");
 
 function openType(name: string): DataType {
   return { name, components: [], requiredEnd: 0, shape: undefined, isOpen: true };

@@ -87,7 +87,7 @@ function checkRepetition(
 ): string | undefined {
   if (value === "" || value === nullValue) return undefined;
   const { type } = field;
-  if (type.isOpen) return checkLength(value, field, delimiters);
+  if (type.isOpen && field.codes === undefined) return checkLength(value, field, delimiters);
   if (type.components.length === 0) {
     if (value.indexOf(delimiters.component) >= 0) return ".2: component not defined for its type";
     return checkPrimitive(value, field, delimiters);

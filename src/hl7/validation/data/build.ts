@@ -145,7 +145,9 @@ function buildStructures(
   for (const [name, message] of sorted(source.messages)) {
     const shared = byEvent[name];
     if (shared !== undefined && shared in source.messages) continue;
-    structures[name] = message.segments.segments.map((part) => grammar(part, name)).join(" ");
+    // 2.6 has the right grammar of some structures under a name with 0 for O, which sorts first.
+    const meant = name.replace(/_0(?=\d\d$)/, "_O");
+    structures[meant] ??= message.segments.segments.map((part) => grammar(part, meant)).join(" ");
   }
   for (const [event, structure] of sorted(byEvent)) {
     if (structure in structures) events[event] = structure;

@@ -47,6 +47,23 @@ export const corrections: readonly Correction[] = [
     structures: { MFN_M01: "MSH [{SFT}] MFI {MFE}" },
     events: { MFN_M14: "MFN_M01" },
   },
+  {
+    // The dictionary has lost the beginning of these, and of ORI_O24 what may be left out.
+    versions: ["2.6"],
+    structures: {
+      MFR_M04:
+        "MSH [{SFT}] [UAC] MSA [{ERR}] [QAK] QRD [QRF] MFI {(MFE CDM [{LCH}] [{PRC}])} [DSC]",
+      OMG_O19: "MSH [{SFT}] [UAC] [{NTE}] [(PID [PD1] [{NTE}] [{NK1}] [(PV1 [PV2])] " +
+        "[{(IN1 [IN2] [IN3])}] [GT1] [{AL1}])] {(ORC [{(TQ1 [{TQ2}])}] OBR [{NTE}] [{ROL}] [CTD] " +
+        "[{DG1}] [{(OBX [{NTE}])}] [{(SPM [{OBX}] [{(SAC [{OBX}])}])}] [{([(PID [PD1])] " +
+        "[(PV1 [PV2])] [{AL1}] {([ORC] OBR [{(TQ1 [{TQ2}])}] [{NTE}] [{ROL}] [CTD] " +
+        "{(OBX [{NTE}])})})}] [{FT1}] [{CTI}] [BLG])}",
+      ORI_O24: "MSH MSA [{ERR}] [{SFT}] [UAC] [{NTE}] [([(PID [{NTE}])] " +
+        "{(ORC [{(TQ1 [{TQ2}])}] OBR [{NTE}] {IPC})})]",
+      ORR_O02: "MSH [{SFT}] [UAC] MSA [{ERR}] [{NTE}] [([(PID [{NTE}])] " +
+        "{(ORC [<OBR|RQD|RQ1|RXO|ODS|ODT>] [{NTE}] [{CTI}])})]",
+    },
+  },
   { versions: [...from25, ...from27], events: { ORU_R31: "ORU_R30", ORU_R32: "ORU_R30" } },
 ];
 

@@ -1,0 +1,162 @@
+/**
+ * Reads a bundle: `graph/*.ts`, `codesets/*.csv|toml` and `connections.toml` of one directory.
+ *
+ * Only reads. Every file is checked for trust and for leading outside before its text is used;
+ * nothing of it is executed or parsed here.
+ */
+import { resolve } from "node:path";
+import { compareText, type GraphProblem, problemAt, warningAt } from "./problems.ts";
+import { distrust, isWithin, ownUid } from "./source_trust.ts";
+
+export interface BundleFile {
+  /** Relative to the bundle, with `/`. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+export interface Bundle {
+  /** Absolute, as named by the operator. */
+  readonly dir: string;
+  /** The same with symbolic links resolved. */
+  readonly realDir: string;
+  /** Modules in load order. */
+  readonly modules: readonly BundleFile[];
+  /** `_*` files: imported by modules, never loaded for themselves. */
+  readonly helpers: readonly BundleFile[];
+  readonly codeSets: readonly BundleFile[];
+  readonly connections: BundleFile | undefined;
+}
+
+export interface ReadBundleOptions {
+  /** Unsafe sources warn instead of refusing: `MEFOR_ALLOW_INSECURE_CONFIG_SOURCE=1`. */
+  readonly allowInsecureSource?: boolean;
+  /** Whom files may belong to, beside root; by default the user this process runs as. */
+  readonly uid?: number;
+}
+
+/** Largest module or `connections.toml`, and largest code set, in bytes. */
+const SOURCE_BYTES_MAX = 4 * 1024 * 1024;
+const CODE_SET_BYTES_MAX = 64 * 1024 * 1024;
+
+const MODULE = /^[^.].*\.(ts|mts|js)$/;
+const NOT_A_MODULE = /(_test\.(ts|mts|js)|\.d\.(ts|mts))$/;
+const CODE_SET = /^[^.].*\.(csv|toml)$/;
+
+/** Reads everything it can and returns it with every problem met; undefined without a directory. */
+export async function readBundle(
+  dir: string,
+  options: ReadBundleOptions = {},
+): Promise<{ bundle: Bundle | undefined; problems: readonly GraphProblem[] }> {
+  const absolute = resolve(dir);
+  const root = await realPathOf(absolute);
+  if (root === undefined || !(await Deno.stat(root)).isDirectory) {
+    return { bundle: undefined, problems: [problemAt(undefined, `No directory "${absolute}"`)] };
+  }
+  const reader = new BundleReader(root, options);
+  const bundle = await reader.read(absolute);
+  return { bundle, problems: reader.problems };
+}
+
+class BundleReader {
+  readonly problems: GraphProblem[] = [];
+  readonly #root: string;
+  readonly #allowInsecure: boolean;
+  #uid: number | undefined;
+
+  constructor(root: string, { allowInsecureSource = false, uid = ownUid() }: ReadBundleOptions) {
+    this.#root = root;
+    this.#allowInsecure = allowInsecureSource;
+    this.#uid = uid;
+  }
+
+  async read(dir: string): Promise<Bundle> {
+    const info = await Deno.stat(this.#root);
+    this.#uid ??= info.uid ?? undefined;
+    this.#checkTrust(".", info);
+    const sources = await this.#readAll("graph", MODULE, SOURCE_BYTES_MAX);
+    if (sources === undefined) {
+      this.problems.push(problemAt({ file: "graph" }, 'The bundle has no directory "graph"'));
+    }
+    const isHelper = ({ path }: BundleFile) => path.startsWith("graph/_");
+    const connections = await this.#readOne("connections.toml", SOURCE_BYTES_MAX);
+    return {
+      dir,
+      realDir: this.#root,
+      modules: (sources ?? []).filter((file) => !isHelper(file)),
+      helpers: (sources ?? []).filter(isHelper),
+      codeSets: await this.#readAll("codesets", CODE_SET, CODE_SET_BYTES_MAX) ?? [],
+      connections,
+    };
+  }
+
+  /** Reads the matching files of one directory, sorted by name; undefined when it is missing. */
+  async #readAll(
+    folder: string,
+    pattern: RegExp,
+    bytesMax: number,
+  ): Promise<BundleFile[] | undefined> {
+    const real = await this.#inside(folder);
+    if (real === undefined) return undefined;
+    this.#checkTrust(folder, await Deno.stat(real));
+    const names: string[] = [];
+    for await (const entry of Deno.readDir(real)) {
+      if (pattern.test(entry.name) && !NOT_A_MODULE.test(entry.name)) names.push(entry.name);
+    }
+    const files: BundleFile[] = [];
+    for (const name of names.sort(compareText)) {
+      const file = await this.#readOne(`${folder}/${name}`, bytesMax);
+      if (file !== undefined) files.push(file);
+    }
+    return files;
+  }
+
+  async #readOne(path: string, bytesMax: number): Promise<BundleFile | undefined> {
+    const real = await this.#inside(path);
+    if (real === undefined) return undefined;
+    const info = await Deno.stat(real);
+    if (!info.isFile) return undefined;
+    this.#checkTrust(path, info);
+    if (info.size > bytesMax) {
+      this.problems.push(problemAt({ file: path }, `The file is larger than ${bytesMax} bytes`));
+      return undefined;
+    }
+    const bytes = await Deno.readFile(real);
+    try {
+      return { path, bytes, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+    } catch {
+      this.problems.push(problemAt({ file: path }, "The file is not UTF-8 text"));
+      return undefined;
+    }
+  }
+
+  /** Returns the real path of something in the bundle, or undefined when missing or outside. */
+  async #inside(path: string): Promise<string | undefined> {
+    const real = await realPathOf(`${this.#root}/${path}`);
+    if (real === undefined || isWithin(this.#root, real)) return real;
+    this.problems.push(problemAt({ file: path }, "The link leads outside the bundle"));
+    return undefined;
+  }
+
+  #checkTrust(path: string, info: Deno.FileInfo): void {
+    const reason = distrust(info, { uid: this.#uid });
+    if (reason === undefined) return;
+    const message = `Cannot trust the source: ${reason}`;
+    this.problems.push(
+      this.#allowInsecure
+        ? warningAt({ file: path }, message)
+        : problemAt({ file: path }, `${message}; only its owner may write it`),
+    );
+  }
+}
+
+async function realPathOf(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.realPath(path);
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw thrown;
+  }
+}

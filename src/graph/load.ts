@@ -1,0 +1,261 @@
+/**
+ * Loads a bundle: reads it, runs its modules in the sandbox, checks and resolves the whole.
+ *
+ * Everything wrong is found in one pass and reported together; a graph comes out whole or not at
+ * all, so a running one can stay as it is. Source: spec connectors-and-graph §4.1.
+ */
+import type { CodeSetData, LoadProblem, Registry } from "../sandbox/protocol.ts";
+import type { Settings } from "../settings/mod.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
+import { type CodeSet, loadCodeSets } from "./code_sets.ts";
+import { readConnectionsToml } from "./connections_toml.ts";
+import { type Declared, mergeDeclared } from "./declared.ts";
+import { checkEgress, type ConnectionReach, type Reach } from "./egress.ts";
+import {
+  environmentsDir,
+  type EnvironmentValues,
+  loadEnvironmentValues,
+} from "./environment_values.ts";
+import { fingerprint, fingerprintFiles } from "./fingerprint.ts";
+import type { Graph, HandlerDefinition, RouterDefinition } from "./graph.ts";
+import { BundleError, type GraphProblem, inOrder, problemAt, type Severity } from "./problems.ts";
+import { isReference, type Resolved, resolveDeclared } from "./resolve.ts";
+import { validateDeclared } from "./validate.ts";
+
+/** One source file for the sandbox; `path` is relative to the bundle, with `/`. */
+export interface SourceModule {
+  readonly path: string;
+  readonly source: string;
+}
+
+export interface EvaluateInput {
+  /** Real, absolute. */
+  readonly graphDir: string;
+  /** Loaded in this order. */
+  readonly modules: readonly SourceModule[];
+  /** Importable by modules, never loaded for themselves. */
+  readonly helpers: readonly SourceModule[];
+  readonly codeSets: readonly CodeSetData[];
+  readonly environment: string | undefined;
+  /** Outbounds of `connections.toml`, which handlers may send to as well. */
+  readonly outboundNames: readonly string[];
+}
+
+export interface Evaluated<S> {
+  readonly sandbox: S;
+  readonly registry: Registry;
+  readonly problems: readonly LoadProblem[];
+}
+
+/** Runs the modules where they can do no harm: `sandbox/`, or a stand-in of a test. */
+export type Evaluate<S extends AsyncDisposable> = (input: EvaluateInput) => Promise<Evaluated<S>>;
+
+/** What a connection reaches, told by its connector; this room does not know connectors. */
+export type ReachOf = (
+  type: string,
+  direction: "inbound" | "outbound",
+  settings: Readonly<Record<string, unknown>>,
+) => readonly Reach[];
+
+export interface DeclareOptions<S extends AsyncDisposable> {
+  readonly bundleDir: string;
+  /** Name of the active environment; undefined offline. */
+  readonly environment: string | undefined;
+  /** The `MEFOR_` variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly evaluate: Evaluate<S>;
+  /** Whom source files may belong to, beside root; by default the user this process runs as. */
+  readonly uid?: number;
+}
+
+export interface LoadOptions<S extends AsyncDisposable> extends DeclareOptions<S> {
+  readonly settings: Settings;
+  readonly reachOf: ReachOf;
+}
+
+export interface LoadedGraph<S> {
+  readonly graph: Graph;
+  /** Belongs to the caller from here on. */
+  readonly sandbox: S;
+  readonly codeSets: readonly CodeSet[];
+  readonly declared: Declared;
+  readonly environment: EnvironmentValues;
+  readonly warnings: readonly GraphProblem[];
+}
+
+/** A bundle as far as it can be understood without an environment. */
+export interface DeclaredBundle<S> {
+  readonly bundle: Bundle | undefined;
+  readonly declared: Declared | undefined;
+  readonly codeSets: readonly CodeSet[];
+  /** Undefined when there was nothing to run. Belongs to the caller. */
+  readonly sandbox: S | undefined;
+  readonly problems: readonly GraphProblem[];
+}
+
+/**
+ * Loads, resolves and checks a graph for this instance.
+ *
+ * @throws {BundleError} `graph.invalid`, with every problem found.
+ */
+export async function loadGraph<S extends AsyncDisposable>(
+  options: LoadOptions<S>,
+): Promise<LoadedGraph<S>> {
+  const declaredBundle = await declareBundle(options);
+  const { sandbox } = declaredBundle;
+  try {
+    return await resolveBundle(options, declaredBundle);
+  } catch (thrown) {
+    await sandbox?.[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+async function resolveBundle<S extends AsyncDisposable>(
+  options: LoadOptions<S>,
+  { bundle, declared, codeSets, sandbox, problems: found }: DeclaredBundle<S>,
+): Promise<LoadedGraph<S>> {
+  const { settings, bundleDir } = options;
+  const values = await loadEnvironmentValues({
+    settings: settings.environments,
+    environment: options.environment,
+    env: options.env,
+  });
+  const problems = [...found, ...values.problems];
+  if (bundle === undefined || declared === undefined || sandbox === undefined) {
+    throw new BundleError(bundleDir, inOrder(problems));
+  }
+  const { environment } = values;
+  problems.push(...missingValueFile(declared, { settings, environment }));
+  const resolved = resolveDeclared(declared, { settings, environment });
+  problems.push(...resolved.problems);
+  problems.push(...await checkEgress(reachesOf(resolved, options.reachOf), settings.egress));
+  const ordered = inOrder(problems);
+  if (ordered.some(({ severity }) => severity === "error")) {
+    throw new BundleError(bundleDir, ordered);
+  }
+  const files = await fingerprintFiles(bundle, environmentsDir(settings.environments));
+  const graph: Graph = Object.freeze({
+    bundleDir: bundle.dir,
+    inbounds: resolved.inbounds,
+    outbounds: resolved.outbounds,
+    ...functionsOf(declared),
+    fingerprint: fingerprint(files),
+    files: files.length,
+  });
+  return { graph, sandbox, codeSets, declared, environment, warnings: ordered };
+}
+
+/**
+ * Reads a bundle and runs its modules, without an environment's values. Problems are returned.
+ * The caller disposes the sandbox.
+ */
+export async function declareBundle<S extends AsyncDisposable>(
+  { bundleDir, environment, env, evaluate, uid }: DeclareOptions<S>,
+): Promise<DeclaredBundle<S>> {
+  const allowInsecureSource = env.MEFOR_ALLOW_INSECURE_CONFIG_SOURCE === "1";
+  const { bundle, problems: found } = await readBundle(bundleDir, { allowInsecureSource, uid });
+  const problems = [...found];
+  const isUntrusted = problems.some(({ severity }) => severity === "error");
+  if (bundle === undefined) {
+    return { bundle, declared: undefined, codeSets: [], sandbox: undefined, problems };
+  }
+  const { codeSets, problems: inCodeSets } = loadCodeSets(bundle.codeSets);
+  const toml = readConnectionsToml(bundle.connections);
+  problems.push(...inCodeSets, ...toml.problems);
+  // What others may have written is read for its faults, and never run.
+  const evaluated = isUntrusted
+    ? { sandbox: undefined, registry: EMPTY_REGISTRY, problems: [] }
+    : await evaluate({
+      graphDir: `${bundle.realDir}/graph`,
+      modules: bundle.modules.map(sourceOf),
+      helpers: bundle.helpers.map(sourceOf),
+      codeSets: codeSets.map(({ name, entries }) => ({ name, entries })),
+      environment,
+      outboundNames: toml.outbounds.map(({ name }) => name),
+    });
+  problems.push(...evaluated.problems.map((problem) => problemAt(problem, problem.message)));
+  const { declared, problems: inNames } = mergeDeclared(evaluated.registry, toml);
+  const incomplete = isUntrusted || evaluated.problems.length > 0 || toml.problems.length > 0;
+  problems.push(...inNames, ...validateDeclared(declared, { incomplete }));
+  return { bundle, declared, codeSets, sandbox: evaluated.sandbox, problems: inOrder(problems) };
+}
+
+const EMPTY_REGISTRY: Registry = {
+  inbounds: [],
+  outbounds: [],
+  routers: [],
+  handlers: [],
+  codeSets: [],
+};
+
+function sourceOf({ path, text }: { path: string; text: string }): SourceModule {
+  return { path, source: text };
+}
+
+/** One line of `messagefoundry validate --json`. */
+export interface ValidationFinding {
+  readonly message: string;
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly severity: Severity;
+}
+
+/** Lists everything wrong with a bundle, best effort; runs no handler and opens no connection. */
+export async function validateBundle<S extends AsyncDisposable>(
+  options: DeclareOptions<S>,
+): Promise<readonly ValidationFinding[]> {
+  const { sandbox, problems } = await declareBundle(options);
+  await sandbox?.[Symbol.asyncDispose]();
+  return problems.map(({ message, file, line, severity }) => ({
+    message,
+    file: file ?? null,
+    line: line ?? null,
+    severity,
+  }));
+}
+
+/** A project root was named, so a value file that is not there is a mistake. Source: api §5.1 (17). */
+function missingValueFile(
+  declared: Declared,
+  { settings, environment }: { settings: Settings; environment: EnvironmentValues },
+): readonly GraphProblem[] {
+  const { file, fileExists } = environment;
+  if (settings.environments.baseDir === "" || file === undefined || fileExists) return [];
+  const usesValues = [...declared.inbounds, ...declared.outbounds].some((connection) =>
+    Object.values(connection.settings).some(isReference)
+  );
+  return usesValues ? [problemAt({ file }, "The value file of this environment is missing")] : [];
+}
+
+function reachesOf(
+  { inbounds, outbounds }: Resolved,
+  reachOf: ReachOf,
+): readonly ConnectionReach[] {
+  const reaches: ConnectionReach[] = [];
+  for (
+    const [direction, definitions] of [["inbound", inbounds], ["outbound", outbounds]] as const
+  ) {
+    for (const { name, type, settings, position } of definitions.values()) {
+      const reach = reachOf(type, direction, settings);
+      reaches.push({ connection: name, direction, position, reach });
+    }
+  }
+  return reaches;
+}
+
+function functionsOf(declared: Declared): Pick<Graph, "routers" | "handlers"> {
+  const routers = new Map<string, RouterDefinition>();
+  const handlers = new Map<string, HandlerDefinition>();
+  const handlerNames = new Set(declared.handlers.map(({ name }) => name));
+  const outboundNames = new Set(declared.outbounds.map(({ name }) => name));
+  for (const { name, position, mentions } of declared.routers) {
+    const known = mentions.filter((mention) => handlerNames.has(mention));
+    routers.set(name, { name, handlers: known, position });
+  }
+  for (const { name, position, mentions } of declared.handlers) {
+    const known = mentions.filter((mention) => outboundNames.has(mention));
+    handlers.set(name, { name, sends: known, position });
+  }
+  return { routers, handlers };
+}

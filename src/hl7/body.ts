@@ -7,40 +7,20 @@
 import {
   type Delimiters,
   findMsh,
+  mshLine,
   readDelimiters,
   requireComplete,
   standardDelimiters,
 } from "./delimiters.ts";
 import { Hl7PathError, Hl7SyntaxError } from "./errors.ts";
-import { escape, escapeGrowthMax, type GrowthBudget, unescape } from "./escapes.ts";
-import { nthPart, readPart, replacePart, writePart } from "./parts.ts";
+import { escapeGrowthMax, type GrowthBudget, unescape } from "./escapes.ts";
+import { readPart, writePart } from "./parts.ts";
 import type { Address, FieldAddress } from "./path.ts";
-
-/** A value to write: text, or the parts of what the path addresses. */
-export type FieldValue = string | readonly string[];
+import { isHeaderSegment, newRecord, SegmentRecord } from "./record.ts";
+import { encodeValue, type FieldValue } from "./values.ts";
 
 /** Segments the engine admits in one message; the same bound holds for what authors add. */
 export const segmentsMax = 10_000;
-
-/** A segment read oftener than this is split: finding a field costs a little less than that. */
-const readsBeforeSplit = 4;
-
-/** One segment of one message. */
-export class SegmentRecord {
-  readonly id: string;
-  /** The segment as text, without CR. */
-  line: string;
-  /** What `line` splits into, once asked for often enough; never changed in place. */
-  fields: readonly string[] | undefined;
-  /** How often a field was read without splitting the line. */
-  reads = 0;
-  isRemoved = false;
-
-  constructor(id: string, line: string) {
-    this.id = id;
-    this.line = line;
-  }
-}
 
 export class MessageBody implements GrowthBudget {
   readonly delimiters: Delimiters;
@@ -83,8 +63,7 @@ export class MessageBody implements GrowthBudget {
     if (this.#records !== undefined) return this.#records[0] as SegmentRecord;
     if (this.#header !== undefined) return this.#header;
     const text = this.#text as string;
-    const line = firstLine(text, this.#start);
-    return this.#header = new SegmentRecord("MSH", line);
+    return this.#header = new SegmentRecord("MSH", mshLine(text, this.#start));
   }
 
   /** Returns the nth segment with this id; `occurrence` counts from 1. */
@@ -97,18 +76,14 @@ export class MessageBody implements GrowthBudget {
     return undefined;
   }
 
-  /** The raw fields; field n at index n, in MSH too: `["MSH", "|", "^~\\&", "LAB"]`. */
+  /** All raw fields of a segment; field n at index n. */
   fieldsOf(record: SegmentRecord): readonly string[] {
-    return record.fields ??= splitFields(record, this.delimiters.field);
+    return record.fields(this.delimiters.field);
   }
 
   /** The raw text of one field, "" when absent. */
   rawField(record: SegmentRecord, field: number): string {
-    const isSplit = record.fields !== undefined || record.reads++ >= readsBeforeSplit;
-    if (isSplit) return this.fieldsOf(record)[field] ?? "";
-    const separator = this.delimiters.field;
-    if (field === 1 && isHeaderSegment(record.id)) return separator;
-    return nthPart(record.line, separator, tokenOf(record, field)) ?? "";
+    return record.field(field, this.delimiters.field);
   }
 
   /** Reads what `address` names in `record`; undefined when absent or empty. */
@@ -145,7 +120,7 @@ export class MessageBody implements GrowthBudget {
   /** Writes `value` at `address`; checks everything before it changes anything. */
   write(record: SegmentRecord, address: FieldAddress, value: FieldValue): void {
     requireWritable(record, address);
-    const encoded = this.#encodeValue(address, value);
+    const encoded = encodeValue(value, address, this.delimiters);
     if (!address.isWholeField) requireComplete(this.delimiters, address.text);
     const old = this.rawField(record, address.field);
     const delimiters = this.delimiters;
@@ -177,7 +152,8 @@ export class MessageBody implements GrowthBudget {
     }
     requireWritable(record, address);
     requireComplete(this.delimiters, address.text);
-    const encoded = this.#encodeValue({ ...address, repetition: 1, isWholeField: false }, value);
+    const asRepetition = { ...address, repetition: 1, isWholeField: false };
+    const encoded = encodeValue(value, asRepetition, this.delimiters);
     const old = this.rawField(record, address.field);
     const joined = old === "" ? encoded : old + this.delimiters.repetition + encoded;
     this.#replaceField(record, address.field, joined);
@@ -185,22 +161,7 @@ export class MessageBody implements GrowthBudget {
 
   /** Checks a line and makes a segment of it that is not yet in the message. */
   newRecord(line: string): SegmentRecord {
-    if (typeof line !== "string" || /[\r\n]/.test(line)) {
-      throw new Hl7SyntaxError(
-        "hl7.value_unsafe",
-        "Cannot add segment: want one line without CR or LF",
-      );
-    }
-    const id = line.slice(0, 3);
-    const isSegment = /^[A-Z][A-Z0-9]{2}$/.test(id) &&
-      (line.length === 3 || line[3] === this.delimiters.field);
-    if (!isSegment || id === "MSH") {
-      throw new Hl7SyntaxError(
-        "hl7.segment_invalid",
-        "Cannot add segment: want a segment id other than MSH and then the field separator",
-      );
-    }
-    return new SegmentRecord(id, line);
+    return newRecord(line, this.delimiters.field);
   }
 
   /** Puts a segment at `index` (1 = right after MSH). */
@@ -241,7 +202,7 @@ export class MessageBody implements GrowthBudget {
   /** A body that shares what was parsed so far; writing to either leaves the other alone. */
   copy(): MessageBody {
     const copy = new MessageBody(this.encode());
-    if (this.#records !== undefined) copy.#records = this.#records.map(copyRecord);
+    if (this.#records !== undefined) copy.#records = this.#records.map((record) => record.copy());
     return copy;
   }
 
@@ -273,53 +234,16 @@ export class MessageBody implements GrowthBudget {
     for (let i = 1; i < lines.length; i++) {
       const line = lines[i] as string;
       if (line === "" || isBlankLine(line)) continue;
-      records.push(new SegmentRecord(segmentId(line, separator), line));
+      records.push(SegmentRecord.ofLine(line, separator));
     }
     return this.#records = records;
   }
 
   #replaceField(record: SegmentRecord, field: number, raw: string): void {
     if (this.rawField(record, field) === raw) return;
-    record.line = replacePart(record.line, this.delimiters.field, tokenOf(record, field), raw);
-    record.fields = undefined;
-    record.reads = 0;
+    record.replaceField(field, this.delimiters.field, raw);
     if (this.#records === undefined) this.#split();
     this.#text = undefined;
-  }
-
-  /** Turns a value into raw text for `address`, refusing what would break the structure. */
-  #encodeValue(address: FieldAddress, value: FieldValue): string {
-    if (typeof value === "string") {
-      requireOneLine(value, address.text);
-      return address.component === 0
-        ? this.#verbatim(value, address)
-        : escape(value, this.delimiters);
-    }
-    if (!Array.isArray(value) || address.subcomponent > 0) {
-      throw new Hl7SyntaxError(
-        "hl7.value_unsuitable",
-        `Cannot write "${address.text}": want text, or an array of parts above subcomponents`,
-      );
-    }
-    requireComplete(this.delimiters, address.text);
-    const parts = value.map((part: unknown) => {
-      requireOneLine(part, address.text);
-      return escape(part, this.delimiters);
-    });
-    const { component, subcomponent } = this.delimiters;
-    return parts.join(address.component === 0 ? component : subcomponent);
-  }
-
-  #verbatim(value: string, address: FieldAddress): string {
-    const { field, repetition } = this.delimiters;
-    const breaksField = value.includes(field);
-    if (!breaksField && (address.isWholeField || !value.includes(repetition))) return value;
-    const what = breaksField ? "field separator" : "repetition separator";
-    throw new Hl7SyntaxError(
-      "hl7.value_unsafe",
-      `Cannot write "${address.text}": the value contains the ${what}`,
-      { hint: "Write a component, or an array, to have the value escaped" },
-    );
   }
 }
 
@@ -335,41 +259,6 @@ export function absentSegment(address: Address): Hl7PathError {
     `Cannot write "${address.text}": the message has no such segment`,
     { hint: "Add the segment first" },
   );
-}
-
-/** True for MSH, FHS and BHS, whose field 1 is the separator itself. */
-export function isHeaderSegment(id: string): boolean {
-  return id === "MSH" || id === "FHS" || id === "BHS";
-}
-
-function splitFields(record: SegmentRecord, separator: string): readonly string[] {
-  const fields = record.line.split(separator);
-  if (isHeaderSegment(record.id)) fields.splice(1, 0, separator);
-  return fields;
-}
-
-/** Which delimited token of its line holds field n, from 1; a header's separator is none. */
-function tokenOf(record: SegmentRecord, field: number): number {
-  return isHeaderSegment(record.id) ? field : field + 1;
-}
-
-/** A line that does not begin with three characters and the separator has no id: "". */
-function segmentId(line: string, separator: string): string {
-  return line.length === 3 || line[3] === separator ? line.slice(0, 3) : "";
-}
-
-function copyRecord(record: SegmentRecord): SegmentRecord {
-  const copy = new SegmentRecord(record.id, record.line);
-  copy.fields = record.fields;
-  return copy;
-}
-
-function firstLine(text: string, start: number): string {
-  let end = text.indexOf("\r", start);
-  if (end < 0) end = text.length;
-  const line = text.slice(start, end);
-  const lineFeed = line.indexOf("\n");
-  return lineFeed < 0 ? line : line.slice(0, lineFeed);
 }
 
 function isBlankLine(line: string): boolean {
@@ -401,17 +290,6 @@ function requireNoRepetition(address: FieldAddress): void {
   throw new Hl7PathError(
     "hl7.path_unsuitable",
     `Cannot list repetitions of "${address.text}": leave out the repetition`,
-  );
-}
-
-function requireOneLine(value: unknown, path: string): asserts value is string {
-  if (typeof value !== "string") {
-    throw new Hl7SyntaxError("hl7.value_unsuitable", `Cannot write "${path}": want text`);
-  }
-  if (!/[\r\n]/.test(value)) return;
-  throw new Hl7SyntaxError(
-    "hl7.value_unsafe",
-    `Cannot write "${path}": the value contains CR or LF, which would begin a new segment`,
   );
 }
 

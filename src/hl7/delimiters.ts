@@ -42,6 +42,14 @@ export function findMsh(text: string): number {
   return text.startsWith("MSH", at) ? at : -1;
 }
 
+/** The MSH that begins at index `start`, without its line end: CR, LF or CRLF. */
+export function mshLine(text: string, start: number): string {
+  const end = text.indexOf("\r", start);
+  const line = end < 0 ? text.slice(start) : text.slice(start, end);
+  const lineFeed = line.indexOf("\n");
+  return lineFeed < 0 ? line : line.slice(0, lineFeed);
+}
+
 /**
  * Reads the delimiters of the MSH at index `at`, or returns undefined when the character after
  * `MSH` cannot separate fields.

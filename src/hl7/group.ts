@@ -5,9 +5,10 @@
  * It is looked up at every call, so deleting a group renumbers the ones behind it, and a group
  * whose number has run out throws.
  */
-import { type MessageBody, type SegmentRecord } from "./body.ts";
+import type { MessageBody } from "./body.ts";
 import { Hl7PathError, Hl7SyntaxError } from "./errors.ts";
 import { parsePath, type Path, requireSegmentId } from "./path.ts";
+import type { SegmentRecord } from "./record.ts";
 import { Segment } from "./segment.ts";
 import { buildRecord, type SegmentFields } from "./segment_fields.ts";
 

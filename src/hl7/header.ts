@@ -4,7 +4,7 @@
  * Intake calls this once for every message before it commits, so it costs about a microsecond and
  * answers with values: an unreadable message is a case, not a failure of ours.
  */
-import { type Delimiters, findMsh, readDelimiters } from "./delimiters.ts";
+import { type Delimiters, findMsh, mshLine, readDelimiters } from "./delimiters.ts";
 import { unescape } from "./escapes.ts";
 import { nthPart } from "./parts.ts";
 
@@ -52,7 +52,7 @@ export function peekHeader(text: string): HeaderPeek {
   const delimiters = readDelimiters(text, start);
   if (delimiters === undefined) return { ok: false, failure: "unreadable delimiters" };
 
-  const msh = firstLine(text, start);
+  const msh = mshLine(text, start);
   const ends = fieldEnds(msh, delimiters.field);
   const messageType = fieldAt(msh, ends, 9);
   return {
@@ -100,14 +100,6 @@ function fieldAt(msh: string, ends: readonly number[], n: number): string | unde
   if (end === undefined) return undefined;
   const start = (ends[n - 2] as number) + 1;
   return end > start ? msh.slice(start, end) : undefined;
-}
-
-/** The MSH line without its line end. */
-function firstLine(text: string, start: number): string {
-  const end = text.indexOf("\r", start);
-  const line = end < 0 ? text.slice(start) : text.slice(start, end);
-  const lineFeed = line.indexOf("\n");
-  return lineFeed < 0 ? line : line.slice(0, lineFeed);
 }
 
 function component(field: string, n: number, delimiters: Delimiters): string | undefined {

@@ -4,13 +4,12 @@
  * Nothing is parsed before it is asked for, and a message nobody wrote to encodes to the very text
  * it came from. Source: HL7 v2.5.1 chapter 2; paths as in `path.ts`.
  */
-import { absentSegment, type FieldValue, MessageBody, protectedHeader } from "./body.ts";
+import { absentSegment, MessageBody, protectedHeader } from "./body.ts";
 import type { Delimiters } from "./delimiters.ts";
 import { Hl7CharsetError, Hl7SyntaxError } from "./errors.ts";
 import { listGroups, type SegmentGroup } from "./group.ts";
 import {
   type Address,
-  type FieldPath,
   parseFieldPath,
   parsePath,
   type Path,
@@ -20,6 +19,7 @@ import {
 import { Segment } from "./segment.ts";
 import { buildRecord, type SegmentFields } from "./segment_fields.ts";
 import { decodeUtf8 } from "./utf8.ts";
+import type { FieldValue } from "./values.ts";
 
 const messageTypeField = parseFieldPath("9");
 const messageCodePart = parseFieldPath("9.1");
@@ -230,5 +230,3 @@ function textOf(bytes: Uint8Array): string {
     position: decoded.at,
   });
 }
-
-export type { FieldPath };

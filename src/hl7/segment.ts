@@ -4,9 +4,11 @@
  * A view: it reads and writes the message it came from. Once the segment is removed, every use
  * throws.
  */
-import type { FieldValue, MessageBody, SegmentRecord } from "./body.ts";
+import type { MessageBody } from "./body.ts";
 import { Hl7SyntaxError } from "./errors.ts";
 import { type FieldPath, parseFieldPath } from "./path.ts";
+import type { SegmentRecord } from "./record.ts";
+import type { FieldValue } from "./values.ts";
 
 export class Segment {
   readonly #body: MessageBody;

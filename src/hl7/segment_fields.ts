@@ -4,10 +4,11 @@
  * `{ "1": "1", "2": "NM", "3": ["718-7", "Hemoglobin", "LN"], "5": value }`: every text is data and
  * gets escaped, so authors need no separators.
  */
-import type { FieldValue, MessageBody, SegmentRecord } from "./body.ts";
-import { isHeaderSegment } from "./body.ts";
+import type { MessageBody } from "./body.ts";
 import { Hl7SyntaxError } from "./errors.ts";
 import { type FieldPath, parseFieldPath } from "./path.ts";
+import { isHeaderSegment, type SegmentRecord } from "./record.ts";
+import type { FieldValue } from "./values.ts";
 
 /** Values by field path. */
 export type SegmentFields = { readonly [path in FieldPath]?: FieldValue };

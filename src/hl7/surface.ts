@@ -4,7 +4,7 @@
  * `authoring/` re-exports it as part of "messagefoundry". A file reachable from here must not import
  * `charset.ts` or anything outside this room but `src/errors.ts`.
  */
-export { type FieldValue, segmentsMax } from "./body.ts";
+export { segmentsMax } from "./body.ts";
 export { carriagePrefix, decodeCarriage, encodeCarriage } from "./carriage.ts";
 export { consistency, type ConsistencyRule, type Violation } from "./consistency.ts";
 export { type Delimiters, makeDelimiters, standardDelimiters } from "./delimiters.ts";
@@ -25,4 +25,5 @@ export {
   type NowOptions,
   type TimestampPrecision,
 } from "./time.ts";
+export type { FieldValue } from "./values.ts";
 export type { XmlElement } from "./xml.ts";

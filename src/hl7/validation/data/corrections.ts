@@ -17,7 +17,6 @@ export interface Correction {
   readonly events?: Readonly<Record<string, string>>;
 }
 
-const before25 = ["2.1", "2.2", "2.3", "2.3.1", "2.4"];
 const from25 = ["2.5", "2.5.1", "2.6"];
 const from27 = ["2.7", "2.7.1"];
 
@@ -35,9 +34,10 @@ export const corrections: readonly Correction[] = [
   },
   {
     // Printed as 2 long, yet its own table names types of three letters.
-    versions: [...before25, ...from25],
+    versions: ["2.1", "2.4", ...from25],
     fields: { "OBX-2": "ID:3#125" },
   },
+  { versions: ["2.2", "2.3", "2.3.1"], fields: { "OBX-2": "ID!:3#125" } },
   { versions: from27, fields: { "OBX-2": "ID:3#125", "OBX-5": "VARIES*" } },
   // HL7 v2.5.1 §4.5.4.12 names the conjunction's table.
   { versions: from25, fields: { "TQ1-12": "ID:10#472" } },

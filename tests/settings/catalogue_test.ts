@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { catalogue } from "../../src/settings/mod.ts";
+import { catalogue, type KeySpec } from "../../src/settings/mod.ts";
 
 // Goal: the catalogue holds every key of the published reference with its default, so that a file
 // written for it loads. "-" is a key without a default, "secret" one that only a variable can set.
@@ -50,19 +50,21 @@ const published: Readonly<Record<string, string>> = {
   engine: "shutdown_timeout_seconds=30 data_dir=.",
 };
 
+/** The default as the table above writes it. */
+function shownDefault(spec: KeySpec): string {
+  const value: unknown = spec.type === "tables" ? undefined : spec.default;
+  if (spec.secret) return "secret";
+  return Array.isArray(value) ? JSON.stringify(value) : String(value ?? "-");
+}
+
 for (const [section, keys] of Object.entries(published)) {
   Deno.test(`catalogue: [${section}] has the published keys and defaults`, () => {
-    const spec = catalogue.find(({ name }) => name === section);
-    assert.ok(spec);
+    const declared = catalogue.find(({ name }) => name === section)?.keys ?? {};
     for (const pair of keys.split(/\s+/)) {
       const cut = pair.indexOf("=");
-      const [key, wanted] = [pair.slice(0, cut), pair.slice(cut + 1)];
-      const found = spec.keys[key];
-      assert.ok(found, `${section}.${key}`);
-      assert.equal(found.secret === true, wanted === "secret", `${section}.${key}`);
-      const value = found.type === "tables" ? undefined : found.default;
-      const shown = Array.isArray(value) ? JSON.stringify(value) : String(value ?? "-");
-      assert.equal(shown, wanted === "secret" ? "-" : wanted, `${section}.${key}`);
+      const key = pair.slice(0, cut);
+      const spec = declared[key];
+      assert.equal(spec && shownDefault(spec), pair.slice(cut + 1), `${section}.${key}`);
     }
   });
 }

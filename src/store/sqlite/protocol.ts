@@ -1,8 +1,7 @@
 /** Messages between the engine's thread and the store's threads. */
 import type { StoreFailure } from "../errors.ts";
-import type { Intent } from "../intents.ts";
+import type { Flat } from "../wire.ts";
 import type { OpenLane, OpenOptions } from "./database.ts";
-import type { Outcome } from "./writer.ts";
 
 export interface StoreCounters {
   readonly commits: number;
@@ -17,7 +16,7 @@ export type ToWriter =
     readonly options: OpenOptions;
     readonly failpoints: string | undefined;
   }
-  | { readonly type: "batch"; readonly id: number; readonly intents: readonly Intent[] }
+  | { readonly type: "batch"; readonly id: number; readonly intents: Flat }
   | { readonly type: "counters"; readonly id: number }
   | { readonly type: "close"; readonly id: number };
 
@@ -29,7 +28,7 @@ export type FromWriter =
     readonly lanes: readonly OpenLane[];
   }
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
-  | { readonly type: "batch"; readonly id: number; readonly outcomes: readonly Outcome[] }
+  | { readonly type: "batch"; readonly id: number; readonly outcomes: Flat }
   | { readonly type: "counters"; readonly id: number; readonly counters: StoreCounters }
   | { readonly type: "closed"; readonly id: number };
 

@@ -23,6 +23,7 @@ import type {
   StoreCounters,
   StoreTotals,
 } from "../store.ts";
+import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 import type { QueryName } from "./queries.ts";
 import { Reads } from "./reads.ts";
@@ -190,7 +191,9 @@ export class SqliteStore implements Store {
   #send(intents: Intent[], settles: Settle[]): void {
     const id = this.#nextId++;
     this.#batches.set(id, settles);
-    this.#writer.postMessage({ type: "batch", id, intents } satisfies ToWriter);
+    this.#writer.postMessage(
+      { type: "batch", id, intents: encodeIntents(intents) } satisfies ToWriter,
+    );
   }
 
   #onWriter(message: FromWriter): void {
@@ -198,11 +201,11 @@ export class SqliteStore implements Store {
       const settles = this.#batches.get(message.id)!;
       this.#batches.delete(message.id);
       this.#group.answered();
-      message.outcomes.forEach((outcome, index) => {
-        const settle = settles[index]!;
-        if ("result" in outcome) settle.resolve(outcome.result);
-        else settle.reject(toError(outcome.failure));
-      });
+      decodeOutcomes(
+        message.outcomes,
+        (index, result) => settles[index]!.resolve(result),
+        (index, failure) => settles[index]!.reject(toError(failure)),
+      );
     } else if ("id" in message) {
       this.#settleReply(message.id, message);
     }

@@ -6,12 +6,11 @@
  * retry and nothing else. A failure of the disk or file fails the whole batch: nobody is answered
  * as if it were durable.
  */
-import { describeFailure, isEnvironmental, type StoreFailure } from "../errors.ts";
+import { describeFailure, isEnvironmental } from "../errors.ts";
 import type { Intent } from "../intents.ts";
+import type { Outcome } from "../wire.ts";
 import { execute } from "./execute.ts";
 import type { Session } from "./session.ts";
-
-export type Outcome = { readonly result: unknown } | { readonly failure: StoreFailure };
 
 /** Called at the places where a crash test may end the process. */
 export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";

@@ -8,7 +8,8 @@ import type { ClaimResult, Intent } from "../intents.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { Session } from "./session.ts";
-import { type OnPoint, type Outcome, Writer } from "./writer.ts";
+import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
+import { type OnPoint, Writer } from "./writer.ts";
 
 const cipher = identityCipher;
 let opened: OpenedDatabase | undefined;
@@ -22,8 +23,10 @@ self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
     case "open":
       return open(data);
     case "batch":
-      if (cipher.isIdentity) return runBatch(data.id, data.intents);
-      tail = (tail ?? Promise.resolve()).then(() => runSealed(data.id, data.intents));
+      if (cipher.isIdentity) return runBatch(data.id, decodeIntents(data.intents));
+      tail = (tail ?? Promise.resolve()).then(() =>
+        runSealed(data.id, decodeIntents(data.intents))
+      );
       return;
     case "counters":
       return post({
@@ -65,7 +68,7 @@ function pointsOf(failpoints: Failpoints): OnPoint {
 }
 
 function runBatch(id: number, intents: readonly Intent[]): void {
-  post({ type: "batch", id, outcomes: writer!.run(intents) });
+  post({ type: "batch", id, outcomes: encodeOutcomes(intents, writer!.run(intents)) });
   checkpoint();
 }
 
@@ -75,7 +78,7 @@ async function runSealed(id: number, intents: readonly Intent[]): Promise<void> 
     if (!("result" in outcome) || intents[index]!.kind !== "claim") return outcome;
     return { result: await openClaim(cipher, outcome.result as ClaimResult) };
   }));
-  post({ type: "batch", id, outcomes: answers });
+  post({ type: "batch", id, outcomes: encodeOutcomes(intents, answers) });
   checkpoint();
 }
 

@@ -10,6 +10,7 @@ import {
   type SettingDirection,
   type TransportSchema,
 } from "../authoring/connectors/schema.ts";
+import { type Codec, codecFor } from "../hl7/mod.ts";
 import { ConnectorError, type ConnectorSettings } from "./connector.ts";
 
 /** Settings of one connection, checked against their table and with its defaults filled in. */
@@ -58,5 +59,19 @@ export class SettingReader {
   /** Seconds of a cap as milliseconds; Infinity when it is off. */
   capMilliseconds(key: string): number {
     return this.cap(key) * 1_000;
+  }
+
+  /** @throws {ConnectorError} `connector.bad_encoding` for a character set we cannot carry. */
+  codec(key: string): Codec {
+    const encoding = this.text(key);
+    try {
+      return codecFor(encoding);
+    } catch (cause) {
+      throw new ConnectorError(
+        "connector.bad_encoding",
+        `Cannot build connection: "${encoding}" is not a character set it can carry`,
+        { cause, hint: (cause as { hint?: string }).hint },
+      );
+    }
   }
 }

@@ -7,7 +7,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
-import { Hl7CharsetError, peekHeader, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
+import { peekHeader, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
 import {
   type ConnectionCounters,
   type ConnectionEventKind,
@@ -18,6 +18,7 @@ import {
   type OutboundMessage,
 } from "../connector.ts";
 import { newCounters } from "../counters.ts";
+import { impossible, isCarriedBinary, payloadBytes } from "../payload.ts";
 import { frameAll, frameUtf8, isMisframed } from "./framing.ts";
 import { dial, type Exchange, heedRefusal, MllpLink, unconfirmed } from "./link.ts";
 import type { MllpDestinationOptions } from "./options.ts";
@@ -210,8 +211,8 @@ export class MllpDestination implements Destination {
 
   #frame(text: string): Buffer {
     const { codec } = this.#options;
-    const isPlainUtf8 = codec.name === "utf-8" && text.isWellFormed();
-    const frame = isPlainUtf8 ? frameUtf8(text) : frameAll([this.#encode(text)]);
+    const isPlainUtf8 = codec.name === "utf-8" && text.isWellFormed() && !isCarriedBinary(text);
+    const frame = isPlainUtf8 ? frameUtf8(text) : frameAll([payloadBytes(text, codec)]);
     if (isMisframed(frame)) {
       throw impossible(
         "delivery.unframable",
@@ -219,19 +220,6 @@ export class MllpDestination implements Destination {
       );
     }
     return frame;
-  }
-
-  #encode(text: string): Uint8Array {
-    try {
-      return this.#options.codec.encode(text);
-    } catch (cause) {
-      const at = cause instanceof Hl7CharsetError ? cause.position : undefined;
-      throw impossible(
-        "delivery.unencodable",
-        `Cannot deliver message: ${this.#options.codec.name} has no character for position ${at}`,
-        { cause, hint: "Change the connection's encoding, or replace the character in a handler" },
-      );
-    }
   }
 
   #requireOpen(signal: AbortSignal): void {
@@ -294,12 +282,4 @@ export class MllpDestination implements Destination {
     const peer = this.#options.host;
     onEvent({ connection: name, transport: "mllp", direction: "outbound", kind, peer, reason });
   }
-}
-
-function impossible(
-  code: string,
-  message: string,
-  options: { cause?: unknown; hint?: string } = {},
-): DeliveryError {
-  return new DeliveryError(code, message, { ...options, reached: "no", permanent: true });
 }

@@ -2,7 +2,7 @@
 import net from "node:net";
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import { mllpSchema } from "../../authoring/connectors/mllp.ts";
-import { type Codec, codecFor, type Delimiters, parseEncodingCharacters } from "../../hl7/mod.ts";
+import { type Codec, type Delimiters, parseEncodingCharacters } from "../../hl7/mod.ts";
 import { AllowList } from "../allow_list.ts";
 import {
   ConnectorError,
@@ -44,7 +44,7 @@ export interface MllpDestinationOptions {
 /** @throws {ConnectorError} for settings or TLS files that cannot work. */
 export function readSourceOptions(options: SourceOptions): MllpSourceOptions {
   const settings = new SettingReader(mllpSchema, "in", options.settings);
-  requireCodec(settings.text("encoding"));
+  settings.codec("encoding");
   return {
     address: { host: options.bindHost, port: settings.number("port") },
     allowList: new AllowList(options.sourceIpAllowlist),
@@ -66,7 +66,7 @@ export function readDestinationOptions(
   return {
     host,
     port: settings.number("port"),
-    codec: requireCodec(settings.text("encoding")),
+    codec: settings.codec("encoding"),
     connectTimeoutMs: settings.milliseconds("connect_timeout"),
     timeoutMs: settings.milliseconds("timeout_seconds"),
     replyBytesMax: settings.cap("max_frame_bytes"),
@@ -79,18 +79,6 @@ export function readDestinationOptions(
       : verifyAckControlId,
     tls: settings.flag("tls") ? clientTls(settings, { host, allowInsecureTls }) : undefined,
   };
-}
-
-function requireCodec(encoding: string): Codec {
-  try {
-    return codecFor(encoding);
-  } catch (cause) {
-    throw new ConnectorError(
-      "connector.bad_encoding",
-      `Cannot build connection: encoding "${encoding}" is not one MLLP can carry`,
-      { cause, hint: (cause as { hint?: string }).hint },
-    );
-  }
 }
 
 function loadTls(settings: SettingReader): TlsMaterial {

@@ -53,6 +53,12 @@ export function codeSet<V = string>(name: string): Table<V> {
 class CodeSetTable<V> implements Table<V> {
   readonly #name: string;
 
+  // Authors reach this class through its instances only, so the realm's freezing does not find it.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
   constructor(name: string) {
     this.#name = name;
     Object.freeze(this);

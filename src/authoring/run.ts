@@ -56,18 +56,12 @@ export interface RunEnvironment {
 export const sendsMax = 1_000;
 export const payloadCharsMax = 64 * 1024 * 1024;
 
-/** Runs `input`; errors of author code are values in the answer. */
-export function runMessage(
-  input: MessageInput,
-  environment: RunEnvironment,
-): MessageRun | Promise<MessageRun> {
-  return new MessageRunner(input, environment).start();
-}
-
-class MessageRunner {
+/** One message on its way through its router and handlers; errors of author code are values. */
+export class MessageRunner {
   readonly #input: MessageInput;
   readonly #environment: RunEnvironment;
   readonly #outcomes: HandlerRun[] = [];
+  readonly #onSettled: (run: MessageRun) => void;
   #names: readonly string[] = [];
   /** The parse that copies are made of; undefined once someone may have changed it. */
   #pristine: Message | undefined;
@@ -75,12 +69,28 @@ class MessageRunner {
   #sends = 0;
   #payloadChars = 0;
 
-  constructor(input: MessageInput, environment: RunEnvironment) {
+  /** Index of the handler whose promise is awaited, from 0; -1 when none is. */
+  #awaited = -1;
+  #current = "";
+
+  /** `onSettled` is called once, and only when `start()` or `abandon()` returned undefined. */
+  constructor(
+    input: MessageInput,
+    environment: RunEnvironment,
+    onSettled: (run: MessageRun) => void,
+  ) {
     this.#input = input;
     this.#environment = environment;
+    this.#onSettled = onSettled;
   }
 
-  start(): MessageRun | Promise<MessageRun> {
+  /** The handler that runs or is awaited; "" while the router runs. */
+  get current(): string {
+    return this.#current;
+  }
+
+  /** Returns the finished run, or undefined while a handler's promise is awaited. */
+  start(): MessageRun | undefined {
     setRun(this.#context());
     try {
       this.#names = this.#input.handlers ?? this.#route();
@@ -113,13 +123,25 @@ class MessageRunner {
     return names;
   }
 
+  /** Gives up the promise that is awaited; its handler gets `error` and the next one its turn. */
+  abandon(error: string): MessageRun | undefined {
+    const index = this.#awaited;
+    this.#awaited = -1;
+    this.#outcomes.push({ handler: this.#current, sends: [], state: [], error });
+    return this.#continue(index + 1);
+  }
+
   /** Runs the handlers from index `from` on. */
-  #continue(from: number): MessageRun | Promise<MessageRun> {
+  #continue(from: number): MessageRun | undefined {
     for (let index = from; index < this.#names.length; index++) {
-      const name = this.#names[index] as string;
+      const name = this.#current = this.#names[index] as string;
       try {
         const result = this.#handlerOf(name)(this.#payloadFor(index));
-        if (isThenable(result)) return this.#await(result, index);
+        if (result instanceof Promise) {
+          this.#awaited = index;
+          this.#await(result, index);
+          return undefined;
+        }
         this.#take(name, result);
       } catch (thrown) {
         this.#fail(name, thrown);
@@ -129,14 +151,28 @@ class MessageRunner {
     return { handlers: this.#names, outcomes: this.#outcomes, error: undefined };
   }
 
-  async #await(result: PromiseLike<unknown>, index: number): Promise<MessageRun> {
+  async #await(promise: Promise<unknown>, index: number): Promise<void> {
     const name = this.#names[index] as string;
+    let thrown: unknown;
+    let result: unknown;
+    let isResolved = true;
     try {
-      this.#take(name, await result);
-    } catch (thrown) {
-      this.#fail(name, thrown);
+      result = await promise;
+    } catch (reason) {
+      isResolved = false;
+      thrown = reason;
     }
-    return this.#continue(index + 1);
+    // A promise that settles after it was given up changes nothing.
+    if (this.#awaited !== index) return;
+    this.#awaited = -1;
+    try {
+      if (!isResolved) throw thrown;
+      this.#take(name, result);
+    } catch (failure) {
+      this.#fail(name, failure);
+    }
+    const run = this.#continue(index + 1);
+    if (run !== undefined) this.#onSettled(run);
   }
 
   #handlerOf(name: string): HandlerFunction<Payload> {
@@ -161,7 +197,11 @@ class MessageRunner {
   #parse(): Payload {
     const { text, contentType } = this.#input;
     if (contentType === "hl7v2") return Message.parse(text);
-    return this.#raw ??= Object.freeze(new RawMessage(text, contentType));
+    if (this.#raw === undefined) {
+      this.#raw = new RawMessage(text, contentType);
+      Object.freeze(this.#raw);
+    }
+    return this.#raw;
   }
 
   #take(handler: string, result: unknown): void {
@@ -238,10 +278,6 @@ function takeEntries(list: readonly unknown[]): readonly unknown[] {
   const entries: unknown[] = [];
   for (let index = 0; index < length; index++) entries.push(list[index]);
   return entries;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value instanceof Promise;
 }
 
 function kindOf(value: unknown): string {

@@ -1,0 +1,10 @@
+/**
+ * Runs routers and handlers in a worker without permissions, so that author code reaches nothing.
+ *
+ * Upstream `graph/` loads it and `pipeline/` hands it batches; downstream stands the worker, inside
+ * it the realm with `authoring/` and the author's modules. Files, settings, the store and what
+ * becomes of a result do not belong here.
+ */
+export { type AuthorModule, isGraphModule, isImportable } from "./author_modules.ts";
+export * from "./protocol.ts";
+export { type LoadedSandbox, Sandbox, SandboxError, type SandboxOptions } from "./sandbox.ts";

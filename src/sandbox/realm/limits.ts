@@ -1,0 +1,2 @@
+export function installLimits(): void {}
+export function renewBudget(): void {}

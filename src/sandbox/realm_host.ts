@@ -1,0 +1,106 @@
+/**
+ * One loaded realm, inside the worker: takes batches and state, gives results.
+ */
+import vm from "node:vm";
+import type { LoadProblem } from "./protocol.ts";
+import { LoadTimeout, now, type RealmEntry, RealmLoader } from "./realm_loader.ts";
+import type { LoadMessage } from "./wire.ts";
+
+/** The batch ran longer than it may; the realm is not to be used again. */
+export class BatchTimeout extends Error {}
+
+export class RealmHost {
+  readonly #context: vm.Context;
+  readonly #entry: RealmEntry;
+  readonly #go: vm.Script;
+  /** JSON of everything the modules declared. */
+  readonly registry: string;
+  readonly problems: readonly LoadProblem[];
+
+  private constructor(
+    context: vm.Context,
+    entry: RealmEntry,
+    loaded: { registry: string; problems: readonly LoadProblem[] },
+  ) {
+    this.#context = context;
+    this.#entry = entry;
+    this.#go = new vm.Script(`${entry.goName}()`);
+    this.registry = loaded.registry;
+    this.problems = loaded.problems;
+  }
+
+  /**
+   * Loads a graph into a new realm. Problems of single modules are told, not thrown.
+   *
+   * @throws {LoadTimeout}
+   */
+  static async load(message: LoadMessage): Promise<RealmHost> {
+    const sources = [...message.engine, ...message.author];
+    const loader = new RealmLoader(sources, message.broken, now() + message.timeoutMs);
+    const entry = await loader.openEngine();
+    entry.prepare(
+      message.entropy,
+      message.environment,
+      JSON.stringify(message.codeSets),
+      JSON.stringify(message.state),
+    );
+    entry.harden();
+    const problems: LoadProblem[] = [];
+    for (const id of message.entries) {
+      const problem = await loader.evaluateAuthor(id, entry);
+      if (problem !== undefined) problems.push(problem);
+    }
+    const registry = entry.finishLoad(JSON.stringify(message.outboundNames));
+    return new RealmHost(loader.context, entry, { registry, problems });
+  }
+
+  /**
+   * Runs a batch: header and texts in, JSON and payloads out.
+   *
+   * @throws {BatchTimeout}
+   */
+  run(texts: readonly string[], timeoutMs: number): string[] {
+    const entry = this.#entry;
+    const deadline = now() + timeoutMs;
+    entry.beginBatch(texts[0] ?? "[]");
+    for (let i = 1; i < texts.length; i++) entry.addText(texts[i] as string);
+    entry.armBatch();
+    this.#goUntil(deadline);
+    while (!entry.isDone()) {
+      entry.abandon("HandlerTimeout: its promise does not settle");
+      this.#goUntil(deadline);
+    }
+    const out: string[] = [];
+    for (let i = 0; i < entry.resultCount(); i++) out.push(entry.result(i));
+    entry.endBatch();
+    return out;
+  }
+
+  currentHandler(): string {
+    return this.#entry.currentHandler();
+  }
+
+  consoleCalls(): number {
+    return this.#entry.consoleCallCount();
+  }
+
+  commitState(inbound: string, entries: string): void {
+    this.#entry.commitState(inbound, entries);
+  }
+
+  discardState(inbound: string): void {
+    this.#entry.discardState(inbound);
+  }
+
+  #goUntil(deadline: number): void {
+    const timeout = Math.max(1, Math.ceil(deadline - now()));
+    try {
+      this.#go.runInContext(this.#context, { timeout });
+    } catch {
+      // The realm catches what author code throws: this is the end of its time.
+      throw new BatchTimeout("The batch ran out of time");
+    }
+  }
+}
+
+export { LoadTimeout };

@@ -1,0 +1,344 @@
+/**
+ * Runs author code for the engine: one worker, batches in, results out, in order.
+ *
+ * A batch that runs out of time or takes its worker down is run again message by message, so that
+ * the guilty one alone gets the error. Upstream: `graph/` loads it, `pipeline/` runs it.
+ */
+import { EngineError } from "../errors.ts";
+import { type AuthorModule, prepareModules } from "./author_modules.ts";
+import { engineSources } from "./engine_sources.ts";
+import { type RawRegistry, withMentions } from "./mentions.ts";
+import type {
+  CodeSetData,
+  LoadProblem,
+  Registry,
+  RunRequest,
+  RunResult,
+  StateEntry,
+} from "./protocol.ts";
+import { StateTable } from "./state_table.ts";
+import { type LoadMessage, packRequests, shorten, unpackResults } from "./wire.ts";
+import { WorkerGone, WorkerLink } from "./worker_link.ts";
+
+/** The sandbox cannot run anything. */
+export class SandboxError extends EngineError {}
+
+export interface SandboxOptions {
+  /** How positions name the graph folder, relative to the bundle: `graph`. */
+  readonly graphDir: string;
+  /** Every file of it that may be loaded or imported. */
+  readonly modules: readonly AuthorModule[];
+  readonly codeSets: readonly CodeSetData[];
+  /** What `currentEnvironment()` answers. */
+  readonly environment: string | undefined;
+  /** Outbounds that modules do not declare: those of `connections.toml`. */
+  readonly outboundNames?: readonly string[];
+  /** Everything the store holds. */
+  readonly state: readonly StateEntry[];
+  readonly loadTimeoutMs: number;
+  /** Bound of a batch of several messages. */
+  readonly batchTimeoutMs: number;
+  /** Bound of one message that runs alone. */
+  readonly messageTimeoutMs: number;
+  /** Takes patient data out of error texts. */
+  readonly redact: (text: string) => string;
+  /** Waited for an answer beyond the time limit before a worker counts as dead. Default 2000. */
+  readonly graceMs?: number;
+}
+
+export interface LoadedSandbox {
+  /** Undefined when nothing usable came to be; `problems` says why. */
+  readonly sandbox: Sandbox | undefined;
+  readonly registry: Registry;
+  /** Of single modules; the others are loaded all the same. */
+  readonly problems: readonly LoadProblem[];
+}
+
+/** Messages that cross the boundary together at most. */
+const batchMessagesMax = 64;
+/** UTF-16 units of text that cross together at most, unless one message has more. */
+const batchCharsMax = 4 * 1024 * 1024;
+const graceDefaultMs = 2_000;
+/** Workers a message may take down before it gets the error. */
+const deathsMax = 2;
+/** Workers in a row that may fail to load what once loaded. */
+const replacementsMax = 3;
+
+const emptyRegistry: Registry = {
+  inbounds: [],
+  outbounds: [],
+  routers: [],
+  handlers: [],
+  codeSets: [],
+};
+
+type LoadPart = Omit<LoadMessage, "state" | "entropy">;
+
+/** One message of a `run()` call. */
+interface Slot {
+  readonly request: RunRequest;
+  readonly settle: (result: RunResult) => void;
+  readonly fail: (reason: unknown) => void;
+}
+
+/** How a batch failed. */
+type Failure =
+  | { readonly kind: "timedOut"; readonly handler: string; readonly limitMs: number }
+  | { readonly kind: "died" };
+
+export class Sandbox {
+  readonly #options: SandboxOptions;
+  readonly #load: LoadPart;
+  readonly #state: StateTable;
+  readonly #queue: Slot[] = [];
+  #link: WorkerLink;
+  #isPumping = false;
+  #isClosed = false;
+  #leakedThreads = 0;
+  #consoleCalls = 0;
+  #consoleCallsBefore = 0;
+  #registry: Registry = emptyRegistry;
+
+  private constructor(options: SandboxOptions, load: LoadPart) {
+    this.#options = options;
+    this.#load = load;
+    this.#state = new StateTable();
+    for (const entry of options.state) {
+      this.#state.write("", entry);
+      this.#state.commit("", [entry]);
+    }
+    this.#link = new WorkerLink();
+  }
+
+  /** Loads a graph into a worker of its own. */
+  static async load(options: SandboxOptions): Promise<LoadedSandbox> {
+    const prepared = prepareModules(options.graphDir, options.modules);
+    const sandbox = new Sandbox(options, {
+      kind: "load",
+      engine: await engineSources(),
+      author: prepared.sources,
+      entries: prepared.entries,
+      broken: prepared.broken,
+      codeSets: options.codeSets,
+      environment: options.environment,
+      outboundNames: options.outboundNames ?? [],
+      timeoutMs: options.loadTimeoutMs,
+    });
+    const loaded = await sandbox.#loadWorker();
+    const problems = [...prepared.problems, ...loaded.problems];
+    if (loaded.registry === undefined) {
+      sandbox.close();
+      return { sandbox: undefined, registry: emptyRegistry, problems };
+    }
+    const raw = JSON.parse(loaded.registry) as RawRegistry;
+    sandbox.#registry = withMentions(raw, prepared.sources);
+    return { sandbox, registry: sandbox.#registry, problems };
+  }
+
+  /** What the modules declared. */
+  get registry(): Registry {
+    return this.#registry;
+  }
+
+  /** Threads given up while they may still spin. Only the end of the process frees them. */
+  get leakedThreads(): number {
+    return this.#leakedThreads;
+  }
+
+  /** Calls of `console` by author code, whose text is dropped unread. */
+  get consoleCalls(): number {
+    return this.#consoleCallsBefore + this.#consoleCalls;
+  }
+
+  /**
+   * Runs each request, in order; requests of calls that wait are taken together.
+   *
+   * What author code does wrong is an error in its result. State writes are seen by later requests
+   * of the same inbound at once, and have to be committed or discarded.
+   *
+   * @throws {SandboxError} `sandbox.closed`, `sandbox.unavailable`
+   */
+  run(requests: readonly RunRequest[]): Promise<readonly RunResult[]> {
+    if (this.#isClosed) return Promise.reject(closed());
+    if (requests.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      const results = new Array<RunResult>(requests.length);
+      let missing = requests.length;
+      for (const [index, request] of requests.entries()) {
+        const settle = (result: RunResult) => {
+          results[index] = result;
+          if (--missing === 0) resolve(results);
+        };
+        this.#queue.push({ request, settle, fail: reject });
+      }
+      if (!this.#isPumping) void this.#pump();
+    });
+  }
+
+  /** Takes state writes that results of `inbound` held as durable: all of them, in their order. */
+  commitState(inbound: string, entries: readonly StateEntry[]): void {
+    if (entries.length === 0) return;
+    this.#state.commit(inbound, entries);
+    this.#link.post({ kind: "commit", inbound, entries });
+  }
+
+  /** Forgets what `inbound` wrote and never committed: its messages will run again. */
+  discardState(inbound: string): void {
+    this.#state.discard(inbound);
+    this.#link.post({ kind: "discard", inbound });
+  }
+
+  /** Gives the worker up; calls that wait are refused. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#link.close();
+    for (const slot of this.#queue.splice(0)) slot.fail(closed());
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #pump(): Promise<void> {
+    this.#isPumping = true;
+    while (this.#queue.length > 0) {
+      const slots = this.#takeBatch();
+      try {
+        await this.#runSlots(slots);
+      } catch (thrown) {
+        for (const slot of slots) slot.fail(thrown);
+      }
+    }
+    this.#isPumping = false;
+  }
+
+  #takeBatch(): readonly Slot[] {
+    let count = 0;
+    let chars = 0;
+    for (const { request } of this.#queue) {
+      chars += request.text.length;
+      if (count > 0 && (count === batchMessagesMax || chars > batchCharsMax)) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #runSlots(slots: readonly Slot[]): Promise<void> {
+    const requests = slots.map(({ request }) => request);
+    const answer = await this.#attempt(requests);
+    if (!("kind" in answer)) {
+      for (const [index, slot] of slots.entries()) slot.settle(answer[index] as RunResult);
+      return;
+    }
+    for (const slot of slots) slot.settle(await this.#runAlone(slot.request, slots.length, answer));
+  }
+
+  /** Runs one message of a batch of `count` that failed as `first`. */
+  async #runAlone(request: RunRequest, count: number, first: Failure): Promise<RunResult> {
+    let deaths = count > 1 && first.kind === "died" ? 1 : 0;
+    let failure: Failure | undefined = count === 1 ? first : undefined;
+    for (;;) {
+      if (failure?.kind === "timedOut") return failed(timeoutText(failure));
+      if (failure?.kind === "died" && ++deaths === deathsMax) return failed(crashText);
+      const answer = await this.#attempt([request]);
+      if (!("kind" in answer)) return answer[0] as RunResult;
+      failure = answer;
+    }
+  }
+
+  /** Runs a batch once; when it fails the next one finds a realm as new. */
+  async #attempt(requests: readonly RunRequest[]): Promise<readonly RunResult[] | Failure> {
+    const { batchTimeoutMs, messageTimeoutMs, graceMs = graceDefaultMs } = this.#options;
+    const limitMs = requests.length === 1 ? messageTimeoutMs : batchTimeoutMs;
+    const message = { kind: "run", timeoutMs: limitMs, texts: packRequests(requests) } as const;
+    try {
+      const answer = await this.#link.ask(message, limitMs + graceMs);
+      if (answer.kind === "ran") {
+        this.#consoleCalls = answer.consoleCalls;
+        const results = unpackResults(answer.texts, this.#options.redact);
+        this.#noteState(requests, results);
+        return results;
+      }
+      const handler = answer.kind === "timedOut" ? answer.handler : "";
+      await this.#recover(false);
+      return { kind: "timedOut", handler, limitMs };
+    } catch (thrown) {
+      if (!(thrown instanceof WorkerGone) || this.#isClosed) {
+        throw this.#isClosed ? closed() : thrown;
+      }
+      if (!thrown.hasEnded) this.#leakedThreads++;
+      await this.#recover(true);
+      return { kind: "died" };
+    }
+  }
+
+  #noteState(requests: readonly RunRequest[], results: readonly RunResult[]): void {
+    for (const [index, { outcomes }] of results.entries()) {
+      const inbound = requests[index]?.inbound ?? "";
+      for (const { state } of outcomes) {
+        for (const entry of state) this.#state.write(inbound, entry);
+      }
+    }
+  }
+
+  /** Loads the graph anew, in the same worker or in a new one. */
+  async #recover(needsWorker: boolean): Promise<void> {
+    this.#consoleCallsBefore += this.#consoleCalls;
+    this.#consoleCalls = 0;
+    let isFresh = !needsWorker;
+    for (let attempt = 0; attempt < replacementsMax; attempt++) {
+      if (!isFresh) {
+        this.#link.close();
+        this.#link = new WorkerLink();
+      }
+      isFresh = false;
+      const { registry } = await this.#loadWorker();
+      if (this.#isClosed) throw closed();
+      if (registry !== undefined) return;
+    }
+    throw new SandboxError(
+      "sandbox.unavailable",
+      "Cannot run author code: the graph does not load any more",
+      { hint: "Look for a module whose top level does not come to an end" },
+    );
+  }
+
+  async #loadWorker(): Promise<{ registry?: string; problems: readonly LoadProblem[] }> {
+    const { loadTimeoutMs, graceMs = graceDefaultMs } = this.#options;
+    const entropy = crypto.getRandomValues(new Uint8Array(44)).toHex();
+    const message: LoadMessage = { ...this.#load, state: this.#state.dump(), entropy };
+    try {
+      const answer = await this.#link.ask(message, loadTimeoutMs + graceMs);
+      if (answer.kind === "loaded") {
+        return { registry: answer.registry, problems: redacted(answer.problems, this.#options) };
+      }
+      return { problems: answer.kind === "unloaded" ? answer.problems : [] };
+    } catch (thrown) {
+      if (!(thrown instanceof WorkerGone)) throw thrown;
+      if (!thrown.hasEnded) this.#leakedThreads++;
+      return { problems: [{ message: `Cannot load the graph: ${thrown.message}` }] };
+    }
+  }
+}
+
+function redacted(
+  problems: readonly LoadProblem[],
+  { redact }: SandboxOptions,
+): readonly LoadProblem[] {
+  return problems.map((problem) => ({ ...problem, message: redact(problem.message) }));
+}
+
+function failed(error: string): RunResult {
+  return { handlers: [], outcomes: [], error: shorten(error) };
+}
+
+function timeoutText({ handler, limitMs }: { handler: string; limitMs: number }): string {
+  const who = handler === "" ? "" : `handler "${handler}": `;
+  return `HandlerTimeout: ${who}no result within ${limitMs} ms`;
+}
+
+const crashText = "HandlerCrash: the message takes the sandbox down";
+
+function closed(): SandboxError {
+  return new SandboxError("sandbox.closed", "Cannot run author code: the sandbox is closed");
+}

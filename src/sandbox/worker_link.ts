@@ -1,0 +1,87 @@
+/**
+ * The engine's end of one worker: posts, waits with a deadline, and knows a dead one by its silence.
+ *
+ * A worker that closed itself says nothing, one that spins cannot be stopped, and both look alike:
+ * who does not answer in time is given up.
+ */
+import { workerUrl } from "./engine_sources.ts";
+import type { FromWorker, ToWorker } from "./wire.ts";
+
+/** The worker died, or did not answer in time and counts as dead. */
+export class WorkerGone extends Error {
+  /** False when it was merely silent: its thread may still be spinning. */
+  readonly hasEnded: boolean;
+
+  constructor(hasEnded: boolean) {
+    super(hasEnded ? "The sandbox worker died" : "The sandbox worker does not answer");
+    this.hasEnded = hasEnded;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (answer: FromWorker) => void;
+  readonly reject: (gone: WorkerGone) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+export class WorkerLink {
+  readonly #worker: Worker;
+  #waiting: Waiting | undefined;
+  #isGone = false;
+
+  constructor() {
+    const options = { type: "module", name: "sandbox", deno: { permissions: "none" } } as const;
+    this.#worker = new Worker(workerUrl, options);
+    this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#settle(event.data);
+    this.#worker.onmessageerror = () => this.#end(true);
+    this.#worker.onerror = (event) => {
+      // Unprevented it would end the engine. The text may hold a message's content: not looked at.
+      event.preventDefault();
+      this.#end(true);
+    };
+  }
+
+  /** Posts without waiting; in order with everything else that is posted. */
+  post(message: ToWorker): void {
+    if (!this.#isGone) this.#worker.postMessage(message);
+  }
+
+  /**
+   * Posts and waits for the answer; one at a time.
+   *
+   * @throws {WorkerGone}
+   */
+  ask(message: ToWorker, deadlineMs: number): Promise<FromWorker> {
+    if (this.#isGone) return Promise.reject(new WorkerGone(true));
+    if (this.#waiting !== undefined) throw new TypeError("The worker is busy");
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#end(false), deadlineMs);
+      this.#waiting = { resolve, reject, timer };
+      this.#worker.postMessage(message);
+    });
+  }
+
+  /** Gives the worker up. Whatever waits for it is told so. */
+  close(): void {
+    this.#end(true);
+  }
+
+  #settle(answer: FromWorker): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    clearTimeout(waiting.timer);
+    waiting.resolve(answer);
+  }
+
+  #end(hasEnded: boolean): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#worker.terminate();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) return;
+    clearTimeout(waiting.timer);
+    waiting.reject(new WorkerGone(hasEnded));
+  }
+}

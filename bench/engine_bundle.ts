@@ -27,7 +27,13 @@ export function bundleFiles(options: BundleOptions): Record<string, string> {
   };
 }
 
-function graphText({ profile, inboundPorts, lanePorts }: BundleOptions): string {
+/** The graph of a profile. */
+export function graphText(
+  { profile, inboundPorts, lanePorts }: Pick<
+    BundleOptions,
+    "profile" | "inboundPorts" | "lanePorts"
+  >,
+): string {
   const interfaces = inboundPorts.map((port, inbound) => ({
     port,
     lanes: lanesOfInbound(profile, inbound),

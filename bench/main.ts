@@ -12,7 +12,10 @@ import { medianRun } from "./median.ts";
 import { type Profile, profiles, selectProfiles } from "./profiles.ts";
 import { json, type Report, table } from "./report.ts";
 import { run, type RunResult } from "./run.ts";
+import { runSandbox, SANDBOX_PROFILE } from "./sandbox_run.ts";
 import type { Synchronous, TargetKind } from "./target.ts";
+
+const SANDBOX_SECONDS = 2;
 
 const USAGE = `deno task bench [--profile NAME]... [--target engine|reference|both] [--seconds N]
   [--warm-up N] [--count N] [--sources N] [--repeat N]
@@ -26,6 +29,9 @@ interface Options {
   readonly jsonFile: string | undefined;
   /** Runs of each profile and target, of which the middle one is shown. */
   readonly repeat: number;
+  readonly withSandbox: boolean;
+  /** Of each batch size. */
+  readonly sandboxSeconds: number;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -38,13 +44,14 @@ async function main(args: readonly string[]): Promise<number> {
     startedAt: new Date().toISOString(),
     syncTime: await measureSyncTime(options.directory),
     runs,
+    sandbox: options.withSandbox ? await runSandbox(options.sandboxSeconds) : [],
   };
   for (const profile of options.profiles) {
     runs.push(...await runProfile(profile, options));
   }
   console.log(table(report));
   if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
-  return runs.every(({ figures }) => figures !== undefined) ? 0 : 1;
+  return [...runs, ...report.sandbox].every(({ reason }) => reason === undefined) ? 0 : 1;
 }
 
 /** Runs the targets in turn, so that a change of the machine's load meets all of them. */
@@ -86,13 +93,20 @@ function readOptions(args: readonly string[]): Options | undefined {
   if (values.list || values.help) {
     if (values.help) console.log(USAGE);
     for (const { name, title } of profiles) console.log(`${name.padEnd(12)} ${title}`);
+    console.log(`${SANDBOX_PROFILE.padEnd(12)} author code alone, no sockets, no store`);
     return undefined;
   }
   const seconds = positive(values.seconds, "seconds");
   const warmUpSeconds = positive(values["warm-up"], "warm-up");
   const count = positive(values.count, "count");
   const sources = positive(values.sources, "sources");
-  const chosen = selectProfiles(values.profile).map((profile) => ({
+  const withSandbox = values.profile.includes(SANDBOX_PROFILE) ||
+    values.profile.length === 0 && values.target !== "reference";
+  const loads = values.profile.filter((name) => name !== SANDBOX_PROFILE);
+  const selected = loads.length === 0 && withSandbox && values.profile.length > 0
+    ? []
+    : selectProfiles(loads);
+  const chosen = selected.map((profile) => ({
     ...profile,
     seconds: seconds ?? profile.seconds,
     warmUpSeconds: warmUpSeconds ?? profile.warmUpSeconds,
@@ -108,6 +122,8 @@ function readOptions(args: readonly string[]): Options | undefined {
     // Below the project, not in the system's temporary directory: that may not be a disk.
     directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),
     jsonFile: values.json,
+    withSandbox,
+    sandboxSeconds: seconds ?? SANDBOX_SECONDS,
     repeat: Math.ceil(positive(values.repeat, "repeat") ?? 1),
   };
 }

@@ -6,6 +6,7 @@
 import type { Figures } from "./figures.ts";
 import type { SyncTime } from "./machine.ts";
 import type { RunResult } from "./run.ts";
+import type { SandboxResult } from "./sandbox_run.ts";
 
 /** All runs of one invocation. */
 export interface Report {
@@ -13,6 +14,7 @@ export interface Report {
   readonly startedAt: string;
   readonly syncTime: SyncTime;
   readonly runs: readonly RunResult[];
+  readonly sandbox: readonly SandboxResult[];
 }
 
 const NOTHING = "-";
@@ -48,22 +50,43 @@ const columns: readonly Column[] = [
   { title: "messages", cell: figure(({ messages }) => String(messages)) },
 ];
 
-/** Lays out one line a run; a run that does not reconcile has no figures but a reason below. */
+/** Lays out one line a run; one that does not reconcile has no figures but a reason below. */
 export function table(report: Report): string {
-  const rows = report.runs.map((result) => columns.map(({ cell }) => cell(result, report)));
-  const titles = columns.map(({ title }) => title);
-  const widths = titles.map((title, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]!.length))
+  const lines = [report.machine];
+  if (report.runs.length > 0) {
+    const rows = report.runs.map((result) => columns.map(({ cell }) => cell(result, report)));
+    lines.push(...aligned([columns.map(({ title }) => title), ...rows]));
+  }
+  for (const { profile, kind, reason } of report.runs) {
+    if (reason !== undefined) lines.push(`${profile.name} ${kind}: ${reason}`);
+  }
+  return [...lines, ...sandboxLines(report.sandbox)].join("\n");
+}
+
+function sandboxLines(results: readonly SandboxResult[]): readonly string[] {
+  if (results.length === 0) return [];
+  const titles = ["sandbox handler", "bytes", "batch", "wall us/message", "CPU us/message"];
+  const rows = results.map((result) => [
+    result.handler,
+    String(result.messageBytes),
+    String(result.batch),
+    optional(result.wallUsPerMessage, 1),
+    optional(result.cpuUsPerMessage, 1),
+  ]);
+  const reasons = results.flatMap(({ handler, batch, reason }) =>
+    reason === undefined ? [] : [`sandbox ${handler} ${batch}: ${reason}`]
   );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, index) =>
-      index < 2 ? cell.padEnd(widths[index]!) : cell.padStart(widths[index]!)
-    )
-      .join("  ").trimEnd();
-  const reasons = report.runs.flatMap(({ profile, kind, reason }) =>
-    reason === undefined ? [] : [`${profile.name} ${kind}: ${reason}`]
+  return [...aligned([titles, ...rows]), ...reasons];
+}
+
+/** Pads cells to columns: words to the left, figures to the right. */
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows[0]!.map((_, index) => Math.max(...rows.map((row) => row[index]!.length)));
+  return rows.map((row) =>
+    row.map((cell, index) =>
+      /^[a-z]/.test(rows[1]![index]!) ? cell.padEnd(widths[index]!) : cell.padStart(widths[index]!)
+    ).join("  ").trimEnd()
   );
-  return [report.machine, line(titles), ...rows.map(line), ...reasons].join("\n");
 }
 
 /** Engine's rate over the reference loop's in the same invocation and profile; undefined alone. */

@@ -53,7 +53,7 @@ function result(changes: Partial<RunResult>): RunResult {
 
 function reportOf(...runs: RunResult[]): Report {
   const syncTime = { p50Us: 100, p99Us: 300, fullP50Us: 120, fullP99Us: 400 };
-  return { machine: "a machine", startedAt: "2026-01-01T00:00:00Z", syncTime, runs };
+  return { machine: "a machine", startedAt: "2026-01-01T00:00:00Z", syncTime, runs, sandbox: [] };
 }
 
 Deno.test("figuresOf() leaves the warm-up out of every figure", () => {
@@ -119,4 +119,20 @@ Deno.test("medianRun() takes the middle run, and any run that lost messages befo
 
   assert.equal(medianRun(runs).figures?.sustainedPerSecond, 200);
   assert.equal(medianRun([...runs, lossy]), lossy);
+});
+
+Deno.test("table() lists the sandbox below the runs, with the reason where it failed", () => {
+  const batch = { handler: "typical", messageBytes: 2_000 } as const;
+  const lines = table({
+    ...reportOf(),
+    sandbox: [
+      { ...batch, batch: 8, messages: 800, wallUsPerMessage: 50.25, cpuUsPerMessage: 61 },
+      { ...batch, batch: 64, reason: "3 messages without the wanted result" },
+    ],
+  }).split("\n");
+
+  assert.equal(lines.length, 5, "no table of runs without runs");
+  assert.match(lines[2]!, /^typical +2000 +8 +50.3 +61.0$/);
+  assert.match(lines[3]!, /^typical +2000 +64 +- +-$/);
+  assert.equal(lines[4], "sandbox typical 64: 3 messages without the wanted result");
 });

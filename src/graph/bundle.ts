@@ -5,6 +5,7 @@
  * nothing of it is executed or parsed here.
  */
 import { resolve } from "node:path";
+import { isGraphModule } from "../sandbox/mod.ts";
 import { compareText, type GraphProblem, problemAt, warningAt } from "./problems.ts";
 import { distrust, isWithin, ownUid } from "./source_trust.ts";
 
@@ -22,7 +23,7 @@ export interface Bundle {
   readonly realDir: string;
   /** Modules in load order. */
   readonly modules: readonly BundleFile[];
-  /** `_*` files: imported by modules, never loaded for themselves. */
+  /** `_*` and `*.json` files: imported by modules, never loaded for themselves. */
   readonly helpers: readonly BundleFile[];
   readonly codeSets: readonly BundleFile[];
   readonly connections: BundleFile | undefined;
@@ -39,8 +40,8 @@ export interface ReadBundleOptions {
 const SOURCE_BYTES_MAX = 4 * 1024 * 1024;
 const CODE_SET_BYTES_MAX = 64 * 1024 * 1024;
 
-const MODULE = /^[^.].*\.(ts|mts|js)$/;
-const NOT_A_MODULE = /(_test\.(ts|mts|js)|\.d\.(ts|mts))$/;
+const SOURCE = /^[^.].*\.(ts|mts|js|json)$/;
+const NOT_A_SOURCE = /(_test\.(ts|mts|js)|\.d\.(ts|mts))$/;
 const CODE_SET = /^[^.].*\.(csv|toml)$/;
 
 /** Reads everything it can and returns it with every problem met; undefined without a directory. */
@@ -74,11 +75,11 @@ class BundleReader {
     const info = await Deno.stat(this.#root);
     this.#uid ??= info.uid ?? undefined;
     this.#checkTrust(".", info);
-    const sources = await this.#readAll("graph", MODULE, SOURCE_BYTES_MAX);
+    const sources = await this.#readAll("graph", SOURCE, SOURCE_BYTES_MAX);
     if (sources === undefined) {
       this.problems.push(problemAt({ file: "graph" }, 'The bundle has no directory "graph"'));
     }
-    const isHelper = ({ path }: BundleFile) => path.startsWith("graph/_");
+    const isHelper = ({ path }: BundleFile) => !isGraphModule(path.slice("graph/".length));
     const connections = await this.#readOne("connections.toml", SOURCE_BYTES_MAX);
     return {
       dir,
@@ -101,7 +102,7 @@ class BundleReader {
     this.#checkTrust(folder, await Deno.stat(real));
     const names: string[] = [];
     for await (const entry of Deno.readDir(real)) {
-      if (pattern.test(entry.name) && !NOT_A_MODULE.test(entry.name)) names.push(entry.name);
+      if (pattern.test(entry.name) && !NOT_A_SOURCE.test(entry.name)) names.push(entry.name);
     }
     const files: BundleFile[] = [];
     for (const name of names.sort(compareText)) {

@@ -32,7 +32,7 @@ export interface AdvisoryCheck {
   run(): Promise<{ readonly ok: boolean; readonly skipped?: boolean; readonly detail: string }>;
 }
 
-export interface CheckOptions<S extends AsyncDisposable> extends DeclareOptions<S> {
+export interface CheckOptions<S extends Disposable> extends DeclareOptions<S> {
   /** Directory of fixtures; undefined skips the dry run. */
   readonly messages: string | undefined;
   /** Gives each message an empty state. */
@@ -45,7 +45,7 @@ export interface CheckOptions<S extends AsyncDisposable> extends DeclareOptions<
 }
 
 /** Runs every check; a check that fails does not stop the next. */
-export async function checkBundle<S extends AsyncDisposable>(
+export async function checkBundle<S extends Disposable>(
   options: CheckOptions<S>,
 ): Promise<CheckReport> {
   const declared = await declareBundle(options);
@@ -53,7 +53,7 @@ export async function checkBundle<S extends AsyncDisposable>(
   try {
     checks.push(await dryRunCheck(declared, options));
   } finally {
-    await declared.sandbox?.[Symbol.asyncDispose]();
+    declared.sandbox?.[Symbol.dispose]();
   }
   checks.push(postureCheck(options.settings));
   checks.push(interpolationCheck(declared.bundle));
@@ -73,7 +73,7 @@ function validateCheck<S>({ problems }: DeclaredBundle<S>): CheckResult {
   return required("validate", { ok: errors.length === 0, detail });
 }
 
-async function dryRunCheck<S extends AsyncDisposable>(
+async function dryRunCheck<S extends Disposable>(
   { declared, sandbox }: DeclaredBundle<S>,
   { messages, runnerOf, ingestTime }: CheckOptions<S>,
 ): Promise<CheckResult> {

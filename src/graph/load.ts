@@ -22,14 +22,14 @@ import { BundleError, type GraphProblem, inOrder, problemAt, type Severity } fro
 import { isReference, type Resolved, resolveDeclared } from "./resolve.ts";
 import { validateDeclared } from "./validate.ts";
 
-/** One source file for the sandbox; `path` is relative to the bundle, with `/`. */
+/** One source file for the sandbox; `path` is relative to the graph folder: `adt.ts`. */
 export interface SourceModule {
   readonly path: string;
   readonly source: string;
 }
 
 export interface EvaluateInput {
-  /** Real, absolute. */
+  /** How positions name the graph folder, relative to the bundle. */
   readonly graphDir: string;
   /** Loaded in this order. */
   readonly modules: readonly SourceModule[];
@@ -42,13 +42,14 @@ export interface EvaluateInput {
 }
 
 export interface Evaluated<S> {
-  readonly sandbox: S;
+  /** Undefined when nothing usable came to be; `problems` says why. */
+  readonly sandbox: S | undefined;
   readonly registry: Registry;
   readonly problems: readonly LoadProblem[];
 }
 
 /** Runs the modules where they can do no harm: `sandbox/`, or a stand-in of a test. */
-export type Evaluate<S extends AsyncDisposable> = (input: EvaluateInput) => Promise<Evaluated<S>>;
+export type Evaluate<S extends Disposable> = (input: EvaluateInput) => Promise<Evaluated<S>>;
 
 /** What a connection reaches, told by its connector; this room does not know connectors. */
 export type ReachOf = (
@@ -57,7 +58,7 @@ export type ReachOf = (
   settings: Readonly<Record<string, unknown>>,
 ) => readonly Reach[];
 
-export interface DeclareOptions<S extends AsyncDisposable> {
+export interface DeclareOptions<S extends Disposable> {
   readonly bundleDir: string;
   /** Name of the active environment; undefined offline. */
   readonly environment: string | undefined;
@@ -68,7 +69,7 @@ export interface DeclareOptions<S extends AsyncDisposable> {
   readonly uid?: number;
 }
 
-export interface LoadOptions<S extends AsyncDisposable> extends DeclareOptions<S> {
+export interface LoadOptions<S extends Disposable> extends DeclareOptions<S> {
   readonly settings: Settings;
   readonly reachOf: ReachOf;
 }
@@ -98,7 +99,7 @@ export interface DeclaredBundle<S> {
  *
  * @throws {BundleError} `graph.invalid`, with every problem found.
  */
-export async function loadGraph<S extends AsyncDisposable>(
+export async function loadGraph<S extends Disposable>(
   options: LoadOptions<S>,
 ): Promise<LoadedGraph<S>> {
   const declaredBundle = await declareBundle(options);
@@ -106,12 +107,12 @@ export async function loadGraph<S extends AsyncDisposable>(
   try {
     return await resolveBundle(options, declaredBundle);
   } catch (thrown) {
-    await sandbox?.[Symbol.asyncDispose]();
+    sandbox?.[Symbol.dispose]();
     throw thrown;
   }
 }
 
-async function resolveBundle<S extends AsyncDisposable>(
+async function resolveBundle<S extends Disposable>(
   options: LoadOptions<S>,
   { bundle, declared, codeSets, sandbox, problems: found }: DeclaredBundle<S>,
 ): Promise<LoadedGraph<S>> {
@@ -150,7 +151,7 @@ async function resolveBundle<S extends AsyncDisposable>(
  * Reads a bundle and runs its modules, without an environment's values. Problems are returned.
  * The caller disposes the sandbox.
  */
-export async function declareBundle<S extends AsyncDisposable>(
+export async function declareBundle<S extends Disposable>(
   { bundleDir, environment, env, evaluate, uid }: DeclareOptions<S>,
 ): Promise<DeclaredBundle<S>> {
   const allowInsecureSource = env.MEFOR_ALLOW_INSECURE_CONFIG_SOURCE === "1";
@@ -167,7 +168,7 @@ export async function declareBundle<S extends AsyncDisposable>(
   const evaluated = isUntrusted
     ? { sandbox: undefined, registry: EMPTY_REGISTRY, problems: [] }
     : await evaluate({
-      graphDir: `${bundle.realDir}/graph`,
+      graphDir: GRAPH_DIR,
       modules: bundle.modules.map(sourceOf),
       helpers: bundle.helpers.map(sourceOf),
       codeSets: codeSets.map(({ name, entries }) => ({ name, entries })),
@@ -181,6 +182,8 @@ export async function declareBundle<S extends AsyncDisposable>(
   return { bundle, declared, codeSets, sandbox: evaluated.sandbox, problems: inOrder(problems) };
 }
 
+const GRAPH_DIR = "graph";
+
 const EMPTY_REGISTRY: Registry = {
   inbounds: [],
   outbounds: [],
@@ -190,7 +193,7 @@ const EMPTY_REGISTRY: Registry = {
 };
 
 function sourceOf({ path, text }: { path: string; text: string }): SourceModule {
-  return { path, source: text };
+  return { path: path.slice(GRAPH_DIR.length + 1), source: text };
 }
 
 /** One line of `messagefoundry validate --json`. */
@@ -202,11 +205,11 @@ export interface ValidationFinding {
 }
 
 /** Lists everything wrong with a bundle, best effort; runs no handler and opens no connection. */
-export async function validateBundle<S extends AsyncDisposable>(
+export async function validateBundle<S extends Disposable>(
   options: DeclareOptions<S>,
 ): Promise<readonly ValidationFinding[]> {
   const { sandbox, problems } = await declareBundle(options);
-  await sandbox?.[Symbol.asyncDispose]();
+  sandbox?.[Symbol.dispose]();
   return problems.map(({ message, file, line, severity }) => ({
     message,
     file: file ?? null,

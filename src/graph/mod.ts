@@ -22,6 +22,12 @@ export {
 } from "./dryrun.ts";
 export { type ConnectionReach, isAllowed, type Reach } from "./egress.ts";
 export { environmentsDir, type EnvironmentValues } from "./environment_values.ts";
+export {
+  evaluateInSandbox,
+  forgetfulRunner,
+  type GraphSandbox,
+  type SandboxLimits,
+} from "./evaluate.ts";
 export { exposedListeners } from "./exposed.ts";
 export { collectFixtures, type Fixture } from "./fixtures.ts";
 export type * from "./graph.ts";

@@ -71,13 +71,12 @@ export class FakeSandbox {
     this.#problems = problems;
   }
 
-  readonly evaluate: Evaluate<AsyncDisposable> = (input) => {
+  readonly evaluate: Evaluate<Disposable> = (input) => {
     this.inputs.push(input);
     this.open++;
     const sandbox = {
-      [Symbol.asyncDispose]: () => {
+      [Symbol.dispose]: () => {
         this.open--;
-        return Promise.resolve();
       },
     };
     return Promise.resolve({ sandbox, registry: this.#registry, problems: this.#problems });
@@ -88,8 +87,8 @@ export class FakeSandbox {
 export function loadOptions(
   bundleDir: string,
   fake: FakeSandbox,
-  { text = "", ...rest }: Partial<LoadOptions<AsyncDisposable>> & { text?: string } = {},
-): LoadOptions<AsyncDisposable> {
+  { text = "", ...rest }: Partial<LoadOptions<Disposable>> & { text?: string } = {},
+): LoadOptions<Disposable> {
   const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
   return {
     bundleDir,

@@ -23,7 +23,7 @@ const runner: DryRunSandbox = {
 
 async function check(
   files: Readonly<Record<string, string>>,
-  more: Partial<CheckOptions<AsyncDisposable>> = {},
+  more: Partial<CheckOptions<Disposable>> = {},
   fake: FakeSandbox = new FakeSandbox(),
 ) {
   await using bundle = await openBundle({ "graph/adt.ts": "", ...files });

@@ -32,9 +32,9 @@ Deno.test("loadGraph() gives the sandbox the sources and returns a frozen graph"
   const fake = new FakeSandbox();
   const { graph, sandbox, codeSets, warnings } = await loadGraph(loadOptions(bundle.dir, fake));
   assert.deepEqual(fake.inputs, [{
-    graphDir: `${bundle.dir}/graph`,
-    modules: [{ path: "graph/adt.ts", source: "module" }],
-    helpers: [{ path: "graph/_help.ts", source: "helper" }],
+    graphDir: "graph",
+    modules: [{ path: "adt.ts", source: "module" }],
+    helpers: [{ path: "_help.ts", source: "helper" }],
     codeSets: [{ name: "x", entries: [["a", "b"]] }],
     environment: "dev",
     outboundNames: ["OB_T"],
@@ -48,7 +48,7 @@ Deno.test("loadGraph() gives the sandbox the sources and returns a frozen graph"
   assert.match(graph.fingerprint, /^[0-9a-f]{64}$/);
   assert.deepEqual(warnings, []);
   assert.equal(fake.open, 1);
-  await sandbox[Symbol.asyncDispose]();
+  sandbox[Symbol.dispose]();
   assert.throws(() => Object.assign(graph, { files: 0 }), TypeError);
 });
 
@@ -91,7 +91,7 @@ Deno.test("loadGraph() runs nothing of a source that others can write", async ()
       return await loadGraph(loadOptions(bundle.dir, new FakeSandbox(), { env }));
     });
   assert.equal(warnings.length, 1);
-  await sandbox[Symbol.asyncDispose]();
+  sandbox[Symbol.dispose]();
 });
 
 Deno.test("loadGraph() refuses unknown routers, empty bundles and missing directories", async () => {
@@ -140,7 +140,7 @@ Deno.test("loadGraph() refuses what [egress] does not allow, resolved", async ()
     }));
   };
   const { sandbox } = await load("ehr.example.org:6661");
-  await sandbox[Symbol.asyncDispose]();
+  sandbox[Symbol.dispose]();
   assert.match(
     (await problemsOf(load("ehr.example.org:6662")))[0] ?? "",
     /Outbound "OB_B" may not reach "ehr\.example\.org:6661"/,
@@ -157,7 +157,7 @@ Deno.test("loadGraph() misses the value file only where a project root promises 
   );
   assert.match(lines[0] ?? "", /environments\/dev\.toml: The value file .* is missing/);
   const literal = await loadGraph(loadOptions(bundle.dir, new FakeSandbox(), { text }));
-  await literal.sandbox[Symbol.asyncDispose]();
+  literal.sandbox[Symbol.dispose]();
 });
 
 Deno.test("validateBundle() lists problems without an environment and closes the sandbox", async () => {
@@ -197,7 +197,7 @@ Deno.test("fingerprint() follows its definition and sees every change", async ()
     const { graph, sandbox } = await loadGraph(
       loadOptions(bundle.dir, new FakeSandbox(), { text }),
     );
-    await sandbox[Symbol.asyncDispose]();
+    sandbox[Symbol.dispose]();
     return graph.fingerprint;
   };
   const seen = new Set([await load()]);
@@ -230,7 +230,7 @@ Deno.test("describeDeclared() has the published shape, references unresolved, se
     loadOptions(bundle.dir, new FakeSandbox(registry)),
   );
   assert.ok(declared && sandbox);
-  await sandbox[Symbol.asyncDispose]();
+  sandbox[Symbol.dispose]();
   assert.deepEqual(describeDeclared(declared), {
     inbound: [{
       name: "IB_A",

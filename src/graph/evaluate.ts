@@ -1,0 +1,66 @@
+/** Evaluates a bundle in the real sandbox; the only file of this room that starts one. */
+import { safeText } from "../logging/mod.ts";
+import { type RunRequest, type RunResult, Sandbox, type StateEntry } from "../sandbox/mod.ts";
+import type { DryRunSandbox } from "./dryrun.ts";
+import type { Evaluate } from "./load.ts";
+
+/** A loaded sandbox in the hands of whoever loaded the graph; disposing it ends the worker. */
+export interface GraphSandbox extends Disposable {
+  readonly sandbox: Sandbox;
+}
+
+export interface SandboxLimits {
+  /** Transform state the store holds; none offline. */
+  readonly state?: readonly StateEntry[];
+  /** Takes patient data out of error texts. */
+  readonly redact?: (text: string) => string;
+  /** For all modules together. Default 10 000. */
+  readonly loadTimeoutMs?: number;
+  /** For a batch of several messages. Default 10 000. */
+  readonly batchTimeoutMs?: number;
+  /** For one message alone. Default 5 000. */
+  readonly messageTimeoutMs?: number;
+}
+
+/** Returns how `loadGraph()` runs modules: in a worker without permissions. */
+export function evaluateInSandbox(
+  {
+    state = [],
+    redact = safeText,
+    loadTimeoutMs = 10_000,
+    batchTimeoutMs = 10_000,
+    messageTimeoutMs = 5_000,
+  }: SandboxLimits = {},
+): Evaluate<GraphSandbox> {
+  return async ({ graphDir, modules, helpers, codeSets, environment, outboundNames }) => {
+    const { sandbox, registry, problems } = await Sandbox.load({
+      graphDir,
+      modules: [...modules, ...helpers],
+      codeSets,
+      environment,
+      outboundNames,
+      state,
+      loadTimeoutMs,
+      batchTimeoutMs,
+      messageTimeoutMs,
+      redact,
+    });
+    const held = sandbox && { sandbox, [Symbol.dispose]: () => sandbox.close() };
+    return { sandbox: held, registry, problems };
+  };
+}
+
+/**
+ * Returns a runner that gives each message an empty state: what it writes is forgotten after it.
+ * Use it on a sandbox of its own, loaded without state.
+ */
+export function forgetfulRunner({ sandbox }: GraphSandbox): DryRunSandbox {
+  return {
+    async run(request: RunRequest): Promise<RunResult> {
+      const [result] = await sandbox.run([request]);
+      sandbox.discardState(request.inbound);
+      if (result === undefined) throw new TypeError("The sandbox gave no result");
+      return result;
+    },
+  };
+}

@@ -87,7 +87,9 @@ export class FakeSandbox {
 export function loadOptions(
   bundleDir: string,
   fake: FakeSandbox,
-  { text = "", ...rest }: Partial<LoadOptions<Disposable>> & { text?: string } = {},
+  { text = "[environments]\ndir = 'none'\n", ...rest }: Partial<LoadOptions<Disposable>> & {
+    text?: string;
+  } = {},
 ): LoadOptions<Disposable> {
   const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
   return {

@@ -50,7 +50,7 @@ export const delivery = {
     buildup_max_depth: {
       type: "integer",
       min: 1,
-      inEffect: true,
+      inEffect: false,
       help: "Pending rows of a lane that raise queue_buildup; unset is off.",
     },
     buildup_max_oldest_seconds: {
@@ -58,7 +58,7 @@ export const delivery = {
       unit: "seconds",
       default: 300,
       min: 0,
-      inEffect: true,
+      inEffect: false,
       help: "Age of a lane's oldest pending row that raises queue_buildup; 0 is off.",
     },
     outbox_workers: {

@@ -164,8 +164,9 @@ export function dial(options: MllpDestinationOptions, signal: AbortSignal): Prom
       : tls.connect({ host, port, ...options.tls });
     const settle = (outcome: () => void) => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      socket.removeAllListeners();
+      signal.removeEventListener("abort", onAbort);
+      socket.off("connect", onConnect).off("secureConnect", onReady);
+      socket.off("error", onError).off("close", onClose);
       outcome();
     };
     const fail = (error: DeliveryError) =>
@@ -175,7 +176,14 @@ export function dial(options: MllpDestinationOptions, signal: AbortSignal): Prom
         socket.destroy();
         reject(error);
       });
-    const abort = () =>
+    const onReady = () => settle(() => resolve(ready(socket)));
+    const onConnect = () => {
+      isConnected = true;
+      if (options.tls === undefined) onReady();
+    };
+    const onError = (cause: Error) => fail(connectError(cause, { target, isConnected }));
+    const onClose = () => onError(new Error("closed during the handshake"));
+    const onAbort = () =>
       fail(notReached("delivery.aborted", `Cannot connect to ${target}: stopped`));
     const timer = setTimeout(() => {
       const what = isConnected ? "the TLS handshake" : "the connection";
@@ -183,17 +191,9 @@ export function dial(options: MllpDestinationOptions, signal: AbortSignal): Prom
         notReached("delivery.connect_timeout", `Cannot connect to ${target}: ${what} timed out`),
       );
     }, connectTimeoutMs);
-    signal.addEventListener("abort", abort);
-    socket.on("error", (cause) => fail(connectError(cause, { target, isConnected })));
-    socket.on("close", () => {
-      const cause = new Error("closed during the handshake");
-      fail(connectError(cause, { target, isConnected }));
-    });
-    socket.on("connect", () => {
-      isConnected = true;
-      if (options.tls === undefined) settle(() => resolve(ready(socket)));
-    });
-    socket.on("secureConnect", () => settle(() => resolve(ready(socket))));
+    signal.addEventListener("abort", onAbort);
+    socket.on("connect", onConnect).on("secureConnect", onReady);
+    socket.on("error", onError).on("close", onClose);
   });
 }
 

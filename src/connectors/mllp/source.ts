@@ -137,6 +137,11 @@ export class MllpSource implements Source {
   }
 
   #accept(socket: net.Socket): void {
+    if (this.#isStopping) {
+      socket.on("error", () => {});
+      socket.destroy();
+      return;
+    }
     const peer = plainAddress(socket.remoteAddress);
     const refusal = this.#refusal(peer);
     if (refusal !== undefined) {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
 import type { IntakeAnswer } from "../../../src/connectors/connector.ts";
 import { ConnectorError } from "../../../src/connectors/connector.ts";
 import { MllpSender } from "../mllp_sender.ts";
@@ -258,6 +260,47 @@ Deno.test("MllpSource bounds a frame that trickles to ten times receive_timeout"
   assert.equal(bench.received.length, 0);
 });
 
+// Goal: a partner that never reads its replies cannot make us hold them without bound.
+Deno.test("MllpSource stops reading from a partner that does not read, then drops it", async () => {
+  const reply = new Uint8Array(100_000);
+  await using bench = await SourceBench.open({ receive_timeout: 0.3 }, {
+    intake: () => ({ stored: true, accepted: true, reply }),
+  });
+  using sender = await MllpSender.connect(bench.port);
+  sender.socket.pause();
+  const offered = 2_000;
+  sender.send(...Array.from({ length: offered }, (_, n) => adt(String(n))));
+  await until(() => bench.recorder.kinds.length > 1, "the end of the connection");
+  assert.ok(bench.received.length < offered / 4, `${bench.received.length} were taken`);
+  assert.equal(bench.recorder.events.at(-1)?.reason, "idle_timeout");
+});
+
+// Method: random streams over real sockets, cut at random, against frames found byte by byte.
+Deno.test("MllpSource takes random bytes without losing or inventing a frame", async () => {
+  await using bench = await SourceBench.open({}, {
+    intake: () => ({ stored: true, accepted: true, reply: undefined }),
+  });
+  const pieces = ["\x0b", "\x0b", "\x1c\r", "\x1c", "MSH|", "\r\n", "PID|1\r", "\x0bMSH|"];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(...pieces), { maxLength: 80 }),
+      fc.array(fc.nat(300), { maxLength: 6 }),
+      async (parts, cuts) => {
+        bench.received.length = 0;
+        const stream = Buffer.from(parts.join(""), "latin1");
+        using sender = await MllpSender.connect(bench.port);
+        for (const chunk of cutAt(stream, cuts)) {
+          await new Promise<void>((resolve) => sender.socket.write(chunk, () => resolve()));
+        }
+        sender.socket.end();
+        await within(sender.closed, "the end");
+        assert.deepEqual(bench.texts, framesIn(stream.toString("latin1")));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
 Deno.test("MllpSource never times out when receive_timeout is off", async () => {
   await using bench = await SourceBench.open({ receive_timeout: 0 });
   using sender = await MllpSender.connect(bench.port);
@@ -367,6 +410,21 @@ Deno.test("MllpSource listens on IPv6", async () => {
   await sender.waitForReplies(1);
   assert.equal(bench.received[0]?.peer, "::1");
 });
+
+function cutAt(stream: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const at = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort((a, b) => a - b);
+  return [...at, stream.length].map((until, n) => stream.subarray(at[n - 1] ?? 0, until));
+}
+
+/** Bodies between start and end byte; a start byte before `MSH` begins anew. */
+function framesIn(stream: string): string[] {
+  return stream.split("\x1c").slice(0, -1).flatMap((upToEnd) => {
+    const start = upToEnd.indexOf("\x0b");
+    if (start === -1) return [];
+    const restart = upToEnd.lastIndexOf("\x0bMSH");
+    return [upToEnd.slice(Math.max(start, restart) + 1)];
+  });
+}
 
 function idOf(bytes: Uint8Array): string {
   return new TextDecoder("latin1").decode(bytes).split("|")[9] ?? "";

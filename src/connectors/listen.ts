@@ -13,7 +13,10 @@ import { ConnectorError, type ListenAddress } from "./connector.ts";
  * @throws {ConnectorError} `connector.bind_denied`, `connector.bind_in_use`,
  * `connector.bind_unavailable` or `connector.bind_failed`.
  */
-export async function listen(server: net.Server, address: ListenAddress): Promise<void> {
+export async function listen(server: net.Server, wanted: ListenAddress): Promise<void> {
+  requirePermission(wanted);
+  // A name and its address are granted apart, and the runtime asks for both.
+  const address = { host: resolve(wanted), port: wanted.port };
   requirePermission(address);
   await new Promise<void>((resolve, reject) => {
     const fail = (cause: Error & { code?: string }) => reject(bindError(address, cause));
@@ -33,6 +36,17 @@ export function closeServer(server: net.Server): Promise<void> {
 /** `host:port` with the brackets an IPv6 address needs. */
 export function hostAndPort({ host, port }: ListenAddress): string {
   return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Finds the address of a name by binding it for a moment: a plain look-up needs a wider grant. */
+function resolve({ host, port }: ListenAddress): string {
+  if (net.isIP(host) !== 0) return host;
+  try {
+    using listener = Deno.listen({ hostname: host, port });
+    return listener.addr.hostname;
+  } catch (cause) {
+    throw bindError({ host, port }, cause as Error);
+  }
 }
 
 function requirePermission(address: ListenAddress): void {
@@ -56,7 +70,7 @@ function bindError(address: ListenAddress, cause: Error & { code?: string }): Co
     // The runtime reports an address of another machine as EINVAL.
     case "EADDRNOTAVAIL":
     case "EINVAL":
-    case "ENOTFOUND":
+    case undefined: // a name that nobody knows
       return new ConnectorError(
         "connector.bind_unavailable",
         `Cannot listen on "${host}": this machine has no such address`,

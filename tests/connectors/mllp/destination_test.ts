@@ -96,7 +96,7 @@ Deno.test("send() takes nothing but an acknowledgement of this message for a del
     await using partner = await ScriptedPartner.start();
     await using bench = new DestinationBench({
       port: partner.port,
-      timeout_seconds: 0.15,
+      timeout_seconds: 0.3,
       max_frame_bytes: 4_096,
     });
     partner.script(step);
@@ -155,7 +155,7 @@ Deno.test("send() reads a reply that comes one byte at a time", async () => {
 // Goal: a late answer to one message is never taken for the answer to the next.
 Deno.test("send() never takes a late acknowledgement for the next message's", async () => {
   await using partner = await ScriptedPartner.start();
-  await using bench = new DestinationBench({ port: partner.port, timeout_seconds: 0.1 });
+  await using bench = new DestinationBench({ port: partner.port, timeout_seconds: 0.3 });
   let answerFirst: () => void = () => {};
   const late = new Promise<void>((resolve) => answerFirst = resolve);
   partner.script({ do: "ack", when: late }, { do: "ack", code: "AE" });
@@ -204,11 +204,11 @@ Deno.test("send() dials afresh when the partner hung up between messages", async
 Deno.test("send() replaces connections that are too idle or too old", async () => {
   for (const key of ["idle_timeout_seconds", "max_connection_age_seconds"]) {
     await using partner = await ScriptedPartner.start();
-    await using bench = new DestinationBench({ port: partner.port, [key]: 0.05 });
+    await using bench = new DestinationBench({ port: partner.port, [key]: 0.4 });
     await bench.send("1");
     await bench.send("2");
     assert.equal(partner.connections, 1, key);
-    await pause(70);
+    await pause(450);
     await bench.send("3");
     assert.equal(partner.connections, 2, key);
   }
@@ -398,7 +398,7 @@ Deno.test("send() counts bytes both ways", async () => {
 
 Deno.test("delivery failures and events hold no byte of a message", async () => {
   await using partner = await ScriptedPartner.start();
-  await using bench = new DestinationBench({ port: partner.port, timeout_seconds: 0.1 });
+  await using bench = new DestinationBench({ port: partner.port, timeout_seconds: 0.3 });
   const seen: unknown[] = [];
   const steps: readonly PartnerStep[] = [
     { do: "silence" },

@@ -234,9 +234,9 @@ Deno.test("MllpSource closes an idle connection after receive_timeout", async ()
 });
 
 Deno.test("MllpSource does not call a partner idle that waits for our answer", async () => {
-  await using bench = await SourceBench.open({ receive_timeout: 0.05 }, {
+  await using bench = await SourceBench.open({ receive_timeout: 0.15 }, {
     intake: async (message) => {
-      await pause(250);
+      await pause(500);
       return accept(message);
     },
   });
@@ -246,17 +246,17 @@ Deno.test("MllpSource does not call a partner idle that waits for our answer", a
 });
 
 Deno.test("MllpSource bounds a frame that trickles to ten times receive_timeout", async () => {
-  await using bench = await SourceBench.open({ receive_timeout: 0.04 });
+  await using bench = await SourceBench.open({ receive_timeout: 0.1 });
   using sender = await MllpSender.connect(bench.port);
   sender.write("\x0b");
-  const trickle = setInterval(() => sender.write("x"), 15);
+  const trickle = setInterval(() => sender.write("x"), 20);
   const began = performance.now();
   try {
     await within(sender.closed, "the time-out", 4_000);
   } finally {
     clearInterval(trickle);
   }
-  assert.ok(performance.now() - began >= 390);
+  assert.ok(performance.now() - began >= 980);
   assert.equal(bench.received.length, 0);
 });
 
@@ -376,6 +376,24 @@ Deno.test({
   async fn() {
     await assert.rejects(SourceBench.open(), { code: "connector.bind_denied" });
   },
+});
+
+// Goal: a name and its address are granted apart; the second refusal must not escape either.
+Deno.test({
+  name: "start() names a missing permission for the address of a name",
+  permissions: { net: ["localhost"] },
+  async fn() {
+    await assert.rejects(SourceBench.open({}, { bindHost: "localhost" }), {
+      code: "connector.bind_denied",
+    });
+  },
+});
+
+Deno.test("MllpSource listens on a name", async () => {
+  await using bench = await SourceBench.open({}, { bindHost: "localhost" });
+  using sender = await MllpSender.connect(bench.port, { host: "localhost" });
+  sender.send(adt("1"));
+  assert.deepEqual(acknowledged(await sender.waitForReplies(1)), ["1"]);
 });
 
 Deno.test("MllpSource counts bytes both ways", async () => {

@@ -19,6 +19,8 @@ export interface MessageInput {
   readonly text: string;
   readonly contentType: ContentType;
   readonly ingestTime: number;
+  /** True to stop once the router has named the handlers. */
+  readonly routeOnly: boolean;
 }
 
 export interface StateWrite {
@@ -98,7 +100,9 @@ export class MessageRunner {
       setRun(undefined);
       return { handlers: [], outcomes: [], error: describeThrown(thrown) };
     }
-    return this.#continue(0);
+    if (!this.#input.routeOnly) return this.#continue(0);
+    setRun(undefined);
+    return { handlers: this.#names, outcomes: [], error: undefined };
   }
 
   #context(): RunContext {

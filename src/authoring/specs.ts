@@ -135,13 +135,26 @@ function readSettings(
   return Object.freeze(plain);
 }
 
-/** Replaces every reference by its plain form, at any depth, and copies what holds it. */
-export function plainValue(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
+const depthMax = 20;
+
+/**
+ * Copies a value of settings or options as plain, frozen data, references in their plain form.
+ *
+ * @throws {GraphError} `graph.setting_invalid` for a function, a big integer, a cycle.
+ */
+export function plainValue(value: unknown, depth = 0): unknown {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number" || value === undefined) return value;
+  if (typeof value !== "object" || depth === depthMax) {
+    const what = typeof value === "object" ? "something nested too deeply" : `a ${typeof value}`;
+    throw new GraphError("graph.setting_invalid", `Cannot take settings: they hold ${what}`);
+  }
   const reference = EnvRef.dataOf(value);
   if (reference !== undefined) return reference;
-  if (Array.isArray(value)) return Object.freeze(value.map(plainValue));
-  const entries = Object.entries(value).map(([key, inner]) => [key, plainValue(inner)]);
+  if (Array.isArray(value)) {
+    return Object.freeze(value.map((entry) => plainValue(entry, depth + 1)));
+  }
+  const entries = Object.entries(value).map(([key, inner]) => [key, plainValue(inner, depth + 1)]);
   return Object.freeze(Object.fromEntries(entries));
 }
 

@@ -83,8 +83,15 @@ export type FromWorker =
   /** The batch ran out of time; the worker waits for a load. */
   | { readonly kind: "timedOut"; readonly handler: string };
 
-/** `[inbound, router, handlers, contentType, ingestTime]` */
-export type WireRequest = readonly [string, string, readonly string[] | null, string, number];
+/** `[inbound, router, handlers, contentType, ingestTime, 1 to route only]` */
+export type WireRequest = readonly [
+  string,
+  string,
+  readonly string[] | null,
+  string,
+  number,
+  0 | 1,
+];
 
 /** `[handler, [[to, payload index], …], [[namespace, key, value], …], error]`; index -1: the input. */
 export type WireOutcome = readonly [
@@ -94,15 +101,21 @@ export type WireOutcome = readonly [
   string | null,
 ];
 
-/** `[handlers, outcomes, error]` */
-export type WireResult = readonly [readonly string[], readonly WireOutcome[], string | null];
+/** `[handlers, outcomes, error, milliseconds]` */
+export type WireResult = readonly [
+  readonly string[],
+  readonly WireOutcome[],
+  string | null,
+  number,
+];
 
 export function packRequests(requests: readonly RunRequest[]): readonly string[] {
   const header: WireRequest[] = [];
   const texts: string[] = [""];
   for (const request of requests) {
-    const { inbound, router, handlers, contentType, ingestTime } = request;
-    header.push([inbound, router, handlers ?? null, contentType, ingestTime]);
+    const { inbound, router, handlers = null, contentType, ingestTime } = request;
+    const routeOnly = request.routeOnly === true ? 1 : 0;
+    header.push([inbound, router, handlers, contentType, ingestTime, routeOnly]);
     texts.push(request.text);
   }
   texts[0] = JSON.stringify(header);
@@ -115,10 +128,11 @@ export function unpackResults(
   redact: (text: string) => string,
 ): readonly RunResult[] {
   const results = JSON.parse(texts[0] ?? "[]") as readonly WireResult[];
-  return results.map(([handlers, outcomes, error]) => ({
+  return results.map(([handlers, outcomes, error, tookMs]) => ({
     handlers,
     outcomes: outcomes.map((outcome) => unpackOutcome(outcome, texts, redact)),
     ...(error === null ? {} : { error: shorten(redact(error)) }),
+    tookMs,
   }));
 }
 

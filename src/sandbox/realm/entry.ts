@@ -165,6 +165,7 @@ class Batch {
   readonly #requests: readonly WireRequest[];
   readonly #results: WireResult[] = [];
   #runner: MessageRunner | undefined;
+  #startedAt = 0;
 
   constructor(requests: readonly WireRequest[]) {
     this.#requests = requests;
@@ -192,10 +193,11 @@ class Batch {
   }
 
   #start(index: number): MessageRun | undefined {
-    const [inbound, router, handlers, contentType, ingestTime] = this.#requests[
+    const [inbound, router, handlers, contentType, ingestTime, routeOnly] = this.#requests[
       index
     ] as WireRequest;
     renewBudget();
+    this.#startedAt = Date.now();
     this.#runner = new MessageRunner(
       {
         router,
@@ -203,6 +205,7 @@ class Batch {
         text: this.texts[index] as string,
         contentType: contentType as ContentType,
         ingestTime,
+        routeOnly: routeOnly === 1,
       },
       {
         declarations: requireDeclarations(),
@@ -228,7 +231,8 @@ class Batch {
       }
       outcomes.push([handler, wired, state.map(wireState), error ?? null]);
     }
-    this.#results.push([run.handlers, outcomes, run.error ?? null]);
+    const tookMs = Math.max(0, Date.now() - this.#startedAt);
+    this.#results.push([run.handlers, outcomes, run.error ?? null, tookMs]);
   }
 
   /** One payload sent twice in a row crosses once. */

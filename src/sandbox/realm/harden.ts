@@ -65,6 +65,7 @@ function hiddenIntrinsics(): readonly object[] {
     "".matchAll(/a/g),
     Iterator.from({ next: () => ({ done: true, value: undefined }) }),
     [].values().map((value) => value),
+    new Intl.Segmenter().segment(""),
     new Intl.Segmenter().segment("")[Symbol.iterator](),
   ];
   return roots.map((root) => Object.getPrototypeOf(root) as object);

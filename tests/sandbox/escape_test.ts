@@ -314,7 +314,7 @@ Deno.test("no import but the bundle's own files", async (t) => {
   const specifiers = [
     "node:fs",
     "fs",
-    "npm:left-pad",
+    "npm:anything",
     "jsr:@std/fs",
     "https://127.0.0.1:1/x.ts",
     "data:text/javascript,export default 1",

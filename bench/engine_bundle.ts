@@ -84,6 +84,6 @@ enabled = false
 base_dir = ${JSON.stringify(directory)}
 
 [logging]
-level = "WARNING"
+level = "warning"
 `;
 }

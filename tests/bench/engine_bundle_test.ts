@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { bundleFiles } from "../../bench/engine_bundle.ts";
+import { loadSettings } from "../../src/settings/mod.ts";
 import { inboundOfSource, lanesOfInbound, profiles, selectProfiles } from "../../bench/profiles.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -29,25 +30,37 @@ Deno.test("the default set is what runs without names, and the million is not in
   assert.equal(selectProfiles(["backlog"])[0]?.count, 1_000_000);
 });
 
+function filesOf(profile: string, directory: string) {
+  return bundleFiles({
+    profile: selectProfiles([profile])[0]!,
+    directory,
+    inboundPorts: [20_001, 20_002],
+    lanePorts: [20_003, 20_004, 20_005, 20_006],
+    apiPort: 20_007,
+    synchronous: "full",
+  });
+}
+
+Deno.test("the settings of a bundle are settings the engine knows", () => {
+  const text = filesOf("lanes-8", "/data")["messagefoundry.toml"]!;
+  const { settings } = loadSettings({ env: {}, flags: {}, file: { path: "bench.toml", text } });
+
+  assert.equal(settings.store.synchronous, "full");
+  assert.equal(settings.store.path, "/data/messagefoundry.db");
+  assert.equal(settings.api.port, 20_007);
+});
+
 Deno.test("the graph of a bundle type-checks against the authoring module", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    const files = bundleFiles({
-      profile: selectProfiles(["fan-out-2"])[0]!,
-      directory,
-      inboundPorts: [20_001, 20_002],
-      lanePorts: [20_003, 20_004, 20_005, 20_006],
-      apiPort: 20_007,
-      synchronous: "full",
-    });
-    await Deno.writeTextFile(`${directory}/bench.ts`, files["graph/bench.ts"]!);
+    const graph = filesOf("fan-out-2", directory)["graph/bench.ts"]!;
+    await Deno.writeTextFile(`${directory}/bench.ts`, graph);
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["check", "--cached-only", "--config", `${root}deno.json`, `${directory}/bench.ts`],
       signal: AbortSignal.timeout(60_000),
     }).output();
 
     assert.equal(code, 0, new TextDecoder().decode(stderr));
-    assert.match(files["messagefoundry.toml"]!, /synchronous = "full"/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

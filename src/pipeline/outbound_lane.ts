@@ -59,8 +59,10 @@ export interface OutboundObserver {
 /** Rows one cold claim reads beside the head it claims. */
 const READ_AHEAD = 63;
 const UNORDERED_ROWS = 20;
-/** A lane this deep does not let its commit be held open for company. */
-const PRESSING_DEPTH = 4;
+/** A lane this deep marches: its commits wait for the other lanes' and for nothing else. */
+const MARCHING_DEPTH = 4;
+/** A partner this quick, on average, is worth waiting for. */
+const MARCHING_PARTNER_MS = 3;
 const PARK_FIRST_MS = 1_000;
 const PARK_MAX_MS = 60_000;
 /** Lanes whose partner answers slower than this on average are the partner's pace, not ours. */
@@ -86,6 +88,7 @@ export class OutboundLane {
   #parkedUntil = 0;
   #sending = new AbortController();
   #reachable = true;
+  #marches = false;
   #partnerMs = 0;
   #lastDeliveredAt = Number.NEGATIVE_INFINITY;
   #idle: (() => void)[] = [];
@@ -228,6 +231,7 @@ export class OutboundLane {
       });
       this.#park();
     } finally {
+      this.#march(false);
       this.#running = false;
       for (const resolve of this.#idle.splice(0)) resolve();
       if (this.#resyncWanted && !this.#isBlocked && this.#wakeTimer === undefined) this.wake();
@@ -381,7 +385,7 @@ export class OutboundLane {
       case "complete":
       case "dead_letter": {
         const next = this.#nextClaim();
-        const hint = { pressing: this.memory.depth > PRESSING_DEPTH };
+        const hint = { pressing: this.#march(next !== undefined) };
         resolved = verdict.act === "complete"
           ? await store.submit({ kind: "complete", ...row, at, destination, next }, hint)
           : await store.submit({
@@ -414,6 +418,17 @@ export class OutboundLane {
     failpoints.hit("delivery.after_resolve");
     if (!resolved.mine) this.#resyncWanted = true;
     else this.#report(observer, verdict, head);
+  }
+
+  /** Joins or leaves the lanes that march; returns whether it does now. */
+  #march(hasNext: boolean): boolean {
+    const marches = hasNext && this.memory.depth > MARCHING_DEPTH &&
+      this.#partnerMs < MARCHING_PARTNER_MS;
+    if (marches !== this.#marches) {
+      this.#marches = marches;
+      this.#options.store.march(marches ? 1 : -1);
+    }
+    return marches;
   }
 
   #nextClaim(): { seq: number; token: number } | undefined {

@@ -72,5 +72,8 @@ function mapState(state: readonly StateWrite[], map: Map1): StateWrite[] {
 export async function openClaim(cipher: CellCipher, claim: ClaimResult): Promise<ClaimResult> {
   if (cipher.isIdentity) return claim;
   const bodies = await cipher.open(claim.rows.map((row) => row.body ?? ""));
-  return { ...claim, rows: claim.rows.map((row, index) => ({ ...row, body: bodies[index] })) };
+  const rows = claim.rows.map((row, index) =>
+    row.body === undefined ? row : { ...row, body: bodies[index] }
+  );
+  return { ...claim, rows };
 }

@@ -14,7 +14,7 @@ import type { Intent } from "./intents.ts";
 export interface SubmitHint {
   /** The connection whose sender waits for this commit. */
   readonly waiter?: number;
-  /** A lane has a backlog and moves on with this commit only. */
+  /** A lane that marches (see `march`) moves on with this commit only. */
   readonly pressing?: boolean;
 }
 
@@ -24,6 +24,8 @@ export interface GroupCommitOptions {
   /** Holding starts when this many connections sent within `windowMs`. */
   readonly siblings: number;
   readonly windowMs: number;
+  /** Longest a batch waits for lanes that march, milliseconds. */
+  readonly stepMs: number;
   readonly intentsMax: number;
   readonly bytesMax: number;
 }
@@ -32,6 +34,7 @@ export const defaultGroupCommit: GroupCommitOptions = {
   holdMs: 12,
   siblings: 4,
   windowMs: 100,
+  stepMs: 2,
   intentsMax: 256,
   bytesMax: 4 * 1024 * 1024,
 };
@@ -45,7 +48,7 @@ export interface Settle {
 }
 
 /** Batches that may be with the writer at once: one runs, one waits so that the writer never does. */
-const OUTSTANDING_MAX = 1;
+const OUTSTANDING_MAX = 2;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -53,10 +56,12 @@ export class GroupCommit {
   #intents: Intent[] = [];
   #settles: Settle[] = [];
   #bytes = 0;
-  #pressing = false;
+  #pressing = 0;
+  #marching = 0;
   #waiting = 0;
   #outstanding = 0;
   #lastSent = 0;
+  #lastAnswered = 0;
   #flushScheduled = false;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
   /** Last time each connection submitted; the recent ones are the siblings. */
@@ -78,7 +83,7 @@ export class GroupCommit {
     this.#intents.push(intent);
     this.#settles.push(settle);
     this.#bytes += sizeOf(intent);
-    if (hint.pressing) this.#pressing = true;
+    if (hint.pressing) this.#pressing += 1;
     if (hint.waiter !== undefined) {
       this.#waiting += 1;
       this.#seen.set(hint.waiter, performance.now());
@@ -87,9 +92,16 @@ export class GroupCommit {
     else this.#schedule();
   }
 
+  /** A lane begins (1) or ceases (-1) to have a backlog that its partner takes at once. */
+  march(change: 1 | -1): void {
+    this.#marching += change;
+    if (this.#intents.length > 0) this.#schedule();
+  }
+
   /** Call when a batch was answered. */
   answered(): void {
     this.#outstanding -= 1;
+    this.#lastAnswered = performance.now();
     if (this.#intents.length > 0) this.#schedule();
   }
 
@@ -112,14 +124,19 @@ export class GroupCommit {
       if (this.#intents.length === 0 || this.#outstanding >= OUTSTANDING_MAX) return;
       const holdMs = this.#holdFor();
       if (holdMs <= 0) this.#flush();
-      else this.#holdTimer ??= setTimeout(() => this.#endHold(), holdMs);
+      else this.#holdTimer ??= setTimeout(() => this.#endHold(), Math.ceil(holdMs));
     });
   }
 
   #holdFor(): number {
-    const { holdMs, siblings } = this.#options;
-    if (this.#pressing || this.#full()) return 0;
+    const { holdMs, siblings, stepMs } = this.#options;
+    if (this.#full()) return 0;
     const now = performance.now();
+    if (this.#marching > 0) {
+      if (this.#pressing >= this.#marching) return 0;
+      // What the lanes wait for may be with the writer; its answer looks at this batch again.
+      return this.#outstanding > 0 ? stepMs : this.#lastAnswered + stepMs - now;
+    }
     const active = this.#activeSiblings(now);
     if (active < siblings || this.#waiting * 2 >= active) return 0;
     return this.#lastSent + holdMs - now;
@@ -151,7 +168,7 @@ export class GroupCommit {
     this.#intents = [];
     this.#settles = [];
     this.#bytes = 0;
-    this.#pressing = false;
+    this.#pressing = 0;
     this.#waiting = 0;
     this.#outstanding += 1;
     this.#lastSent = performance.now();

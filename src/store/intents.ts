@@ -160,8 +160,8 @@ export interface ClaimRowIntent {
  * T2 from cold: claims the contiguous due prefix of a lane, at most `limit` rows, and reads the
  * content of up to `readAhead` rows after it without claiming them.
  *
- * `token` numbers the claims: the i-th claimed row gets `token + i`. A fifo lane claims 1. `unordered` skips
- * rows that are not due instead of stopping at them.
+ * `token` numbers the claims: the i-th claimed row gets `token + i`. A fifo lane claims 1.
+ * `unordered` claims the oldest due rows wherever they stand and reads nothing ahead.
  */
 export interface ClaimIntent {
   readonly kind: "claim";
@@ -205,7 +205,7 @@ export interface ReplayDeadIntent {
   readonly at: number;
 }
 
-/** Operator: cancels pending rows of an outbound; `top` only its head. */
+/** Operator: cancels pending rows of an outbound; `top` only its head, unless that is in flight. */
 export interface CancelIntent {
   readonly kind: "cancel";
   readonly destination: string;
@@ -274,7 +274,7 @@ export interface QueueRow {
   readonly messageId: string;
   readonly channel: string;
   readonly handler: string | undefined;
-  /** Undefined when the cell cannot be opened: the row must be given up. */
+  /** Undefined when the body is lost or no configured key opens it: the row must be given up. */
   readonly body: string | undefined;
   readonly attempts: number;
   /** Microseconds; order never rests on it. */

@@ -28,6 +28,9 @@ export interface Store extends AsyncDisposable {
    */
   submit<I extends Intent>(intent: I, hint?: SubmitHint): Promise<ResultOf<I>>;
 
+  /** A lane begins (1) or ceases (-1) to wait for one commit a delivery; see `group_commit.ts`. */
+  march(change: 1 | -1): void;
+
   /** Sends gathered intents to the writer without holding the batch open. */
   flush(): void;
 

@@ -84,7 +84,8 @@ export function encodeOutcomes(intents: readonly Intent[], outcomes: readonly Ou
       }
       case "hand_off": {
         const { mine, seqs } = outcome.result as HandOffResult;
-        flat.push(HAND_OFF, mine, seqs.length, ...seqs);
+        flat.push(HAND_OFF, mine, seqs.length);
+        for (const seq of seqs) flat.push(seq);
         break;
       }
       case "complete": {

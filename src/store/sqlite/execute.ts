@@ -32,7 +32,7 @@ import type {
   TransformHandOffIntent,
 } from "../intents.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
-import type { Session, SqlRow } from "./session.ts";
+import { type Session, type SqlRow, textOf } from "./session.ts";
 
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };
 const UNRESOLVED: ResolveResult = { mine: false, nextClaimed: false };
@@ -328,7 +328,27 @@ function claimNext(session: Session, next: NextClaim & { readonly at: number }):
 // Claims from cold.
 
 function claim(session: Session, intent: ClaimIntent): ClaimResult {
-  const { stage, lane, limit, readAhead, unordered, at, after, attemptsMax } = intent;
+  return intent.unordered ? claimDue(session, intent) : claimPrefix(session, intent);
+}
+
+/** Any due rows of an unordered lane, oldest first; those that back off are skipped. */
+function claimDue(session: Session, intent: ClaimIntent): ClaimResult {
+  const { stage, lane, limit, at, after } = intent;
+  const read = session.all("readDueLane", stage, lane, after, at, limit + 1);
+  const rows = read.slice(0, limit).map((row, index) => {
+    const token = intent.token + index;
+    session.change("claimRow", token, at, Number(row.seq));
+    return toQueueRow(row, Number(row.attempts) + 1, token);
+  });
+  if (read.length > limit) return { rows, drained: false, dueAt: undefined, exhausted: 0 };
+  const rest = session.first("laneRest", stage, lane, after);
+  const dueAt = rows.length > 0 || rest?.due_at === null ? undefined : Number(rest?.due_at);
+  return { rows, drained: Number(rest?.open) === rows.length, dueAt, exhausted: 0 };
+}
+
+/** The contiguous due prefix of an ordered lane. */
+function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
+  const { stage, lane, limit, readAhead, at, after, attemptsMax } = intent;
   const wanted = limit + readAhead;
   const read = session.all("readLane", stage, lane, after, wanted + 1);
   const rows: QueueRow[] = [];
@@ -337,15 +357,11 @@ function claim(session: Session, intent: ClaimIntent): ClaimResult {
   let dueAt: number | undefined;
   let blocked = false;
   for (const row of read.slice(0, wanted)) {
-    if (row.status !== "pending") {
-      // In flight under another claim of this lane: its holder goes on from here.
-      if (unordered) continue;
-      break;
-    }
+    // In flight under another claim of this lane: its holder goes on from here.
+    if (row.status !== "pending") break;
     const due = Number(row.next_attempt_at);
     if (due > at) {
-      dueAt = dueAt === undefined ? due : Math.min(dueAt, due);
-      if (unordered) continue;
+      dueAt = due;
       break;
     }
     const attempts = Number(row.attempts);
@@ -387,7 +403,7 @@ function toQueueRow(row: SqlRow, attempts: number, token: number | undefined): Q
     messageId: String(row.message_id),
     channel: String(row.channel_id),
     handler: row.handler_name === null ? undefined : String(row.handler_name),
-    body: String(row.body),
+    body: textOf(row.body),
     attempts,
     createdAt: Number(row.created_at),
     receivedAt: Number(row.received_at),
@@ -410,7 +426,7 @@ function sweepMissing(session: Session, intent: SweepMissingIntent): SweepResult
   for (const { lane } of session.all("openOutbound")) {
     if (destinations.has(String(lane))) continue;
     const error = "destination removed";
-    for (const row of session.all("openRowsOfLane", "outbound", lane ?? null)) {
+    for (const row of session.all("openRowsOfLane", "outbound", String(lane))) {
       session.change("killOpenRow", error, at, Number(row.seq));
       const messageSeq = Number(row.message_seq);
       buryMessage(session, { messageSeq, destination: String(lane), error, at });

@@ -12,15 +12,18 @@ import { addEvent } from "./execute.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Requeues a message: its dead and pending rows if it has any, else all its done rows. Cancelled
- * rows stay; a purged body is never sent.
+ * Requeues a message: its dead and pending rows if anything of it is unfinished, else all its done
+ * rows. Rows in flight and cancelled ones stay; a purged body is never sent.
  */
 export function replayMessage(session: Session, { id, at }: ReplayIntent): ReplayResult {
   const message = session.first("findMessage", id);
   if (!message) return { found: false, requeued: 0, bodyPurged: false, lanes: [] };
   const rows = session.all("rowsOfMessage", Number(message.seq));
-  const unfinished = rows.filter((row) => row.status === "dead" || row.status === "pending");
-  const chosen = unfinished.length > 0 ? unfinished : rows.filter((row) => row.status === "done");
+  // A row in flight is unfinished too: while it is on the wire nothing of its message is re-sent.
+  const isFinished = rows.every((row) => row.status === "done" || row.status === "cancelled");
+  const chosen = rows.filter(({ status }) =>
+    isFinished ? status === "done" : status === "dead" || status === "pending"
+  );
   const kept = chosen.filter((row) => !row.purged);
   const bodyPurged = kept.length < chosen.length;
   if (kept.length === 0) return { found: true, requeued: 0, bodyPurged, lanes: [] };
@@ -42,22 +45,27 @@ export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayRe
   const { channel, destination, at } = intent;
   const rows = session.all("deadDeliveries", channel ?? null, destination ?? null);
   const messages = new Set<number>();
-  for (const row of rows) {
+  const kept = rows.filter((row) => !row.purged);
+  for (const row of kept) {
     session.change("requeueRow", at, Number(row.seq));
     messages.add(Number(row.message_seq));
   }
   for (const messageSeq of messages) {
     addEvent(session, messageSeq, at, "replayed", destination ?? null, null);
-    session.change("setStatusAndError", "routed", null, messageSeq);
+    session.change("reviveMessage", messageSeq);
   }
-  const lanes = rows.map((row) => ({ stage: "outbound" as const, lane: String(row.lane) }));
-  return { found: true, requeued: rows.length, bodyPurged: false, lanes: distinct(lanes) };
+  const lanes = kept.map((row) => ({ stage: "outbound" as const, lane: String(row.lane) }));
+  const bodyPurged = kept.length < rows.length;
+  return { found: true, requeued: kept.length, bodyPurged, lanes: distinct(lanes) };
 }
 
-/** Cancels pending rows of an outbound; rows in flight and dead letters stay. */
+/**
+ * Cancels pending rows of an outbound; rows in flight and dead letters stay. `top` means the
+ * lane's head and nothing else: while that is in flight, no row behind it is cancelled instead.
+ */
 export function cancelQueued(session: Session, intent: CancelIntent): CancelResult {
   const { destination, scope, at } = intent;
-  const rows = session.all("cancellable", destination, scope === "top" ? 1 : -1);
+  const rows = session.all(scope === "top" ? "laneHead" : "openRowsOfLane", "outbound", destination);
   let cancelled = 0;
   for (const row of rows) {
     if (session.change("cancelRow", at, Number(row.seq)) === 0) continue;

@@ -16,13 +16,26 @@ const SUMMARY = `
 /** Messages newer than this are not in the look-up tables yet. */
 const INDEXED_TO = `(SELECT indexed_to FROM store_meta WHERE id = 1)`;
 
-/** Numbers of the messages of one inbound, or with one control ID, newest first. */
+/**
+ * Numbers of the messages of one inbound, or with one control ID, newest first.
+ *
+ * The limit that limits nothing keeps SQLite from dropping the order of a joined subquery; both
+ * halves come sorted from their trees, so nothing is sorted and a page reads only its own rows.
+ */
 function numbersBy(table: string, column: string): string {
   return `
       SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND ${column} = ?1
        UNION ALL
       SELECT seq FROM ${table} WHERE ${column} = ?1
-       ORDER BY seq DESC`;
+       ORDER BY seq DESC
+       LIMIT -1`;
+}
+
+/** How many there are, without looking at any of them. */
+function countBy(table: string, column: string): string {
+  return `
+    SELECT (SELECT count(*) FROM messages WHERE seq > ${INDEXED_TO} AND ${column} = ?1)
+         + (SELECT count(*) FROM ${table} WHERE ${column} = ?1) AS total`;
 }
 
 export const queries = {
@@ -37,7 +50,7 @@ export const queries = {
   messagesOfChannel: `
     SELECT ${SUMMARY}
       FROM (${numbersBy("message_by_channel", "channel_id")}) n
-      JOIN messages m ON m.seq = n.seq
+     CROSS JOIN messages m ON m.seq = n.seq
      WHERE (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)
@@ -46,7 +59,7 @@ export const queries = {
   messagesOfControlId: `
     SELECT ${SUMMARY}
       FROM (${numbersBy("message_by_control", "control_id")}) n
-      JOIN messages m ON m.seq = n.seq
+     CROSS JOIN messages m ON m.seq = n.seq
      WHERE (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.channel_id = ?4)
@@ -62,23 +75,27 @@ export const queries = {
   countOfChannel: `
     SELECT count(*) AS total
       FROM (${numbersBy("message_by_channel", "channel_id")}) n
-      JOIN messages m ON m.seq = n.seq
+     CROSS JOIN messages m ON m.seq = n.seq
      WHERE (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)`,
 
+  countAllOfChannel: countBy("message_by_channel", "channel_id"),
+
+  countAllOfControlId: countBy("message_by_control", "control_id"),
+
   countOfControlId: `
     SELECT count(*) AS total
       FROM (${numbersBy("message_by_control", "control_id")}) n
-      JOIN messages m ON m.seq = n.seq
+     CROSS JOIN messages m ON m.seq = n.seq
      WHERE (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.channel_id = ?4)`,
 
   message: `
-    SELECT ${SUMMARY}, b.body
+    SELECT ${SUMMARY}, CAST(b.body AS BLOB) AS body
       FROM messages m
-      JOIN bodies b ON b.seq = m.body_seq
+      LEFT JOIN bodies b ON b.seq = m.body_seq
      WHERE m.seq = coalesce(
              (SELECT seq FROM message_by_id WHERE id = ?1),
              (SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND id = ?1))`,
@@ -96,16 +113,17 @@ export const queries = {
      ORDER BY seq`,
 
   outbound: `
-    SELECT q.seq, q.lane, q.status, b.body
+    SELECT q.seq, q.lane, q.status, CAST(b.body AS BLOB) AS body
       FROM queue q
-      JOIN bodies b ON b.seq = q.body_seq
+      LEFT JOIN bodies b ON b.seq = q.body_seq
      WHERE q.message_seq = ?1 AND q.stage = 'outbound'
      ORDER BY q.seq`,
 
+  /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,
            m.id AS message_id, m.control_id, m.message_type, m.received_at, m.summary
-      FROM queue q
+      FROM queue q INDEXED BY queue_dead
       JOIN messages m ON m.seq = q.message_seq
      WHERE q.status = 'dead' AND q.stage = 'outbound'
        AND (?1 IS NULL OR q.channel_id = ?1)
@@ -129,13 +147,22 @@ export const queries = {
   connectionEvents: `
     SELECT id, ts, connection, transport, direction, kind, peer_host, reason
       FROM connection_event
-     WHERE (?1 IS NULL OR connection = ?1)
-       AND (?2 IS NULL OR ts >= ?2)
-       AND (?3 IS NULL OR instr(?3, ' ' || kind || ' ') > 0)
+     WHERE (?1 IS NULL OR ts >= ?1)
+       AND (?2 IS NULL OR instr(?2, ' ' || kind || ' ') > 0)
      ORDER BY id DESC
-     LIMIT ?4`,
+     LIMIT ?3`,
 
-  state: `SELECT namespace, key, value FROM state`,
+  /** Index: connection_event_connection. */
+  connectionEventsOf: `
+    SELECT id, ts, connection, transport, direction, kind, peer_host, reason
+      FROM connection_event
+     WHERE connection = ?4
+       AND (?1 IS NULL OR ts >= ?1)
+       AND (?2 IS NULL OR instr(?2, ' ' || kind || ' ') > 0)
+     ORDER BY id DESC
+     LIMIT ?3`,
+
+  state: `SELECT namespace, key, CAST(value AS BLOB) AS value FROM state`,
 
   countEvents: `SELECT count(*) AS total FROM message_events`,
 

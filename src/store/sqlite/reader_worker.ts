@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
 import type { FromReader, ToReader } from "./protocol.ts";
 import { queries, type QueryName } from "./queries.ts";
+import { textOf } from "./session.ts";
 
 let db: DatabaseSync | undefined;
 const prepared = new Map<QueryName, StatementSync>();
@@ -36,11 +37,19 @@ function query({ id, query: { name, values } }: Extract<ToReader, { type: "query
     const known = name as QueryName;
     let statement = prepared.get(known);
     if (!statement) prepared.set(known, statement = db!.prepare(queries[known]));
-    const rows = statement.all(...values) as Record<string, string | number | null>[];
-    post({ type: "rows", id, rows });
+    post({ type: "rows", id, rows: statement.all(...values).map(toPlain) });
   } catch (thrown) {
     post({ type: "failed", id, failure: describeFailure(thrown) });
   }
+}
+
+/** Cells read as bytes become text again. */
+function toPlain(row: Record<string, unknown>): Record<string, string | number | null> {
+  const plain = row as Record<string, string | number | null>;
+  for (const [name, cell] of Object.entries(row)) {
+    if (cell instanceof Uint8Array) plain[name] = textOf(cell) ?? null;
+  }
+  return plain;
 }
 
 function post(message: FromReader): void {

@@ -1,5 +1,6 @@
 /** Reads for people: rows become the shapes of `store.ts`, sealed cells are opened. */
 import type { CellCipher } from "../../crypto/cells.ts";
+import { StoreError } from "../errors.ts";
 import type { Disposition, RowStatus } from "../intents.ts";
 import type {
   ConnectionEventFilter,
@@ -37,7 +38,7 @@ export class Reads {
     const { select, count, values } = planMessages(filter);
     const [rows, totals] = await Promise.all([
       this.#query(select, [...values, page.limit, page.offset]),
-      this.#query(count, count === "countAll" ? [] : values),
+      this.#query(count.name, count.values),
     ]);
     const opened = await this.#open(rows, ["error", "summary", "metadata"]);
     return { total: Number(totals[0]?.total ?? 0), messages: opened.map(toSummary) };
@@ -105,13 +106,11 @@ export class Reads {
 
   async connectionEvents(filter: ConnectionEventFilter): Promise<ConnectionEventRecord[]> {
     const kinds = filter.kinds?.length ? ` ${filter.kinds.join(" ")} ` : null;
+    const values = [filter.since ?? null, kinds, filter.limit];
     const rows = await this.#open(
-      await this.#query("connectionEvents", [
-        filter.connection ?? null,
-        filter.since ?? null,
-        kinds,
-        filter.limit,
-      ]),
+      filter.connection === undefined
+        ? await this.#query("connectionEvents", values)
+        : await this.#query("connectionEventsOf", [...values, filter.connection]),
       ["reason"],
     );
     return rows.map((row) => ({
@@ -131,13 +130,18 @@ export class Reads {
     return Object.fromEntries(rows.map((row) => [String(row.status), Number(row.rows)]));
   }
 
+  /** @throws {StoreError} `store.unreadable`: a handler must not meet a value nobody wrote. */
   async state(): Promise<{ namespace: string; key: string; value: string }[]> {
-    const rows = await this.#open(await this.#query("state", []), ["value"]);
-    return rows.map((row) => ({
-      namespace: String(row.namespace),
-      key: String(row.key),
-      value: String(row.value),
-    }));
+    const rows = await this.#query("state", []);
+    const values = await this.#cipher.open(rows.map((row) => String(row.value)));
+    return rows.map((row, index) => {
+      const namespace = String(row.namespace);
+      const value = values[index];
+      if (value !== undefined) return { namespace, key: String(row.key), value };
+      throw new StoreError("store.unreadable", `Cannot read the state of namespace "${namespace}"`, {
+        hint: "Configure the key it was sealed with among [store].encryption_keys_retired",
+      });
+    });
   }
 
   async totals(): Promise<StoreTotals> {
@@ -168,25 +172,36 @@ export class Reads {
   }
 }
 
+interface MessagePlan {
+  readonly select: QueryName;
+  readonly values: readonly Value[];
+  readonly count: { readonly name: QueryName; readonly values: readonly Value[] };
+}
+
 /** The narrowest look-up a filter allows. */
-function planMessages(
-  { channel, status, messageType, controlId }: MessageFilter,
-): { select: QueryName; count: QueryName; values: Value[] } {
+function planMessages(filter: MessageFilter): MessagePlan {
+  const { channel, status, messageType, controlId } = filter;
   const shared = [status ?? null, messageType ?? null];
+  const isFiltered = shared.some((value) => value !== null);
   if (controlId !== undefined) {
     const values = [controlId, ...shared, channel ?? null];
-    return { select: "messagesOfControlId", count: "countOfControlId", values };
+    const count = isFiltered || channel !== undefined
+      ? { name: "countOfControlId", values } as const
+      : { name: "countAllOfControlId", values: [controlId] } as const;
+    return { select: "messagesOfControlId", values, count };
   }
   if (channel !== undefined) {
-    return {
-      select: "messagesOfChannel",
-      count: "countOfChannel",
-      values: [channel, ...shared, null],
-    };
+    const values = [channel, ...shared, null];
+    const count = isFiltered
+      ? { name: "countOfChannel", values } as const
+      : { name: "countAllOfChannel", values: [channel] } as const;
+    return { select: "messagesOfChannel", values, count };
   }
-  const isFiltered = shared.some((value) => value !== null);
   const values = [null, ...shared, null];
-  return { select: "messages", count: isFiltered ? "countMessages" : "countAll", values };
+  const count = isFiltered
+    ? { name: "countMessages", values } as const
+    : { name: "countAll", values: [] } as const;
+  return { select: "messages", values, count };
 }
 
 /** How the message entered stands in its row; the timeline begins with it. */

@@ -4,7 +4,14 @@ import { NUMBER_BLOCK } from "./database.ts";
 import { type StatementName, statements } from "./statements.ts";
 
 export type SqlValue = string | number | null;
-export type SqlRow = Record<string, SqlValue>;
+/** A cell as read: bodies come as bytes, see {@link textOf}. */
+export type SqlRow = Record<string, SqlValue | Uint8Array>;
+
+/** Where the number sequence stood at the start of a transaction. */
+export interface Mark {
+  readonly nextSeq: number;
+  readonly reservedTo: number;
+}
 
 export class Session {
   readonly db: DatabaseSync;
@@ -25,13 +32,19 @@ export class Session {
     return this.#nextSeq++;
   }
 
-  get position(): number {
-    return this.#nextSeq;
+  /** The highest number given out. */
+  get newest(): number {
+    return this.#nextSeq - 1;
   }
 
-  /** Gives back the numbers of a transaction that was rolled back. */
-  rewind(position: number): void {
-    this.#nextSeq = position;
+  mark(): Mark {
+    return { nextSeq: this.#nextSeq, reservedTo: this.#reservedTo };
+  }
+
+  /** Gives back the numbers of a transaction that was rolled back, its reservation included. */
+  rewind({ nextSeq, reservedTo }: Mark): void {
+    this.#nextSeq = nextSeq;
+    this.#reservedTo = reservedTo;
   }
 
   /** Reserves the next block before the current one runs out; call inside the transaction. */
@@ -65,4 +78,17 @@ export class Session {
     }
     return statement;
   }
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Returns the text of a cell that was read as bytes, or undefined for NULL.
+ *
+ * The runtime's SQLite binding ends a text at its first NUL character, so a body must be read as
+ * `CAST(body AS BLOB)` to come back as it was stored.
+ */
+export function textOf(cell: SqlValue | Uint8Array | undefined): string | undefined {
+  if (cell === null || cell === undefined) return undefined;
+  return cell instanceof Uint8Array ? utf8.decode(cell) : String(cell);
 }

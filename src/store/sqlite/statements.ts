@@ -6,6 +6,15 @@
 /** Open rows: the index `queue_lane_open` serves every lane walk. */
 const OPEN = `status IN ('pending', 'inflight')`;
 
+/** A row as a lane gets it. A lost body must not hide its row, or the lane would wait for ever. */
+const LANE_ROW = `
+    SELECT q.seq, q.message_seq, q.channel_id, q.handler_name, q.status, q.attempts,
+           q.next_attempt_at, q.created_at, m.id AS message_id, m.received_at,
+           CAST(b.body AS BLOB) AS body
+      FROM queue q
+      JOIN messages m ON m.seq = q.message_seq
+      LEFT JOIN bodies b ON b.seq = q.body_seq`;
+
 export const statements = {
   insertMessage: `
     INSERT INTO messages (seq, id, channel_id, received_at, source_type, control_id, message_type,
@@ -52,14 +61,15 @@ export const statements = {
 
   /**
    * The finalizer, sole authority for terminal dispositions (spec §1.5). Leaves the message alone
-   * while any row is open. Index: queue_message.
+   * while any row is open. A replayed routed row leaves its message RECEIVED, so that status too
+   * ends as FILTERED. Index: queue_message.
    */
   finalize: `
     UPDATE messages
        SET status = CASE
              WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND status = 'dead') THEN 'error'
              WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND stage = 'outbound') THEN 'processed'
-             WHEN status = 'routed' THEN 'filtered'
+             WHEN status IN ('routed', 'received') THEN 'filtered'
              ELSE status
            END
      WHERE seq = ?1
@@ -92,15 +102,26 @@ export const statements = {
      WHERE seq = ? AND status = 'pending'`,
 
   /** The open rows of a lane from its head on, content included. Index: queue_lane_open. */
-  readLane: `
-    SELECT q.seq, q.message_seq, q.channel_id, q.handler_name, q.status, q.attempts,
-           q.next_attempt_at, q.created_at, m.id AS message_id, m.received_at, b.body
-      FROM queue q
-      JOIN messages m ON m.seq = q.message_seq
-      JOIN bodies b ON b.seq = q.body_seq
+  readLane: `${LANE_ROW}
      WHERE q.stage = ? AND q.lane = ? AND q.${OPEN} AND q.seq > ?
      ORDER BY q.seq
      LIMIT ?`,
+
+  /**
+   * The due rows of an unordered lane, past those that back off: however many fail, they stop
+   * no other. Index: queue_lane_open.
+   */
+  readDueLane: `${LANE_ROW}
+     WHERE q.stage = ? AND q.lane = ? AND q.${OPEN} AND q.seq > ?
+       AND q.status = 'pending' AND q.next_attempt_at <= ?
+     ORDER BY q.seq
+     LIMIT ?`,
+
+  /** What is open in a lane, and when the first of its pending rows is due. */
+  laneRest: `
+    SELECT count(*) AS open, min(CASE WHEN status = 'pending' THEN next_attempt_at END) AS due_at
+      FROM queue
+     WHERE stage = ? AND lane = ? AND ${OPEN} AND seq > ?`,
 
   /** Nothing came of these claims, so their attempts are given back. */
   resyncLane: `
@@ -126,9 +147,8 @@ export const statements = {
   // Operator actions.
 
   findMessage: `
-    SELECT m.seq, m.channel_id, m.status, b.body = '' AS purged
+    SELECT m.seq
       FROM messages m
-      JOIN bodies b ON b.seq = m.body_seq
      WHERE m.seq = coalesce(
              (SELECT seq FROM message_by_id WHERE id = ?1),
              (SELECT seq FROM messages
@@ -160,10 +180,11 @@ export const statements = {
   setIndexedTo: `
     UPDATE store_meta SET indexed_to = ? WHERE id = 1`,
 
+  /** An empty body is a purged one. Index: queue_message. */
   rowsOfMessage: `
-    SELECT q.seq, q.stage, q.lane, q.status, b.body = '' AS purged
+    SELECT q.seq, q.stage, q.lane, q.status, coalesce(octet_length(b.body), 0) = 0 AS purged
       FROM queue q
-      JOIN bodies b ON b.seq = q.body_seq
+      LEFT JOIN bodies b ON b.seq = q.body_seq
      WHERE q.message_seq = ?
      ORDER BY q.seq`,
 
@@ -173,22 +194,31 @@ export const statements = {
            last_error = NULL, updated_at = ?1
      WHERE seq = ?2 AND status IN ('dead', 'done', 'pending')`,
 
+  /** After a replay: ROUTED for a message that was ERROR; what is still dead keeps its reason. */
+  reviveMessage: `
+    UPDATE messages
+       SET status = CASE WHEN status = 'error' THEN 'routed' ELSE status END,
+           error = (SELECT last_error FROM queue WHERE message_seq = ?1 AND status = 'dead'
+                     ORDER BY seq LIMIT 1)
+     WHERE seq = ?1`,
+
   /** Outbound dead letters, optionally of one inbound and one destination. Index: queue_dead. */
   deadDeliveries: `
-    SELECT q.seq, q.message_seq, q.lane
-      FROM queue q
-      JOIN bodies b ON b.seq = q.body_seq
-     WHERE q.status = 'dead' AND q.stage = 'outbound' AND b.body <> ''
+    SELECT q.seq, q.message_seq, q.lane, coalesce(octet_length(b.body), 0) = 0 AS purged
+      FROM queue q INDEXED BY queue_dead
+      LEFT JOIN bodies b ON b.seq = q.body_seq
+     WHERE q.status = 'dead' AND q.stage = 'outbound'
        AND (?1 IS NULL OR q.channel_id = ?1)
        AND (?2 IS NULL OR q.lane = ?2)
      ORDER BY q.seq`,
 
-  cancellable: `
+  /** A lane's head, in flight or not. Index: queue_lane_open. */
+  laneHead: `
     SELECT seq, message_seq
       FROM queue
-     WHERE stage = 'outbound' AND lane = ? AND status = 'pending' AND ${OPEN}
+     WHERE stage = ? AND lane = ? AND ${OPEN}
      ORDER BY seq
-     LIMIT ?`,
+     LIMIT 1`,
 
   cancelRow: `
     UPDATE queue

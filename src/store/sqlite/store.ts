@@ -128,6 +128,10 @@ export class SqliteStore implements Store {
     return promise;
   }
 
+  march(change: 1 | -1): void {
+    this.#group.march(change);
+  }
+
   flush(): void {
     this.#group.flushNow();
   }

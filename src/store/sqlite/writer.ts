@@ -60,7 +60,8 @@ export class Writer {
 
   #commit(intents: readonly Intent[], isolated: boolean): Outcome[] {
     const session = this.#session;
-    const start = session.position;
+    const start = session.mark();
+    const unindexed = this.#unindexed;
     try {
       session.db.exec("BEGIN IMMEDIATE");
       const outcomes: Outcome[] = [];
@@ -81,6 +82,7 @@ export class Writer {
       // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
       if (session.db.isTransaction) session.db.exec("ROLLBACK");
       session.rewind(start);
+      this.#unindexed = unindexed;
       this.#indexedTo = undefined;
       throw thrown;
     }
@@ -90,7 +92,7 @@ export class Writer {
   #index(): void {
     const session = this.#session;
     const from = this.#indexedTo ?? Number(session.first("indexedTo")?.indexed_to ?? 0);
-    const to = session.position;
+    const to = session.newest;
     session.change("indexIds", from, to);
     session.change("indexChannels", from, to);
     session.change("indexControlIds", from, to);
@@ -101,7 +103,7 @@ export class Writer {
 
   #isolated(intent: Intent): Outcome {
     const session = this.#session;
-    const start = session.position;
+    const start = session.mark();
     session.db.exec("SAVEPOINT member");
     try {
       const result = execute(session, intent);

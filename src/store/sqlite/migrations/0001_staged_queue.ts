@@ -66,7 +66,7 @@ CREATE TABLE queue (
 ) STRICT;
 -- Open rows only: history must not bloat the index every claim walks.
 CREATE INDEX queue_lane_open ON queue (stage, lane, seq) WHERE status IN ('pending', 'inflight');
-CREATE INDEX queue_dead ON queue (lane, seq) WHERE status = 'dead';
+CREATE INDEX queue_dead ON queue (updated_at) WHERE status = 'dead';
 CREATE INDEX queue_message ON queue (message_seq);
 
 CREATE TABLE message_events (
@@ -98,5 +98,5 @@ CREATE TABLE connection_event (
   peer_host   TEXT,
   reason      TEXT
 ) STRICT;
-CREATE INDEX connection_event_connection ON connection_event (connection, ts);
+CREATE INDEX connection_event_connection ON connection_event (connection);
 `;

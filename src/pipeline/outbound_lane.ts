@@ -10,6 +10,7 @@ import type { DeliveryAnswer, Destination } from "../connectors/connector.ts";
 import { errorClass } from "../errors.ts";
 import type { Failpoints } from "../failpoints.ts";
 import type { OutboundDefinition } from "../graph/graph.ts";
+import { peekHeader } from "../hl7/mod.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { ClaimResult, ResolveResult } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
@@ -52,8 +53,6 @@ export interface OutboundObserver {
   retried(lane: OutboundLane, item: OutboundItem, reason: string): void;
   died(lane: OutboundLane, item: OutboundItem, reason: string): void;
   halted(lane: OutboundLane, reason: string): void;
-  /** The first failure after health, the first success after failure. */
-  reachable(lane: OutboundLane, isReachable: boolean): void;
 }
 
 /** Rows one cold claim reads beside the head it claims. */
@@ -87,7 +86,6 @@ export class OutboundLane {
   #parkMs = PARK_FIRST_MS;
   #parkedUntil = 0;
   #sending = new AbortController();
-  #reachable = true;
   #marches = false;
   #partnerMs = 0;
   #lastDeliveredAt = Number.NEGATIVE_INFINITY;
@@ -155,8 +153,9 @@ export class OutboundLane {
   committed(item: OutboundItem, generation: number): void {
     if (generation !== this.memory.generation) return;
     this.#items.push(item);
-    if (this.#isBlocked) void this.#giveBack();
-    else this.wake();
+    // While a delivery is on the wire the head is its; it is given back when that has ended.
+    if (!this.#isBlocked) this.wake();
+    else if (!this.#running) void this.#giveBack();
   }
 
   /** The commit of an admitted row failed or was not ours: it does not exist. */
@@ -471,22 +470,14 @@ export class OutboundLane {
     const startedAt = clock.monotonic();
     try {
       const answer: DeliveryAnswer = await this.destination.send(
-        { text: item.payload },
+        { text: item.payload, controlId: controlIdOf(item.payload) },
         this.#sending.signal,
       );
       this.#partnerMs += (clock.monotonic() - startedAt - this.#partnerMs) / 16;
-      this.#noteReachable(true);
       return judgeAnswer(answer, item.attempts, this.definition);
     } catch (thrown) {
-      this.#noteReachable(false);
       return judgeFailure(thrown, item.attempts, this.definition);
     }
-  }
-
-  #noteReachable(isReachable: boolean): void {
-    if (this.#reachable === isReachable) return;
-    this.#reachable = isReachable;
-    this.#options.observer.reachable(this, isReachable);
   }
 
   /** A head claimed for a send that will not happen now gives its attempt back. */
@@ -620,6 +611,13 @@ export class OutboundLane {
       this.#report(observer, verdict, item);
     }
   }
+}
+
+/** What the partner's acknowledgement has to name; only HL7 payloads have one. */
+function controlIdOf(payload: string): string | undefined {
+  if (!payload.startsWith("MSH")) return undefined;
+  const peek = peekHeader(payload);
+  return peek.ok ? peek.header.controlId : undefined;
 }
 
 function micros(clock: Clock): number {

@@ -306,17 +306,7 @@ export class Pipeline {
       });
     },
     halted: (lane, reason) => this.#onStopped(lane.name, reason),
-    reachable: (lane, isReachable) => this.#onReachable(lane, isReachable),
   };
-
-  #onReachable(lane: OutboundLane, isReachable: boolean): void {
-    this.events.add({
-      connection: lane.name,
-      transport: lane.definition.type,
-      direction: "outbound",
-      kind: isReachable ? "connection_restored" : "connection_lost",
-    });
-  }
 
   #onStopped(connection: string, reason: string): void {
     this.#options.logger.error("connection.stopped", { connection, reason });

@@ -4,6 +4,7 @@
  * `graph/` reads the files and judges whom they belong to; here they are text only.
  */
 import { stripTypeScriptTypes } from "node:module";
+import { isGraphModule } from "../authoring/graph_files.ts";
 import type { SourceText } from "./module_ids.ts";
 import type { LoadProblem } from "./protocol.ts";
 
@@ -45,19 +46,6 @@ export function prepareModules(
     if (isGraphModule(path)) entries.push(id);
   }
   return { sources, entries, broken, problems };
-}
-
-/**
- * True for a file that is loaded for its own sake: in the folder itself, a script, and neither a
- * helper (`_codes.ts`) nor a test nor a declaration file. Source: spec connectors-and-graph §5.5.
- */
-export function isGraphModule(path: string): boolean {
-  return /^[^_/][^/]*\.(ts|mts|js)$/.test(path) && !/(_test\.(ts|mts|js)|\.d\.m?ts)$/.test(path);
-}
-
-/** True for a file that a module of the graph may import. */
-export function isImportable(path: string): boolean {
-  return /\.(ts|mts|js|json)$/.test(path) && !/\.d\.m?ts$/.test(path);
 }
 
 function strip(id: string, source: string): { code: string } | { problem: LoadProblem } {

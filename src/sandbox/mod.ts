@@ -5,6 +5,7 @@
  * it the realm with `authoring/` and the author's modules. Files, settings, the store and what
  * becomes of a result do not belong here.
  */
-export { type AuthorModule, isGraphModule, isImportable } from "./author_modules.ts";
+export { isGraphModule, isImportable } from "../authoring/graph_files.ts";
+export type { AuthorModule } from "./author_modules.ts";
 export * from "./protocol.ts";
 export { type LoadedSandbox, Sandbox, SandboxError, type SandboxOptions } from "./sandbox.ts";

@@ -2,9 +2,10 @@
 import { EngineError } from "../errors.ts";
 
 /**
- * Codes: `store.locked` another engine holds the file; `store.newer_schema`; `store.open_failed`;
- * `store.read_only`; `store.disk_full`; `store.io`; `store.corrupt`; `store.failed`;
- * `store.closed`.
+ * Codes: `store.locked` another engine holds the file; `store.newer_schema`; `store.foreign`
+ * another program's database; `store.open_failed`; `store.busy`; `store.read_only`;
+ * `store.disk_full`; `store.io`; `store.corrupt`; `store.unreadable` no key opens a cell;
+ * `store.failed`; `store.closed`.
  */
 export class StoreError extends EngineError {}
 

@@ -2,6 +2,7 @@
  * Opens a SQLite store: the engine's lock, pragmas, schema version, migrations, recovery of rows
  * that were in flight when the last process ended.
  */
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { errorClass } from "../../errors.ts";
 import { describeFailure, StoreError } from "../errors.ts";
@@ -43,15 +44,17 @@ const PAGE_BYTES = 8192;
 /**
  * Opens or creates the store and makes it ready for one writer.
  *
- * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.open_failed` and the codes of
- * {@link describeFailure}.
+ * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.foreign`, `store.open_failed`
+ * and the codes of {@link describeFailure}.
  */
 export function openDatabase(options: OpenOptions): OpenedDatabase {
-  const unlock = lockStore(options.path);
+  const path = realPathOf(options.path);
+  const unlock = lockStore(path);
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(options.path, { timeout: 5_000 });
-    restrictFiles(options.path);
+    db = new DatabaseSync(path, { timeout: 5_000 });
+    refuseForeign(db, options.path);
+    restrictFiles(path);
     configure(db, options.synchronous);
     migrate(db);
     return { db, unlock, ...beginEpoch(db, options.now) };
@@ -68,19 +71,39 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
   }
 }
 
+/** Follows links, so that two names of one store meet at one lock file. */
+function realPathOf(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (cause) {
+    // A store that is not there yet; its folder must be. Other faults show when it is opened.
+    if (!(cause instanceof Deno.errors.NotFound)) return path;
+  }
+  try {
+    return join(Deno.realPathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
+}
+
 /** Takes the lock file beside the store: two engines on one file would break every lane's order. */
 function lockStore(path: string): () => void {
   const lockPath = `${path}.lock`;
-  let file: Deno.FsFile;
+  refuseLink(path);
+  refuseLink(lockPath);
+  let file: Deno.FsFile | undefined;
+  let isMine: boolean;
   try {
     file = Deno.openSync(lockPath, { create: true, write: true, read: true, mode: 0o600 });
+    isMine = file.tryLockSync(true);
   } catch (cause) {
-    throw new StoreError("store.open_failed", `Cannot create the store's lock file "${lockPath}"`, {
+    file?.close();
+    throw new StoreError("store.open_failed", `Cannot lock the store by its file "${lockPath}"`, {
       cause,
       hint: `Check that the folder exists and is writable (${errorClass(cause)})`,
     });
   }
-  if (!file.tryLockSync(true)) {
+  if (!isMine) {
     const holder = readHolder(file);
     file.close();
     throw new StoreError(
@@ -93,18 +116,53 @@ function lockStore(path: string): () => void {
       },
     );
   }
-  file.truncateSync(0);
-  file.writeSync(new TextEncoder().encode(String(Deno.pid)));
+  nameHolder(file);
   return () => {
     file.unlockSync();
     file.close();
   };
 }
 
+/** Leaves the process id for whoever finds the store locked; a full disk costs only that hint. */
+function nameHolder(file: Deno.FsFile): void {
+  try {
+    file.truncateSync(0);
+    file.writeSync(new TextEncoder().encode(String(Deno.pid)));
+  } catch {
+    // The lock is held all the same.
+  }
+}
+
 function readHolder(file: Deno.FsFile): string {
   const buffer = new Uint8Array(20);
   const read = file.readSync(buffer) ?? 0;
   return new TextDecoder().decode(buffer.subarray(0, read)).replace(/\D/g, "");
+}
+
+/** A link that is left leads nowhere, or the lock file's into a file that is not ours to empty. */
+function refuseLink(path: string): void {
+  try {
+    if (!Deno.lstatSync(path).isSymlink) return;
+  } catch {
+    return;
+  }
+  throw new StoreError("store.open_failed", `Cannot open "${path}": it is a symbolic link`, {
+    hint: "Remove the link, or set [store].path to the file it was meant to reach",
+  });
+}
+
+/**
+ * Refuses a file that is not ours before anything of it is changed, its mode included.
+ *
+ * A new file is empty; a store has its meta table, which the first migration writes with all the
+ * others.
+ */
+function refuseForeign(db: DatabaseSync, path: string): void {
+  const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()!;
+  if (tables === 0 || hasMeta(db)) return;
+  throw new StoreError("store.foreign", `Cannot use "${path}": it is another program's database`, {
+    hint: "Point [store].path at another file",
+  });
 }
 
 /** Owner-only files; best effort, for some file systems have no modes. */
@@ -156,16 +214,24 @@ function migrate(db: DatabaseSync): void {
     db.prepare("UPDATE store_meta SET schema_version = ? WHERE id = 1").run(target);
     db.exec("COMMIT");
   } catch (cause) {
-    db.exec("ROLLBACK");
+    rollBack(db);
     throw cause;
   }
 }
 
-function schemaVersion(db: DatabaseSync): number {
-  const table = db.prepare(
+/** SQLite ends some failed transactions by itself; a second rollback would hide the cause. */
+function rollBack(db: DatabaseSync): void {
+  if (db.isTransaction) db.exec("ROLLBACK");
+}
+
+function hasMeta(db: DatabaseSync): boolean {
+  return db.prepare(
     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'store_meta'",
-  ).get();
-  if (!table) return 0;
+  ).get() !== undefined;
+}
+
+function schemaVersion(db: DatabaseSync): number {
+  if (!hasMeta(db)) return 0;
   const row = db.prepare("SELECT schema_version FROM store_meta WHERE id = 1").get();
   return Number(row?.schema_version ?? 0);
 }
@@ -203,7 +269,7 @@ function beginEpoch(db: DatabaseSync, now: number) {
     db.exec("COMMIT");
     return { epoch, nextSeq, recovered, lanes };
   } catch (cause) {
-    db.exec("ROLLBACK");
+    rollBack(db);
     throw cause;
   }
 }

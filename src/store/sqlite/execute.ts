@@ -32,7 +32,8 @@ import type {
   TransformHandOffIntent,
 } from "../intents.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
-import { type Session, type SqlRow, textOf } from "./session.ts";
+import { textOf } from "./cell_text.ts";
+import type { Session, SqlRow } from "./session.ts";
 
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };
 const UNRESOLVED: ResolveResult = { mine: false, nextClaimed: false };

@@ -65,7 +65,11 @@ export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayRe
  */
 export function cancelQueued(session: Session, intent: CancelIntent): CancelResult {
   const { destination, scope, at } = intent;
-  const rows = session.all(scope === "top" ? "laneHead" : "openRowsOfLane", "outbound", destination);
+  const rows = session.all(
+    scope === "top" ? "laneHead" : "openRowsOfLane",
+    "outbound",
+    destination,
+  );
   let cancelled = 0;
   for (const row of rows) {
     if (session.change("cancelRow", at, Number(row.seq)) === 0) continue;

@@ -4,7 +4,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
 import type { FromReader, ToReader } from "./protocol.ts";
 import { queries, type QueryName } from "./queries.ts";
-import { textOf } from "./session.ts";
+import { textOf } from "./cell_text.ts";
 
 let db: DatabaseSync | undefined;
 const prepared = new Map<QueryName, StatementSync>();

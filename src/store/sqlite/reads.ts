@@ -59,7 +59,7 @@ export class Reads {
     const openEvents = await this.#open(events, ["detail"]);
     return {
       ...toSummary(row),
-      raw: String(row.body),
+      raw: text(row.body) ?? "",
       rows: openRows.map((r) => ({
         seq: Number(r.seq),
         stage: String(r.stage),
@@ -90,7 +90,7 @@ export class Reads {
       seq: Number(row.seq),
       destination: String(row.lane),
       status: row.status as RowStatus,
-      payload: String(row.body),
+      payload: text(row.body) ?? "",
     }));
   }
 
@@ -138,9 +138,13 @@ export class Reads {
       const namespace = String(row.namespace);
       const value = values[index];
       if (value !== undefined) return { namespace, key: String(row.key), value };
-      throw new StoreError("store.unreadable", `Cannot read the state of namespace "${namespace}"`, {
-        hint: "Configure the key it was sealed with among [store].encryption_keys_retired",
-      });
+      throw new StoreError(
+        "store.unreadable",
+        `Cannot read the state of namespace "${namespace}"`,
+        {
+          hint: "Configure the key it was sealed with among [store].encryption_keys_retired",
+        },
+      );
     });
   }
 

@@ -4,7 +4,7 @@ import { NUMBER_BLOCK } from "./database.ts";
 import { type StatementName, statements } from "./statements.ts";
 
 export type SqlValue = string | number | null;
-/** A cell as read: bodies come as bytes, see {@link textOf}. */
+/** A cell as read: bodies come as bytes, see `cell_text.ts`. */
 export type SqlRow = Record<string, SqlValue | Uint8Array>;
 
 /** Where the number sequence stood at the start of a transaction. */
@@ -78,17 +78,4 @@ export class Session {
     }
     return statement;
   }
-}
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/**
- * Returns the text of a cell that was read as bytes, or undefined for NULL.
- *
- * The runtime's SQLite binding ends a text at its first NUL character, so a body must be read as
- * `CAST(body AS BLOB)` to come back as it was stored.
- */
-export function textOf(cell: SqlValue | Uint8Array | undefined): string | undefined {
-  if (cell === null || cell === undefined) return undefined;
-  return cell instanceof Uint8Array ? utf8.decode(cell) : String(cell);
 }

@@ -35,6 +35,15 @@ export interface SqliteStoreOptions {
   /** `name@n` pairs of `failpoints.ts`, for crash tests. */
   readonly failpoints?: string;
   readonly now: () => number;
+  /** Unset: cells are stored as they are. */
+  readonly sealing?: Sealing;
+}
+
+/** A cipher works in two threads: for reads here, for writes in the worker that serves with it. */
+export interface Sealing {
+  readonly cipher: CellCipher;
+  /** Module that calls `serveWriter()` of `writer_thread.ts` with the same cipher. */
+  readonly writer: URL;
 }
 
 type Row = Record<string, string | number | null>;
@@ -62,8 +71,9 @@ export class SqliteStore implements Store {
    * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.open_failed`, …
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
-    const writer = startWorker("./writer_worker.ts", "store writer");
-    const reader = startWorker("./reader_worker.ts", "store reader");
+    const plainWriter = new URL("./writer_worker.ts", import.meta.url);
+    const writer = startWorker(options.sealing?.writer ?? plainWriter, "store writer");
+    const reader = startWorker(new URL("./reader_worker.ts", import.meta.url), "store reader");
     try {
       const opened = await ask<FromWriter>(writer, {
         type: "open",
@@ -107,7 +117,7 @@ export class SqliteStore implements Store {
       (intents, settles) => this.#send(intents, settles),
       options.groupCommit ?? defaultGroupCommit,
     );
-    const cipher: CellCipher = identityCipher;
+    const cipher = options.sealing?.cipher ?? identityCipher;
     this.#reads = new Reads((name, values) => this.#query(name, values), cipher);
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
@@ -181,18 +191,25 @@ export class SqliteStore implements Store {
     if (this.#broken?.code === "store.closed") return;
     this.#group.flushNow();
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
-    const died = this.#broken;
+    const hasDied = this.#hasDied;
     this.#broken = closed;
-    if (!died) {
-      await this.#call(this.#reader, (id) => ({ type: "close", id }));
-      await this.#call(this.#writer, (id) => ({ type: "close", id }));
+    try {
+      if (!hasDied) {
+        await this.#ask(this.#reader, (id) => ({ type: "close", id }));
+        await this.#ask(this.#writer, (id) => ({ type: "close", id }));
+      }
+    } catch {
+      // A thread that died meanwhile has nothing left to close.
+    } finally {
+      this.#failAll(closed);
+      this.#reader.terminate();
+      this.#writer.terminate();
     }
-    this.#failAll(closed);
-    this.#reader.terminate();
-    this.#writer.terminate();
   }
 
   #send(intents: Intent[], settles: Settle[]): void {
+    // A closing store still takes what was submitted before; a broken one has nobody to take it.
+    if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;
     this.#batches.set(id, settles);
     this.#writer.postMessage(
@@ -238,7 +255,10 @@ export class SqliteStore implements Store {
   }
 
   #call<R>(worker: Worker, make: (id: number) => ToWriter | ToReader): Promise<R> {
-    if (this.#broken && this.#broken.code !== "store.closed") return Promise.reject(this.#broken);
+    return this.#broken ? Promise.reject(this.#broken) : this.#ask(worker, make);
+  }
+
+  #ask<R>(worker: Worker, make: (id: number) => ToWriter | ToReader): Promise<R> {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<R>();
     this.#replies.set(id, { resolve: resolve as Settle["resolve"], reject });
@@ -253,20 +273,28 @@ export class SqliteStore implements Store {
       hint: "Restart the engine; nothing acknowledged is lost",
     });
     this.#failAll(this.#broken);
+    // What is still gathered never reaches a writer: it is refused on its way.
+    this.#group.flushNow();
+  }
+
+  get #hasDied(): boolean {
+    return this.#broken !== undefined && this.#broken.code !== "store.closed";
   }
 
   #failAll(error: StoreError): void {
-    for (const settles of this.#batches.values()) {
-      for (const settle of settles) settle.reject(error);
-    }
+    for (const settles of this.#batches.values()) rejectAll(settles, error);
     this.#batches.clear();
-    for (const settle of this.#replies.values()) settle.reject(error);
+    rejectAll(this.#replies.values(), error);
     this.#replies.clear();
   }
 }
 
-function startWorker(entry: string, name: string): Worker {
-  return new Worker(new URL(entry, import.meta.url), { type: "module", name });
+function rejectAll(settles: Iterable<Settle>, error: StoreError): void {
+  for (const settle of settles) settle.reject(error);
+}
+
+function startWorker(entry: URL, name: string): Worker {
+  return new Worker(entry, { type: "module", name });
 }
 
 /** The first answer of a thread, or its death. */

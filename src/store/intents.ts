@@ -210,6 +210,8 @@ export interface CancelIntent {
   readonly kind: "cancel";
   readonly destination: string;
   readonly scope: "all" | "top";
+  /** Rows at most; a long lane is cancelled in several commits. Absent: all. */
+  readonly limit?: number;
   /** Microseconds since the epoch. */
   readonly at: number;
 }
@@ -328,15 +330,25 @@ export interface TouchedLane {
   readonly lane: string;
 }
 
+/** Rows of one (inbound, outbound) pair that an act opened; negative: that it closed. */
+export interface EdgeChange {
+  readonly channel: string;
+  readonly destination: string;
+  readonly rows: number;
+}
+
 export interface ReplayResult {
   readonly found: boolean;
   readonly requeued: number;
   readonly bodyPurged: boolean;
   readonly lanes: readonly TouchedLane[];
+  /** Outbound rows that were not open before. */
+  readonly edges: readonly EdgeChange[];
 }
 
 export interface CancelResult {
   readonly cancelled: number;
+  readonly edges: readonly EdgeChange[];
 }
 
 export interface SweepResult {

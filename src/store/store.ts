@@ -10,10 +10,11 @@ import type { SubmitHint } from "./group_commit.ts";
 export interface Store extends AsyncDisposable {
   /** Rows that were in flight when the last process ended and are pending again. */
   readonly recovered: number;
-  /** Lanes with open rows at opening. */
+  /** Lanes with open rows at opening, one entry for each inbound that feeds the lane. */
   readonly openLanes: readonly {
     readonly stage: string;
     readonly lane: string;
+    readonly channel: string;
     readonly open: number;
   }[];
   readonly path: string;

@@ -21,6 +21,8 @@ export interface OpenOptions {
 export interface OpenLane {
   readonly stage: string;
   readonly lane: string;
+  /** The inbound its rows came from; a lane has one entry an inbound. */
+  readonly channel: string;
   readonly open: number;
 }
 
@@ -264,6 +266,7 @@ function beginEpoch(db: DatabaseSync, now: number) {
     const lanes = db.prepare(statements.openLanes).all().map((row) => ({
       stage: String(row.stage),
       lane: String(row.lane),
+      channel: String(row.channel_id),
       open: Number(row.open),
     }));
     db.exec("COMMIT");

@@ -2,6 +2,7 @@
 import type {
   CancelIntent,
   CancelResult,
+  EdgeChange,
   ReplayDeadIntent,
   ReplayIntent,
   ReplayResult,
@@ -9,7 +10,7 @@ import type {
   TouchedLane,
 } from "../intents.ts";
 import { addEvent } from "./execute.ts";
-import type { Session } from "./session.ts";
+import type { Session, SqlRow } from "./session.ts";
 
 /**
  * Requeues a message: its dead and pending rows if anything of it is unfinished, else all its done
@@ -17,7 +18,7 @@ import type { Session } from "./session.ts";
  */
 export function replayMessage(session: Session, { id, at }: ReplayIntent): ReplayResult {
   const message = session.first("findMessage", id);
-  if (!message) return { found: false, requeued: 0, bodyPurged: false, lanes: [] };
+  if (!message) return { found: false, requeued: 0, bodyPurged: false, lanes: [], edges: [] };
   const rows = session.all("rowsOfMessage", Number(message.seq));
   // A row in flight is unfinished too: while it is on the wire nothing of its message is re-sent.
   const isFinished = rows.every((row) => row.status === "done" || row.status === "cancelled");
@@ -26,7 +27,7 @@ export function replayMessage(session: Session, { id, at }: ReplayIntent): Repla
   );
   const kept = chosen.filter((row) => !row.purged);
   const bodyPurged = kept.length < chosen.length;
-  if (kept.length === 0) return { found: true, requeued: 0, bodyPurged, lanes: [] };
+  if (kept.length === 0) return { found: true, requeued: 0, bodyPurged, lanes: [], edges: [] };
   for (const row of kept) session.change("requeueRow", at, Number(row.seq));
   addEvent(session, Number(message.seq), at, "replayed", null, null);
   const reroutes = kept.some((row) => row.stage === "ingress" || row.stage === "routed");
@@ -37,7 +38,15 @@ export function replayMessage(session: Session, { id, at }: ReplayIntent): Repla
     Number(message.seq),
   );
   const lanes = kept.map((row) => ({ stage: row.stage as Stage, lane: String(row.lane) }));
-  return { found: true, requeued: kept.length, bodyPurged, lanes: distinct(lanes) };
+  const opened = kept.filter((row) => row.stage === "outbound" && row.status !== "pending")
+    .map((row) => ({ ...row, channel_id: message.channel_id! }));
+  return {
+    found: true,
+    requeued: kept.length,
+    bodyPurged,
+    lanes: distinct(lanes),
+    edges: edgesOf(opened, 1),
+  };
 }
 
 /** Requeues outbound dead letters by inbound and destination, all or none. */
@@ -56,7 +65,13 @@ export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayRe
   }
   const lanes = kept.map((row) => ({ stage: "outbound" as const, lane: String(row.lane) }));
   const bodyPurged = kept.length < rows.length;
-  return { found: true, requeued: kept.length, bodyPurged, lanes: distinct(lanes) };
+  return {
+    found: true,
+    requeued: kept.length,
+    bodyPurged,
+    lanes: distinct(lanes),
+    edges: edgesOf(kept, 1),
+  };
 }
 
 /**
@@ -64,20 +79,29 @@ export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayRe
  * lane's head and nothing else: while that is in flight, no row behind it is cancelled instead.
  */
 export function cancelQueued(session: Session, intent: CancelIntent): CancelResult {
-  const { destination, scope, at } = intent;
-  const rows = session.all(
-    scope === "top" ? "laneHead" : "openRowsOfLane",
-    "outbound",
-    destination,
-  );
-  let cancelled = 0;
+  const { destination, scope, limit = -1, at } = intent;
+  const rows = scope === "top"
+    ? session.all("laneHead", "outbound", destination)
+    : session.all("cancellable", destination, limit);
+  const cancelled: SqlRow[] = [];
   for (const row of rows) {
     if (session.change("cancelRow", at, Number(row.seq)) === 0) continue;
-    cancelled += 1;
+    cancelled.push({ ...row, lane: destination });
     addEvent(session, Number(row.message_seq), at, "cancelled", destination, null);
     session.change("finalize", Number(row.message_seq));
   }
-  return { cancelled };
+  return { cancelled: cancelled.length, edges: edgesOf(cancelled, -1) };
+}
+
+/** Counts `each` for every row of an (inbound, outbound) pair. */
+function edgesOf(rows: readonly SqlRow[], each: 1 | -1): EdgeChange[] {
+  const edges = new Map<string, EdgeChange>();
+  for (const row of rows) {
+    const [channel, destination] = [String(row.channel_id), String(row.lane)];
+    const key = JSON.stringify([channel, destination]);
+    edges.set(key, { channel, destination, rows: (edges.get(key)?.rows ?? 0) + each });
+  }
+  return [...edges.values()];
 }
 
 function distinct(lanes: readonly TouchedLane[]): TouchedLane[] {

@@ -204,7 +204,8 @@ export const statements = {
 
   /** Outbound dead letters, optionally of one inbound and one destination. Index: queue_dead. */
   deadDeliveries: `
-    SELECT q.seq, q.message_seq, q.lane, coalesce(octet_length(b.body), 0) = 0 AS purged
+    SELECT q.seq, q.message_seq, q.lane, q.channel_id,
+           coalesce(octet_length(b.body), 0) = 0 AS purged
       FROM queue q INDEXED BY queue_dead
       LEFT JOIN bodies b ON b.seq = q.body_seq
      WHERE q.status = 'dead' AND q.stage = 'outbound'
@@ -214,11 +215,19 @@ export const statements = {
 
   /** A lane's head, in flight or not. Index: queue_lane_open. */
   laneHead: `
-    SELECT seq, message_seq
+    SELECT seq, message_seq, channel_id
       FROM queue
      WHERE stage = ? AND lane = ? AND ${OPEN}
      ORDER BY seq
      LIMIT 1`,
+
+  /** Pending rows of an outbound from its head on. Index: queue_lane_open. */
+  cancellable: `
+    SELECT seq, message_seq, channel_id
+      FROM queue
+     WHERE stage = 'outbound' AND lane = ? AND status = 'pending' AND ${OPEN}
+     ORDER BY seq
+     LIMIT ?`,
 
   cancelRow: `
     UPDATE queue
@@ -255,10 +264,10 @@ export const statements = {
      WHERE status = 'inflight' AND ${OPEN}`,
 
   openLanes: `
-    SELECT stage, lane, count(*) AS open
+    SELECT stage, lane, channel_id, count(*) AS open
       FROM queue
      WHERE ${OPEN}
-     GROUP BY stage, lane`,
+     GROUP BY stage, lane, channel_id`,
 
   reserveNumbers: `
     UPDATE store_meta

@@ -5,10 +5,17 @@
  */
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
+import { refuseSources } from "./connectors/refused_source.ts";
 import { EngineError } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import { evaluateInSandbox, type GraphSandbox } from "./graph/evaluate.ts";
-import { type Graph, graphProblemText, type LoadedGraph, loadGraph } from "./graph/mod.ts";
+import {
+  exposedListeners,
+  type Graph,
+  graphProblemText,
+  type LoadedGraph,
+  loadGraph,
+} from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -25,6 +32,10 @@ export interface EngineOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
+  readonly allowInsecureBind?: boolean;
+  /** Sees the graph before anything of it starts; throws to refuse the start. */
+  readonly admit?: (graph: Graph) => void;
 }
 
 const STOP_GRACE_MS = 5_000;
@@ -71,6 +82,7 @@ export class Engine implements AsyncDisposable {
       },
     });
     stack.use(loaded.sandbox);
+    options.admit?.(loaded.graph);
     for (const warning of loaded.warnings) {
       logger.warning("graph.warning", { reason: graphProblemText(warning) });
     }
@@ -85,7 +97,7 @@ export class Engine implements AsyncDisposable {
   #rooms = new AsyncDisposableStack();
 
   private constructor(
-    { settings, logger, clock, env }: EngineOptions,
+    { settings, logger, clock, env, allowInsecureBind = false }: EngineOptions,
     { store, loaded, validation }: {
       store: Store;
       loaded: LoadedGraph<GraphSandbox>;
@@ -100,11 +112,12 @@ export class Engine implements AsyncDisposable {
     this.#loaded = loaded;
     this.#validation = validation;
     const failpoints = env.MEFOR_FAILPOINTS ? parseFailpoints(env.MEFOR_FAILPOINTS) : noFailpoints;
+    const exposed = allowInsecureBind ? [] : exposedListeners(loaded.graph, settings.inbound);
     this.pipeline = new Pipeline({
       store,
       graph: loaded.graph,
       runner: loaded.sandbox.sandbox,
-      connectors,
+      connectors: refuseSources(connectors, new Set(exposed.map(({ name }) => name))),
       clock,
       logger,
       failpoints,

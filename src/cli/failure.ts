@@ -1,0 +1,55 @@
+/** How a command says that it failed: one sentence, one hint, an exit code; never a stack. */
+import { EngineError, errorText } from "../errors.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Exit codes of every command. Source: spec api §5. */
+export const exitCodes = { ok: 0, failed: 1, refused: 2, startup: 3 } as const;
+
+/** A command that cannot go on, with the exit code it asks for. */
+export class CommandFailure extends EngineError {
+  readonly exitCode: number;
+
+  constructor(message: string, options: { exitCode?: number; hint?: string; cause?: unknown }) {
+    super("cli.failed", message, options);
+    this.exitCode = options.exitCode ?? exitCodes.failed;
+  }
+}
+
+/** Prints an error of a server-type command on standard error. */
+export function tellError(terminal: Terminal, thrown: unknown, isDebug: boolean): void {
+  terminal.err(`${terminal.styleError("bad", "error:")} ${errorText(thrown)}`);
+  const hint = hintOf(thrown);
+  if (hint !== undefined) terminal.err(`${terminal.styleError("quiet", "hint:")} ${hint}`);
+  if (isDebug && thrown instanceof Error && thrown.stack !== undefined) terminal.err(thrown.stack);
+}
+
+/** Returns the hint of the error, or of what caused it. */
+export function hintOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const own = thrown instanceof EngineError ? thrown.hint : undefined;
+  return own ?? hintOf(thrown.cause);
+}
+
+/**
+ * Runs an offline command. Its error goes to standard output, as `{"error":…}` with `json`: editors
+ * parse standard output whatever the exit code is. Source: spec api §5.
+ */
+export async function offline(
+  { terminal, json, isDebug }: { terminal: Terminal; json: boolean; isDebug: boolean },
+  run: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await run();
+  } catch (thrown) {
+    const exitCode = thrown instanceof CommandFailure ? thrown.exitCode : exitCodes.failed;
+    if (exitCode === exitCodes.refused) tellError(terminal, thrown, isDebug);
+    else if (json) terminal.out(JSON.stringify({ error: errorText(thrown) }));
+    else {
+      terminal.out(`${terminal.style("bad", "error:")} ${errorText(thrown)}`);
+      const hint = hintOf(thrown);
+      if (hint !== undefined) terminal.out(`${terminal.style("quiet", "hint:")} ${hint}`);
+      if (isDebug && thrown instanceof Error) terminal.err(thrown.stack ?? "");
+    }
+    return exitCode;
+  }
+}

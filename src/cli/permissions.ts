@@ -1,0 +1,69 @@
+/** `messagefoundry permissions`: the engine's permissions, each with the setting behind it. */
+import type { CliCommand } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { CommandFailure, exitCodes, tellError } from "./failure.ts";
+import { addAnchorOptions } from "./options.ts";
+import { type ServeOptions, settingFlags } from "./serve_options.ts";
+
+type Format = "flags" | "json";
+
+export function declarePermissions(program: CliCommand, context: CliContext): void {
+  const command = program.command("permissions")
+    .description("Show the permissions the engine runs under, and why");
+  addAnchorOptions(command)
+    .option("--db <file>", "as for serve")
+    .option("--host <address>", "as for serve")
+    .option("--port <number>", "as for serve")
+    .option("--allow-insecure-bind", "as for serve")
+    .option("--format <format>", "table, flags or json", "table");
+  command.runs(async (options: ServeOptions & { format: string }) => {
+    try {
+      return await showPermissions(options, context);
+    } catch (thrown) {
+      tellError(context.terminal, thrown, context.isDebug);
+      return exitCodes.refused;
+    }
+  });
+}
+
+async function showPermissions(
+  options: ServeOptions & { format: string },
+  { terminal, env = {} }: CliContext,
+): Promise<number> {
+  const format = formatOf(options.format);
+  const { findAnchor } = await import("./anchor.ts");
+  const { deriveForInstance } = await import("./instance.ts");
+  const { fixedFlags, flagsOf } = await import("./permission_set.ts");
+  const anchor = await findAnchor({ options, env, flags: settingFlags(options) });
+  const { grants } = await deriveForInstance(anchor, {
+    env,
+    allowInsecureBind: options.allowInsecureBind === true,
+  });
+  const flags = flagsOf(grants);
+  if (format === "flags") terminal.out(flags.join(" "));
+  else if (format === "json") terminal.out(JSON.stringify({ flags, grants }));
+  else {
+    const rows = grants.map(({ kind, action, value, reason }) =>
+      [`--${action}-${kind}`, value, reason] as const
+    );
+    const widths = [0, 1].map((column) =>
+      Math.max(...rows.map((row) => row[column as 0 | 1].length))
+    );
+    for (const [flag, value, reason] of rows) {
+      terminal.out(
+        `${flag.padEnd(widths[0] ?? 0)}  ${value.padEnd(widths[1] ?? 0)}  ${reason}`,
+      );
+    }
+    terminal.out(`${fixedFlags.join(" ")}  always`);
+    terminal.out("--ignore-env  other variables read as unset");
+  }
+  return exitCodes.ok;
+}
+
+function formatOf(given: string): Format | "table" {
+  if (given === "table" || given === "flags" || given === "json") return given;
+  throw new CommandFailure(`Unknown format "${given}"`, {
+    exitCode: exitCodes.refused,
+    hint: 'Use "table", "flags" or "json"',
+  });
+}

@@ -1,0 +1,26 @@
+/** Every subcommand, in the order of the help; completions and the help are read from here. */
+import { VERSION } from "../version.ts";
+import { CliCommand } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { declarePermissions } from "./permissions.ts";
+import { declareServe } from "./serve.ts";
+
+const declarations: readonly ((program: CliCommand, context: CliContext) => void)[] = [
+  declareServe,
+  declarePermissions,
+];
+
+/** Builds the parser; nothing of a command is loaded yet. */
+export function buildProgram(context: CliContext): CliCommand {
+  const program = new CliCommand("messagefoundry")
+    .description("Healthcare integration engine: typed interfaces, acknowledgements you can trust")
+    .version(`messagefoundry ${VERSION}`, "--version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text.replace(/\n$/, "")),
+      writeErr: (text) => context.terminal.err(text.replace(/\n$/, "")),
+    });
+  for (const declare of declarations) declare(program, context);
+  return program;
+}

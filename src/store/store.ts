@@ -42,7 +42,12 @@ export interface Store extends AsyncDisposable {
   outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
   connectionEvents(filter: ConnectionEventFilter): Promise<readonly ConnectionEventRecord[]>;
-  outboxByStatus(): Promise<Readonly<Partial<Record<RowStatus, number>>>>;
+  outbox(): Promise<OutboxTotals>;
+  /**
+   * When the oldest open row of each inbound that feeds an outbound was made, microseconds since
+   * the epoch. Looks at the first rows of the lane only; an inbound without any there is left out.
+   */
+  oldestOpen(destination: string): Promise<ReadonlyMap<string, number>>;
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
@@ -152,8 +157,17 @@ export interface ConnectionEventRecord extends ConnectionEventRow {
   readonly id: number;
 }
 
+/** Outbound rows; `open` are pending or in flight. */
+export interface OutboxTotals {
+  readonly open: number;
+  readonly done: number;
+  readonly dead: number;
+  readonly cancelled: number;
+}
+
 export interface StoreTotals {
   readonly messages: number;
+  /** Of the whole timeline; up to ten seconds old. */
   readonly events: number;
   readonly sizeBytes: number;
 }

@@ -65,7 +65,9 @@ export const queries = {
        AND (?4 IS NULL OR m.channel_id = ?4)
      LIMIT ?5 OFFSET ?6`,
 
-  countAll: `SELECT count(*) AS total FROM messages`,
+  countAll: `
+    SELECT coalesce((SELECT sum(total) FROM totals WHERE kind = 'messages'), 0)
+         + (SELECT count(*) FROM messages WHERE seq > ${INDEXED_TO}) AS total`,
 
   countMessages: `
     SELECT count(*) AS total
@@ -80,7 +82,9 @@ export const queries = {
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)`,
 
-  countAllOfChannel: countBy("message_by_channel", "channel_id"),
+  countAllOfChannel: `
+    SELECT coalesce((SELECT total FROM totals WHERE kind = 'messages' AND name = ?1), 0)
+         + (SELECT count(*) FROM messages WHERE seq > ${INDEXED_TO} AND channel_id = ?1) AS total`,
 
   countAllOfControlId: countBy("message_by_control", "control_id"),
 
@@ -133,16 +137,32 @@ export const queries = {
 
   countDead: `
     SELECT count(*) AS total
-      FROM queue
+      FROM queue INDEXED BY queue_dead
      WHERE status = 'dead' AND stage = 'outbound'
        AND (?1 IS NULL OR channel_id = ?1)
        AND (?2 IS NULL OR lane = ?2)`,
 
-  outboxByStatus: `
-    SELECT status, count(*) AS rows
-      FROM queue
-     WHERE stage = 'outbound'
-     GROUP BY status`,
+  /** Outbound rows; those that are neither open nor set aside are done. */
+  outbox: `
+    SELECT coalesce((SELECT sum(total) FROM totals WHERE kind = 'deliveries'), 0)
+         + (SELECT count(*) FROM queue
+             WHERE seq > ${INDEXED_TO} AND stage = 'outbound') AS deliveries,
+           (SELECT count(*) FROM queue INDEXED BY queue_lane_open
+             WHERE stage = 'outbound' AND status IN ('pending', 'inflight')) AS open,
+           (SELECT count(*) FROM queue INDEXED BY queue_dead
+             WHERE stage = 'outbound' AND status = 'dead') AS dead,
+           (SELECT count(*) FROM queue INDEXED BY queue_cancelled
+             WHERE stage = 'outbound' AND status = 'cancelled') AS cancelled`,
+
+  /** The oldest open row of each inbound among the first rows of a lane. Index: queue_lane_open. */
+  oldestOpen: `
+    SELECT channel_id, min(created_at) AS created_at
+      FROM (SELECT channel_id, created_at
+              FROM queue
+             WHERE stage = 'outbound' AND lane = ?1 AND status IN ('pending', 'inflight')
+             ORDER BY seq
+             LIMIT ?2)
+     GROUP BY channel_id`,
 
   connectionEvents: `
     SELECT id, ts, connection, transport, direction, kind, peer_host, reason

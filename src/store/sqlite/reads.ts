@@ -13,6 +13,7 @@ import type {
   MessagePage,
   MessageSummary,
   OutboundPayload,
+  OutboxTotals,
   Page,
   StoreTotals,
 } from "../store.ts";
@@ -24,10 +25,16 @@ type RunQuery = (name: QueryName, values: readonly Value[]) => Promise<Row[]>;
 
 /** Shown in place of a cell that no configured key opens. */
 const UNREADABLE = "[cannot be decrypted]";
+const EVENTS_FRESH_MS = 10_000;
+/** How far from a lane's head the oldest row of each inbound is looked for. */
+const LANE_ROWS_LOOKED_AT = 1_000;
 
 export class Reads {
   readonly #query: RunQuery;
   readonly #cipher: CellCipher;
+  /** Counting the timeline reads all of it, so several askers share one count for a while. */
+  #events: Promise<number> | undefined;
+  #eventsAt = 0;
 
   constructor(query: RunQuery, cipher: CellCipher) {
     this.#query = query;
@@ -125,9 +132,15 @@ export class Reads {
     }));
   }
 
-  async outboxByStatus(): Promise<Partial<Record<RowStatus, number>>> {
-    const rows = await this.#query("outboxByStatus", []);
-    return Object.fromEntries(rows.map((row) => [String(row.status), Number(row.rows)]));
+  async outbox(): Promise<OutboxTotals> {
+    const [row = {}] = await this.#query("outbox", []);
+    const [open, dead, cancelled] = [Number(row.open), Number(row.dead), Number(row.cancelled)];
+    return { open, dead, cancelled, done: Number(row.deliveries) - open - dead - cancelled };
+  }
+
+  async oldestOpen(destination: string): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#query("oldestOpen", [destination, LANE_ROWS_LOOKED_AT]);
+    return new Map(rows.map((row) => [String(row.channel_id), Number(row.created_at)]));
   }
 
   /** @throws {StoreError} `store.unreadable`: a handler must not meet a value nobody wrote. */
@@ -149,14 +162,20 @@ export class Reads {
   }
 
   async totals(): Promise<StoreTotals> {
-    const [[messages], [events], [pages]] = await Promise.all([
+    const now = performance.now();
+    if (this.#events === undefined || now - this.#eventsAt > EVENTS_FRESH_MS) {
+      this.#eventsAt = now;
+      this.#events = this.#query("countEvents", []).then(([row]) => Number(row?.total ?? 0));
+      this.#events.catch(() => this.#events = undefined);
+    }
+    const [[messages], events, [pages]] = await Promise.all([
       this.#query("countAll", []),
-      this.#query("countEvents", []),
+      this.#events,
       this.#query("pages", []),
     ]);
     return {
       messages: Number(messages?.total ?? 0),
-      events: Number(events?.total ?? 0),
+      events,
       sizeBytes: Number(pages?.bytes ?? 0),
     };
   }

@@ -169,6 +169,22 @@ export const statements = {
     SELECT control_id, seq FROM messages
      WHERE seq > ?1 AND seq <= ?2 AND control_id IS NOT NULL ORDER BY control_id, seq`,
 
+  addMessageTotals: `
+    INSERT INTO totals (kind, name, total)
+    SELECT 'messages', channel_id, count(*)
+      FROM messages
+     WHERE seq > ?1 AND seq <= ?2
+     GROUP BY channel_id
+    ON CONFLICT (kind, name) DO UPDATE SET total = total + excluded.total`,
+
+  addDeliveryTotals: `
+    INSERT INTO totals (kind, name, total)
+    SELECT 'deliveries', lane, count(*)
+      FROM queue
+     WHERE seq > ?1 AND seq <= ?2 AND stage = 'outbound'
+     GROUP BY lane
+    ON CONFLICT (kind, name) DO UPDATE SET total = total + excluded.total`,
+
   indexedTo: `
     SELECT indexed_to FROM store_meta WHERE id = 1`,
 

@@ -8,7 +8,7 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
-import type { Intent, ResultOf, RowStatus } from "../intents.ts";
+import type { Intent, ResultOf } from "../intents.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
@@ -18,6 +18,7 @@ import type {
   MessageFilter,
   MessagePage,
   OutboundPayload,
+  OutboxTotals,
   Page,
   Store,
   StoreCounters,
@@ -174,8 +175,12 @@ export class SqliteStore implements Store {
     return this.#reads.connectionEvents(filter);
   }
 
-  outboxByStatus(): Promise<Readonly<Partial<Record<RowStatus, number>>>> {
-    return this.#reads.outboxByStatus();
+  outbox(): Promise<OutboxTotals> {
+    return this.#reads.outbox();
+  }
+
+  oldestOpen(destination: string): Promise<ReadonlyMap<string, number>> {
+    return this.#reads.oldestOpen(destination);
   }
 
   state(): Promise<readonly { namespace: string; key: string; value: string }[]> {

@@ -96,6 +96,8 @@ export class Writer {
     session.change("indexIds", from, to);
     session.change("indexChannels", from, to);
     session.change("indexControlIds", from, to);
+    session.change("addMessageTotals", from, to);
+    session.change("addDeliveryTotals", from, to);
     session.change("setIndexedTo", to);
     this.#indexedTo = to;
     this.#unindexed = 0;

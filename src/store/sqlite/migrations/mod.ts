@@ -1,5 +1,6 @@
 /** Forward-only migrations in order; number and name are the same in every dialect. */
 import { sql as stagedQueue } from "./0001_staged_queue.ts";
+import { sql as totals } from "./0002_totals.ts";
 
 export interface Migration {
   readonly version: number;
@@ -9,4 +10,5 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   { version: 1, name: "0001_staged_queue", sql: stagedQueue },
+  { version: 2, name: "0002_totals", sql: totals },
 ];

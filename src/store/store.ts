@@ -157,10 +157,13 @@ export interface ConnectionEventRecord extends ConnectionEventRow {
   readonly id: number;
 }
 
-/** Outbound rows; `open` are pending or in flight. */
+/**
+ * Outbound rows. The open ones are not counted here, for that takes a look at each: memory knows
+ * them, and what is neither open nor dead nor cancelled is done.
+ */
 export interface OutboxTotals {
-  readonly open: number;
-  readonly done: number;
+  /** Of any status. */
+  readonly deliveries: number;
   readonly dead: number;
   readonly cancelled: number;
 }

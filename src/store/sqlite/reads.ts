@@ -134,8 +134,11 @@ export class Reads {
 
   async outbox(): Promise<OutboxTotals> {
     const [row = {}] = await this.#query("outbox", []);
-    const [open, dead, cancelled] = [Number(row.open), Number(row.dead), Number(row.cancelled)];
-    return { open, dead, cancelled, done: Number(row.deliveries) - open - dead - cancelled };
+    return {
+      deliveries: Number(row.deliveries),
+      dead: Number(row.dead),
+      cancelled: Number(row.cancelled),
+    };
   }
 
   async oldestOpen(destination: string): Promise<ReadonlyMap<string, number>> {
@@ -201,6 +204,9 @@ interface MessagePlan {
   readonly count: { readonly name: QueryName; readonly values: readonly Value[] };
 }
 
+/** Dispositions with an index of their own. */
+const APART: ReadonlySet<string> = new Set<Disposition>(["error", "unrouted", "filtered"]);
+
 /** The narrowest look-up a filter allows. */
 function planMessages(filter: MessageFilter): MessagePlan {
   const { channel, status, messageType, controlId } = filter;
@@ -212,6 +218,10 @@ function planMessages(filter: MessageFilter): MessagePlan {
       ? { name: "countOfControlId", values } as const
       : { name: "countAllOfControlId", values: [controlId] } as const;
     return { select: "messagesOfControlId", values, count };
+  }
+  if (status !== undefined && APART.has(status)) {
+    const values = [channel ?? null, ...shared, null];
+    return { select: "messagesApart", values, count: { name: "countApart", values } };
   }
   if (channel !== undefined) {
     const values = [channel, ...shared, null];

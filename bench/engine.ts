@@ -7,7 +7,6 @@
 import { fileURLToPath } from "node:url";
 import { Child } from "./child.ts";
 import { bundleFiles } from "./engine_bundle.ts";
-import { freePorts } from "./machine.ts";
 import type { StoreTotals, Target, TargetOptions } from "./target.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -18,9 +17,8 @@ const POLL_MS = 100;
 
 /** Starts the engine and waits until it is healthy and listens. @throws {Error} when it is not. */
 export async function startEngine(options: TargetOptions): Promise<Target> {
-  const { directory, inboundPorts } = options;
-  const apiPort = freePorts(1)[0]!;
-  for (const [name, text] of Object.entries(bundleFiles({ ...options, apiPort }))) {
+  const { directory, inboundPorts, apiPort } = options;
+  for (const [name, text] of Object.entries(bundleFiles(options))) {
     const path = `${directory}/${name}`;
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     await Deno.writeTextFile(path, text);

@@ -65,7 +65,8 @@ async function measure(
   { profile, kind, synchronous, directory }: RunOptions,
 ): Promise<Pick<RunResult, "findings" | "figures" | "reason">> {
   const epochMs = Date.now();
-  const ports = freePorts(profile.inbounds + profile.lanes);
+  // Chosen together: the partners' are not bound yet in a backlog run.
+  const [apiPort, ...ports] = freePorts(1 + profile.inbounds + profile.lanes);
   const inboundPorts = ports.slice(0, profile.inbounds);
   const lanePorts = ports.slice(profile.inbounds);
   const data = `${directory}/data`;
@@ -95,6 +96,7 @@ async function measure(
     directory: data,
     inboundPorts,
     lanePorts,
+    apiPort: apiPort!,
     synchronous,
   });
   await using sender = startChild("sender", { plan: senderPlan, directory });

@@ -36,6 +36,8 @@ export interface TargetOptions {
   readonly directory: string;
   readonly inboundPorts: readonly number[];
   readonly lanePorts: readonly number[];
+  /** Where the engine's API listens; the reference loop has none. */
+  readonly apiPort: number;
   readonly synchronous: Synchronous;
 }
 

@@ -135,6 +135,11 @@ export class Engine implements AsyncDisposable {
     return this.#loaded.graph;
   }
 
+  /** Sandbox threads given up while they may still spin. */
+  get leakedThreads(): number {
+    return this.#loaded.sandbox.sandbox.leakedThreads;
+  }
+
   /** Stops intake, lets running work end, closes everything in reverse order. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();

@@ -12,7 +12,7 @@ import type { Failpoints } from "../failpoints.ts";
 import type { OutboundDefinition } from "../graph/graph.ts";
 import { peekHeader } from "../hl7/mod.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { ClaimResult, ResolveResult } from "../store/intents.ts";
+import type { ClaimResult, QueueRow, ResolveResult } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
 import { LaneMemory, type MemoryBudget } from "./memory.ts";
 import { judgeAnswer, judgeFailure, type Verdict } from "./retry.ts";
@@ -87,6 +87,8 @@ export class OutboundLane {
   #parkedUntil = 0;
   #sending = new AbortController();
   #marches = false;
+  /** Rows an unordered lane claimed and has not resolved. */
+  #claimed = 0;
   #partnerMs = 0;
   #lastDeliveredAt = Number.NEGATIVE_INFINITY;
   #idle: (() => void)[] = [];
@@ -106,6 +108,17 @@ export class OutboundLane {
   /** Epoch microseconds of the oldest row known here. */
   get oldestCreatedAt(): number | undefined {
     return this.#items[0]?.createdAt;
+  }
+
+  /** The same of one inbound's rows. */
+  oldestOf(channel: string): number | undefined {
+    return this.#items.find((item) => item.channel === channel)?.createdAt;
+  }
+
+  /** Rows claimed and not resolved. */
+  get inFlight(): number {
+    if (!this.#isOrdered) return this.#claimed;
+    return this.#items[0]?.token === undefined ? 0 : 1;
   }
 
   /** Delivers at its own pace now: its backlog is the engine's to work off, not the partner's. */
@@ -172,11 +185,22 @@ export class OutboundLane {
     void this.#run();
   }
 
-  /** Rows changed behind memory's back: forget it and ask the store. */
-  recount(): void {
+  /**
+   * Rows changed behind memory's back: forget it and ask the store. Resolves at once on a lane
+   * that runs, and on one that stands still when it has counted.
+   */
+  recount(): Promise<void> {
     this.#resyncWanted = true;
     this.#clearTimer();
-    this.wake();
+    if (!this.#isBlocked || this.#stopped) {
+      this.wake();
+      return Promise.resolve();
+    }
+    if (!this.#running) {
+      this.#running = true;
+      void this.#run();
+    }
+    return this.#whenIdle();
   }
 
   /** Operator's stop: the delivery on the wire ends, nothing new begins. Resolves when drained. */
@@ -250,6 +274,12 @@ export class OutboundLane {
       await this.#deliver(head);
     }
     await this.#releaseHead();
+    await this.#resyncStanding();
+  }
+
+  /** A blocked lane sends nothing, but knows how long it is. */
+  async #resyncStanding(): Promise<void> {
+    if (this.#resyncWanted && !this.#stopped) await this.#resync();
   }
 
   /** Arms the timer for a head that backs off; true when there is nothing to do until then. */
@@ -338,7 +368,7 @@ export class OutboundLane {
     const items: OutboundItem[] = [];
     for (const row of rows) {
       if (row.body === undefined) {
-        if (row.token !== undefined) void this.#bury(row.seq, row.token, row.messageSeq);
+        if (row.token !== undefined) void this.#bury(row, row.token);
         break;
       }
       items.push({
@@ -358,18 +388,21 @@ export class OutboundLane {
   }
 
   /** Gives up a row whose content no configured key opens. */
-  async #bury(seq: number, token: number, messageSeq: number): Promise<void> {
+  async #bury(row: QueueRow, token: number): Promise<void> {
     this.#resyncWanted = true;
-    await this.#options.store.submit({
+    const { store, clock, observer } = this.#options;
+    const error = "body cannot be decrypted";
+    const { mine } = await store.submit({
       kind: "dead_letter",
-      at: micros(this.#options.clock),
-      seq,
+      at: micros(clock),
+      seq: row.seq,
       token,
-      messageSeq,
+      messageSeq: row.messageSeq,
       destination: this.name,
-      error: "body cannot be decrypted",
+      error,
       next: undefined,
     });
+    if (mine) observer.died(this, { ...row, payload: "", token, dueAt: 0 }, error);
   }
 
   async #deliver(head: OutboundItem): Promise<void> {
@@ -546,8 +579,13 @@ export class OutboundLane {
         else this.#sleep((claim.dueAt - micros(clock)) / 1000);
         return;
       }
-      for (const row of claim.rows) await this.#deliverUnordered(row);
+      this.#claimed = claim.rows.length;
+      for (const row of claim.rows) {
+        await this.#deliverUnordered(row);
+        this.#claimed -= 1;
+      }
     }
+    await this.#resyncStanding();
   }
 
   async #deliverUnordered(row: ClaimResult["rows"][number]): Promise<void> {
@@ -559,7 +597,7 @@ export class OutboundLane {
       await store.submit({ kind: "release", seq, token, at });
       return;
     }
-    if (body === undefined) return this.#bury(seq, token, messageSeq);
+    if (body === undefined) return this.#bury(row, token);
     const item: OutboundItem = { ...row, payload: body, token, dueAt: 0 };
     const verdict = await this.#send(item);
     const destination = this.name;

@@ -19,7 +19,7 @@ import type {
   OutboundDefinition,
 } from "../graph/graph.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { TouchedLane } from "../store/intents.ts";
+import type { EdgeChange, TouchedLane } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
 import { EventLog } from "./event_log.ts";
 import { Inbound } from "./inbound.ts";
@@ -88,8 +88,11 @@ export class Pipeline {
     });
     for (const definition of options.graph.outbounds.values()) this.#addOutbound(definition);
     for (const definition of options.graph.inbounds.values()) this.#addInbound(definition);
-    for (const { stage, lane } of store.openLanes) {
+    for (const { stage, lane, channel, open } of store.openLanes) {
       if (stage === "routed" && options.graph.inbounds.has(lane)) this.#routedLane(lane);
+      if (stage === "outbound" && this.outbounds.has(lane)) {
+        this.statistics.edge(channel, lane).depth += open;
+      }
     }
   }
 
@@ -124,15 +127,27 @@ export class Pipeline {
     await this.events.flush();
   }
 
-  /** Operators or recovery changed rows of these lanes: forget memory, look at the store. */
-  touched(lanes: readonly TouchedLane[]): void {
+  /**
+   * Operators changed rows of these lanes: forget memory, look at the store. Resolves when the
+   * lanes that stand still have counted; never rejects.
+   */
+  async touched(
+    lanes: readonly TouchedLane[],
+    edges: readonly EdgeChange[] = [],
+  ): Promise<void> {
+    for (const { channel, destination, rows } of edges) {
+      const edge = this.statistics.edge(channel, destination);
+      edge.depth = Math.max(0, edge.depth + rows);
+    }
+    const standing: Promise<void>[] = [];
     for (const { stage, lane } of lanes) {
-      if (stage === "outbound") this.outbounds.get(lane)?.recount();
+      if (stage === "outbound") standing.push(this.outbounds.get(lane)?.recount() ?? Promise.resolve());
       if (stage === "ingress") this.inbounds.get(lane)?.lane.recount();
       if (stage === "routed" && this.#options.graph.inbounds.has(lane)) {
         this.#routedLane(lane).recount();
       }
     }
+    await Promise.all(standing);
   }
 
   /** Pending and in-flight rows of all stages, as memory counts them. */

@@ -1,8 +1,8 @@
 /**
  * Counters of the running engine, in memory: dashboards never scan the store.
  *
- * Source: spec connectors-and-graph §7.2, pipeline-store-cluster §1.9. `resetAt` moves a baseline;
- * the totals behind it go on.
+ * Source: spec connectors-and-graph §7.2, pipeline-store-cluster §1.9. A reset moves the baseline of
+ * what people are shown; the totals behind it go on.
  */
 
 /** Upper bounds of the latency buckets, seconds (spec api §1.6). */
@@ -14,6 +14,16 @@ export class InboundStatistics {
   naksSent = 0;
   /** Milliseconds since the epoch; undefined before the first message. */
   lastAt: number | undefined;
+  #base = { read: 0, errored: 0 };
+
+  /** What people see: counted from the last reset. */
+  get shown(): { readonly read: number; readonly errored: number } {
+    return { read: this.read - this.#base.read, errored: this.errored - this.#base.errored };
+  }
+
+  reset(): void {
+    this.#base = { read: this.read, errored: this.errored };
+  }
 }
 
 /** One (inbound, outbound) pair that has carried traffic. */
@@ -26,6 +36,7 @@ export class EdgeStatistics {
   lastDoneAt: number | undefined;
   readonly latency: number[] = new Array(LATENCY_BUCKETS.length + 1).fill(0);
   latencySumSeconds = 0;
+  #base = { written: 0, dead: 0 };
   readonly #recent = new Float64Array(60);
   #recentSecond = 0;
 
@@ -50,6 +61,15 @@ export class EdgeStatistics {
     this.depth = Math.max(0, this.depth - 1);
   }
 
+  /** What people see: counted from the last reset. */
+  get shown(): { readonly written: number; readonly dead: number } {
+    return { written: this.written - this.#base.written, dead: this.dead - this.#base.dead };
+  }
+
+  reset(): void {
+    this.#base = { written: this.written, dead: this.dead };
+  }
+
   /** Deliveries in the last 60 seconds. */
   recentDone(nowMs: number): number {
     this.#advance(nowMs);
@@ -67,6 +87,7 @@ export class EdgeStatistics {
 }
 
 export class Statistics {
+  readonly latencyBuckets = LATENCY_BUCKETS;
   readonly inbounds = new Map<string, InboundStatistics>();
   readonly #edges = new Map<string, Map<string, EdgeStatistics>>();
   retries = 0;

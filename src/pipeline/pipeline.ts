@@ -141,7 +141,9 @@ export class Pipeline {
     }
     const standing: Promise<void>[] = [];
     for (const { stage, lane } of lanes) {
-      if (stage === "outbound") standing.push(this.outbounds.get(lane)?.recount() ?? Promise.resolve());
+      if (stage === "outbound") {
+        standing.push(this.outbounds.get(lane)?.recount() ?? Promise.resolve());
+      }
       if (stage === "ingress") this.inbounds.get(lane)?.lane.recount();
       if (stage === "routed" && this.#options.graph.inbounds.has(lane)) {
         this.#routedLane(lane).recount();

@@ -60,6 +60,7 @@ function engineCommand(directory: string) {
     module: `${root}main.ts`,
     args: [
       "serve",
+      "--engine",
       ...["--config", directory],
       ...["--service-config", `${directory}/messagefoundry.toml`],
       ...["--env", "dev"],

@@ -17,11 +17,17 @@ const scope = globalThis as unknown as WorkerScope;
 const post = scope.postMessage.bind(scope);
 
 let realm: RealmHost | undefined;
+/** What came while a graph was being loaded, in order; undefined when none is. */
+let waiting: ToWorker[] | undefined;
 
-async function receive(message: ToWorker): Promise<void> {
+function receive(message: ToWorker): void {
+  if (waiting !== undefined) {
+    waiting.push(message);
+    return;
+  }
   switch (message.kind) {
     case "load":
-      return await load(message);
+      return void load(message);
     case "run":
       return run(message);
     case "commit":
@@ -32,14 +38,21 @@ async function receive(message: ToWorker): Promise<void> {
 }
 
 async function load(message: LoadMessage): Promise<void> {
+  waiting = [];
   realm = undefined;
   try {
     realm = await RealmHost.load(message);
     post({ kind: "loaded", registry: realm.registry, problems: realm.problems });
   } catch (thrown) {
-    if (!(thrown instanceof LoadTimeout)) throw thrown;
-    post({ kind: "unloaded", problems: [{ message: thrown.message }] });
+    // Anything but a timeout is a defect of ours; its text is not looked at here.
+    const text = thrown instanceof LoadTimeout
+      ? thrown.message
+      : "Cannot load the graph: its realm does not open";
+    post({ kind: "unloaded", problems: [{ message: text }] });
   }
+  const messages = waiting;
+  waiting = undefined;
+  for (const later of messages) receive(later);
 }
 
 function run(message: RunMessage): void {
@@ -57,5 +70,5 @@ function run(message: RunMessage): void {
 
 // Promises that author code leaves rejected are its own affair.
 scope.addEventListener("unhandledrejection", (event) => event.preventDefault());
-scope.onmessage = (event) => void receive(event.data);
+scope.onmessage = (event) => receive(event.data);
 raiseWalls();

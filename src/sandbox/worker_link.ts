@@ -4,6 +4,7 @@
  * A worker that closed itself says nothing, one that spins cannot be stopped, and both look alike:
  * who does not answer in time is given up.
  */
+import { systemClock } from "../clock.ts";
 import { workerUrl } from "./engine_sources.ts";
 import type { FromWorker, ToWorker } from "./wire.ts";
 
@@ -21,12 +22,16 @@ export class WorkerGone extends Error {
 interface Waiting {
   readonly resolve: (answer: FromWorker) => void;
   readonly reject: (gone: WorkerGone) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** On the monotonic clock, milliseconds. */
+  readonly deadline: number;
 }
 
 export class WorkerLink {
   readonly #worker: Worker;
   #waiting: Waiting | undefined;
+  /** One timer outlives many questions: setting one for each costs as much as a small batch. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = 0;
   #isGone = false;
 
   constructor() {
@@ -55,8 +60,9 @@ export class WorkerLink {
     if (this.#isGone) return Promise.reject(new WorkerGone(true));
     if (this.#waiting !== undefined) throw new TypeError("The worker is busy");
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#end(false), deadlineMs);
-      this.#waiting = { resolve, reject, timer };
+      const deadline = systemClock.monotonic() + deadlineMs;
+      this.#waiting = { resolve, reject, deadline };
+      if (this.#timer === undefined || deadline < this.#timerAt) this.#watch(deadline);
       this.#worker.postMessage(message);
     });
   }
@@ -70,18 +76,30 @@ export class WorkerLink {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
-    clearTimeout(waiting.timer);
     waiting.resolve(answer);
+  }
+
+  /** Looks again at `at`; a question answered meanwhile needs no look, a later one another. */
+  #watch(at: number): void {
+    clearTimeout(this.#timer);
+    const timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#waiting === undefined) return;
+      if (this.#waiting.deadline > systemClock.monotonic()) this.#watch(this.#waiting.deadline);
+      else this.#end(false);
+    }, at - systemClock.monotonic());
+    Deno.unrefTimer(timer);
+    this.#timer = timer;
+    this.#timerAt = at;
   }
 
   #end(hasEnded: boolean): void {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#worker.terminate();
+    clearTimeout(this.#timer);
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (waiting === undefined) return;
-    clearTimeout(waiting.timer);
-    waiting.reject(new WorkerGone(hasEnded));
+    waiting?.reject(new WorkerGone(hasEnded));
   }
 }

@@ -437,12 +437,13 @@ Deno.test("a flood of rejected promises is bounded by time", async () => {
 
 Deno.test("a worker that does not answer is replaced, its thread counted", async () => {
   // V8 does not look at the clock while it sorts plain values.
-  const body = `if (msg.controlId === "evil") new Array(2 ** 24).fill(0).sort();
+  const body = `if (msg.controlId === "evil") huge.sort();
     return send(out, msg);`;
-  using sandbox = await openSandbox(graphOf(body), {
-    messageTimeoutMs: 500,
-    batchTimeoutMs: 500,
-    graceMs: 400,
+  using sandbox = await openSandbox(graphOf(body, `const huge = new Array(2 ** 24).fill(0);`), {
+    messageTimeoutMs: 100,
+    batchTimeoutMs: 100,
+    graceMs: 200,
+    loadTimeoutMs: 20_000,
   });
   assert.match(await errorOf(sandbox), /^HandlerCrash: /);
   assert.ok(sandbox.leakedThreads > 0);

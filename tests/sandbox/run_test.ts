@@ -313,3 +313,26 @@ Deno.test("random numbers differ between messages and between loads", async () =
   }
   assert.equal(seen.size, 8);
 });
+
+// Goal: no commit is lost, whenever it comes: before, while or after a realm is replaced.
+// Method: commits go on while an evil message makes the sandbox load anew; then all are read.
+Deno.test("state: commits while a realm is replaced are kept", async () => {
+  using sandbox = await openSandbox(
+    graphOf(`if (msg.controlId === "evil") for (;;);
+      const missing = [];
+      for (let i = 0; i < Number(msg.controlId); i++) {
+        if (state("n", "k" + i) !== i) missing.push(i);
+      }
+      return send(out, missing.join());`),
+    { messageTimeoutMs: 100 },
+  );
+  let commits = 0;
+  const timer = setInterval(() => {
+    sandbox.commitState("X", [{ namespace: "n", key: `k${commits}`, value: `${commits++}` }]);
+  }, 1);
+  for (let i = 0; i < 3; i++) await sandbox.run([request({ text: numbered("evil") })]);
+  clearInterval(timer);
+  assert.ok(commits > 50, `${commits} commits`);
+  const results = await sandbox.run([request({ text: numbered(String(commits)) })]);
+  assert.equal(outcome(results).sends[0]?.payload, "");
+});

@@ -32,6 +32,8 @@ export interface IngressLaneOptions {
   readonly onReady: (lane: IngressLane) => void;
   /** Rows were given up for too many claims without an outcome. */
   readonly onExhausted: (lane: IngressLane, rows: number) => void;
+  /** The head may be what ended the process; it waits for `claimSuspect()`. */
+  readonly onSuspect: (lane: IngressLane) => void;
   /** A body could not be opened: the row is to be given up. */
   readonly onUnreadable: (
     lane: IngressLane,
@@ -154,6 +156,12 @@ export class IngressLane {
     this.#parkMs = Math.min(PARK_MAX_MS, this.#parkMs * 2);
   }
 
+  /** Claims a suspect while nothing else runs; resolves to whether there is one to run now. */
+  async claimSuspect(): Promise<boolean> {
+    await this.#claim(true);
+    return this.hasReady;
+  }
+
   /** Stops handing out items; rows stay where they are. */
   halt(reason: string): void {
     this.halted = reason;
@@ -166,10 +174,18 @@ export class IngressLane {
     this.#resync();
   }
 
-  stop(): void {
+  /** Ends the lane; claims nothing came of are undone, for a restart must not cost attempts. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#parked !== undefined) clearTimeout(this.#parked);
     this.#parked = undefined;
+    if (this.#items.length === 0 && !this.#claiming) return;
+    const { store, stage, name, now } = this.#options;
+    try {
+      await store.submit({ kind: "resync", stage, lane: name, at: now() });
+    } catch {
+      // The rows stay in flight and are recovered at the next start.
+    }
   }
 
   #announce(): void {
@@ -185,7 +201,7 @@ export class IngressLane {
   }
 
   /** Re-pends what this process holds of the lane and counts what is open. */
-  async #resync(): Promise<void> {
+  async #resync(suspects = false): Promise<void> {
     if (this.#resyncing || this.#stopped) return;
     this.#resyncing = true;
     this.#stale = false;
@@ -203,19 +219,19 @@ export class IngressLane {
       this.#resyncing = false;
       // Rows submitted after the count spilled meanwhile; they come on top.
       this.memory.spilled += open;
-      this.#claim();
     } catch {
       this.#resyncing = false;
-      this.park();
+      return this.park();
     }
+    await this.#claim(suspects);
   }
 
-  async #claim(): Promise<void> {
+  async #claim(suspects = false): Promise<void> {
     if (
       this.#claiming || this.#resyncing || this.#stopped || this.#parked !== undefined ||
       this.halted !== undefined || this.#items.length > 0
     ) return;
-    if (this.#stale) return this.#resync();
+    if (this.#stale) return this.#resync(suspects);
     if (this.memory.spilled === 0) return;
     this.#claiming = true;
     const { store, stage, name, now } = this.#options;
@@ -237,6 +253,7 @@ export class IngressLane {
         unordered: false,
         at: now(),
         attemptsMax: ATTEMPTS_MAX,
+        suspects,
       });
       this.#claiming = false;
       if (generation !== this.memory.generation) return this.recount();
@@ -248,11 +265,12 @@ export class IngressLane {
   }
 
   #adopt(claim: ClaimResult, expected: number, takesAll: boolean): void {
-    const { rows, exhausted, drained } = claim;
+    const { rows, exhausted, drained, suspect } = claim;
     const seen = rows.length + exhausted;
     if (takesAll && (seen !== expected || !drained)) {
       // Rows that were promised a place in memory meanwhile wait in the store for the next count.
       this.memory.reset();
+      this.memory.spilled = Math.max(0, expected - seen);
       this.#items = [];
       this.#stale = true;
     }
@@ -262,6 +280,7 @@ export class IngressLane {
     for (const item of items) this.memory.adopt(item.text.length);
     this.#items.unshift(...items);
     if (items.length > 0) this.#announce();
+    else if (suspect) this.#options.onSuspect(this);
     else if (seen > 0) this.#claim();
     else this.park();
   }

@@ -118,8 +118,8 @@ export class Pipeline {
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
     await this.#routing.stop();
-    for (const { lane } of this.inbounds.values()) lane.stop();
-    for (const lane of this.#routedLanes.values()) lane.stop();
+    const lanes = [...this.inbounds.values()].map(({ lane }) => lane);
+    await Promise.all([...lanes, ...this.#routedLanes.values()].map((lane) => lane.stop()));
     await Promise.all(
       [...this.outbounds.values()].map((lane) => lane.stop(this.#options.stopGraceMs)),
     );
@@ -278,6 +278,7 @@ export class Pipeline {
       open: this.#openRowsOf(stage, name),
       now: () => Math.round(clock.now() * 1000),
       onReady: (lane) => this.#routing.ready(lane),
+      onSuspect: (lane) => this.#routing.suspect(lane),
       onExhausted: (_lane, rows) =>
         logger.error("routing.attempts_exhausted", {
           connection: name,

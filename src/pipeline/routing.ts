@@ -65,6 +65,12 @@ const SPLIT_MS = 20;
 export class Routing {
   readonly #options: RoutingOptions;
   #ready: IngressLane[] = [];
+  /** Lanes whose head may be what ended the process. */
+  readonly #suspects = new Set<IngressLane>();
+  /** The lane whose suspect runs now, beside nothing else. */
+  #alone: IngressLane | undefined;
+  /** The others had no turn since the last suspect. */
+  #othersFirst = false;
   #batches = 0;
   #handingOff = 0;
   #stopped = false;
@@ -84,6 +90,12 @@ export class Routing {
     this.#pump();
   }
 
+  /** The head of a lane may be what ended the process: it gets a turn of its own. */
+  suspect(lane: IngressLane): void {
+    this.#suspects.add(lane);
+    this.#pump();
+  }
+
   /** Stops taking messages; resolves when every batch in the sandbox is handed on. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -93,22 +105,51 @@ export class Routing {
   }
 
   #pump(): void {
-    while (!this.#stopped && this.#batches < BATCHES_MAX && this.#ready.length > 0) {
-      const batch = this.#gather();
+    while (!this.#stopped && !this.#alone && this.#batches < BATCHES_MAX) {
+      const suspectsTurn = this.#suspects.size > 0 &&
+        !(this.#othersFirst && this.#ready.length > 0);
+      if (suspectsTurn) {
+        void this.#runSuspect();
+        return;
+      }
+      if (this.#ready.length === 0) return;
+      this.#othersFirst = false;
+      const lanes = this.#ready;
+      this.#ready = [];
+      const batch = this.#gather(lanes);
       if (batch.length === 0) continue;
       this.#batches += 1;
       void this.#runBatch(batch);
     }
   }
 
-  #gather(): Work[] {
+  /** Waits until nothing runs, then claims and runs one suspect: a crash is then its own. */
+  async #runSuspect(): Promise<void> {
+    if (this.#batches > 0 || this.#handingOff > 0) return;
+    const [lane] = this.#suspects;
+    this.#suspects.delete(lane!);
+    this.#alone = lane;
+    this.#othersFirst = true;
+    if (await lane!.claimSuspect() && !this.#stopped) {
+      lane!.queued = false;
+      this.#ready = this.#ready.filter((other) => other !== lane);
+      const batch = this.#gather([lane!], 1);
+      if (batch.length > 0) {
+        this.#batches += 1;
+        return this.#runBatch(batch);
+      }
+    }
+    this.#alone = undefined;
+    this.#pump();
+  }
+
+  /** Takes up to `share` messages of each lane. */
+  #gather(lanes: readonly IngressLane[], share = LANE_SHARE): Work[] {
     const batch: Work[] = [];
-    const rounds = this.#ready;
-    this.#ready = [];
-    for (const lane of rounds) {
+    for (const lane of lanes) {
       const room = BATCH_MAX - batch.length;
       const definition = this.#options.inbound(lane.name);
-      const items = room > 0 && definition ? lane.take(Math.min(LANE_SHARE, room)) : [];
+      const items = room > 0 && definition ? lane.take(Math.min(share, room)) : [];
       const { generation } = lane.memory;
       const routeOnly = lane.stage === "ingress" &&
         (this.#tookMs.get(lane.name) ?? 0) > SPLIT_MS;
@@ -160,6 +201,10 @@ export class Routing {
 
   #settleIdle(): void {
     if (this.#batches > 0 || this.#handingOff > 0) return;
+    if (this.#alone || this.#suspects.size > 0) {
+      this.#alone = undefined;
+      this.#pump();
+    }
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 

@@ -4,13 +4,14 @@
  * Everything between the sender's socket and the partner's is the real thing; only the two ends
  * are ours. Store and bundle live in one temporary directory that goes with the bench.
  */
+import { DatabaseSync } from "node:sqlite";
 import { systemClock } from "../../src/clock.ts";
 import { Engine } from "../../src/engine.ts";
 import { createLogger } from "../../src/logging/mod.ts";
 import { loadSettings } from "../../src/settings/mod.ts";
 import type { MessageDetail, MessageSummary } from "../../src/store/store.ts";
 import { MllpSender } from "../connectors/mllp_sender.ts";
-import { until } from "../connectors/waiting.ts";
+import { pause, until } from "../connectors/waiting.ts";
 import { type BundleDir, openBundle } from "../graph/bench.ts";
 
 export interface WalkOptions {
@@ -139,9 +140,23 @@ export class Walk implements AsyncDisposable {
     }
   }
 
-  /** Waits until memory counts no open row. */
+  /** Waits until no row is open, in memory and in the store. */
   async drained(ms = SETTLED_MS): Promise<void> {
-    await until(() => this.engine.pipeline.openRows === 0, "the pipeline to drain", ms);
+    const deadline = performance.now() + ms;
+    for (;;) {
+      await until(() => this.engine.pipeline.openRows === 0, "the pipeline to drain", ms);
+      const { pending = 0, inflight = 0 } = this.rowsByStatus();
+      if (pending + inflight === 0) return;
+      if (performance.now() > deadline) throw new Error(`${pending + inflight} rows stay open`);
+      await pause(20);
+    }
+  }
+
+  /** Rows of every stage by status, read from the file itself. */
+  rowsByStatus(): Partial<Record<string, number>> {
+    using db = new DatabaseSync(this.storePath, { readOnly: true });
+    const rows = db.prepare("SELECT status, count(*) AS rows FROM queue GROUP BY status").all();
+    return Object.fromEntries(rows.map((row) => [String(row.status), Number(row.rows)]));
   }
 
   /** Waits until a log line holds this event name. */

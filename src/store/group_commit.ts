@@ -55,8 +55,13 @@ export class GroupCommit {
   readonly #send: SendBatch;
   #intents: Intent[] = [];
   #settles: Settle[] = [];
+  /**
+   * Intents of lanes that march go first in their batch: they name rows of earlier commits only,
+   * and their answers then set partners to work while the engine goes through the others.
+   */
+  #first: Intent[] = [];
+  #firstSettles: Settle[] = [];
   #bytes = 0;
-  #pressing = 0;
   #marching = 0;
   #waiting = 0;
   #outstanding = 0;
@@ -76,14 +81,18 @@ export class GroupCommit {
 
   /** Intents not yet with the writer. */
   get gathered(): number {
-    return this.#intents.length;
+    return this.#intents.length + this.#first.length;
   }
 
   submit(intent: Intent, settle: Settle, hint: SubmitHint): void {
-    this.#intents.push(intent);
-    this.#settles.push(settle);
-    this.#bytes += sizeOf(intent);
-    if (hint.pressing) this.#pressing += 1;
+    if (hint.pressing) {
+      this.#first.push(intent);
+      this.#firstSettles.push(settle);
+    } else {
+      this.#intents.push(intent);
+      this.#settles.push(settle);
+      this.#bytes += sizeOf(intent);
+    }
     if (hint.waiter !== undefined) {
       this.#waiting += 1;
       this.#seen.set(hint.waiter, performance.now());
@@ -95,23 +104,23 @@ export class GroupCommit {
   /** A lane begins (1) or ceases (-1) to have a backlog that its partner takes at once. */
   march(change: 1 | -1): void {
     this.#marching += change;
-    if (this.#intents.length > 0) this.#schedule();
+    if (this.gathered > 0) this.#schedule();
   }
 
   /** Call when a batch was answered. */
   answered(): void {
     this.#outstanding -= 1;
     this.#lastAnswered = performance.now();
-    if (this.#intents.length > 0) this.#schedule();
+    if (this.gathered > 0) this.#schedule();
   }
 
   /** Sends what is gathered without waiting for anything. */
   flushNow(): void {
-    if (this.#intents.length > 0) this.#flush();
+    if (this.gathered > 0) this.#flush();
   }
 
   #full(): boolean {
-    return this.#intents.length >= this.#options.intentsMax ||
+    return this.gathered >= this.#options.intentsMax ||
       this.#bytes >= this.#options.bytesMax;
   }
 
@@ -121,7 +130,7 @@ export class GroupCommit {
     this.#flushScheduled = true;
     setImmediate(() => {
       this.#flushScheduled = false;
-      if (this.#intents.length === 0 || this.#outstanding >= OUTSTANDING_MAX) return;
+      if (this.gathered === 0 || this.#outstanding >= OUTSTANDING_MAX) return;
       const holdMs = this.#holdFor();
       if (holdMs <= 0) this.#flush();
       else this.#holdTimer ??= setTimeout(() => this.#endHold(), Math.ceil(holdMs));
@@ -133,7 +142,7 @@ export class GroupCommit {
     if (this.#full()) return 0;
     const now = performance.now();
     if (this.#marching > 0) {
-      if (this.#pressing >= this.#marching) return 0;
+      if (this.#first.length >= this.#marching) return 0;
       // What the lanes wait for may be with the writer; its answer looks at this batch again.
       return this.#outstanding > 0 ? stepMs : this.#lastAnswered + stepMs - now;
     }
@@ -155,7 +164,7 @@ export class GroupCommit {
 
   #endHold(): void {
     this.#holdTimer = undefined;
-    if (this.#intents.length > 0 && this.#outstanding < OUTSTANDING_MAX) this.#flush();
+    if (this.gathered > 0 && this.#outstanding < OUTSTANDING_MAX) this.#flush();
   }
 
   #flush(): void {
@@ -163,12 +172,13 @@ export class GroupCommit {
       clearTimeout(this.#holdTimer);
       this.#holdTimer = undefined;
     }
-    const intents = this.#intents;
-    const settles = this.#settles;
+    const intents = this.#first.concat(this.#intents);
+    const settles = this.#firstSettles.concat(this.#settles);
     this.#intents = [];
     this.#settles = [];
+    this.#first = [];
+    this.#firstSettles = [];
     this.#bytes = 0;
-    this.#pressing = 0;
     this.#waiting = 0;
     this.#outstanding += 1;
     this.#lastSent = performance.now();

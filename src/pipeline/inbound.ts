@@ -25,6 +25,7 @@ export class Inbound {
   #error: EngineError | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #retryMs = RETRY_FIRST_MS;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     options: {
@@ -55,7 +56,26 @@ export class Inbound {
    * Begins to receive. A failure is kept as state and tried again later.
    * @returns whether the source is live.
    */
-  async start(): Promise<boolean> {
+  start(): Promise<boolean> {
+    return this.#inTurn(() => this.#start());
+  }
+
+  stop(): Promise<void> {
+    return this.#inTurn(() => this.#stop());
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  /** Starts and stops run one after the other, whoever asks: operators, retries, the end. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #start(): Promise<boolean> {
     if (this.#state === "running") return true;
     this.#clearRetry();
     try {
@@ -85,15 +105,11 @@ export class Inbound {
     }
   }
 
-  async stop(): Promise<void> {
+  async #stop(): Promise<void> {
     this.#clearRetry();
     if (this.#state === "running") await this.source.stop();
     this.#state = "stopped";
     this.#error = undefined;
-  }
-
-  get name(): string {
-    return this.definition.name;
   }
 
   #clearRetry(): void {

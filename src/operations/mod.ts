@@ -1,0 +1,37 @@
+/**
+ * What a person may do to the engine, or do to see patient data: one act a file.
+ *
+ * Upstream: `api/` and `cli/` say who asks and check the shape of the input. Downstream: the
+ * engine's store and pipeline.
+ * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
+ */
+export {
+  type Connection,
+  findConnection,
+  findOutbound,
+  type Inbound,
+  type Outbound,
+} from "./connection.ts";
+export { listDeadLetters } from "./list_dead_letters.ts";
+export { listMessages } from "./list_messages.ts";
+export {
+  type Act,
+  type Actor,
+  type Approval,
+  isPermitted,
+  localOperator,
+  type Operation,
+  OperationError,
+  type Permission,
+  requirePermission,
+} from "./operation.ts";
+export { isDrained, purgeConnection } from "./purge_connection.ts";
+export { replayDeadLetters } from "./replay_dead_letters.ts";
+export { replayMessage } from "./replay_message.ts";
+export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
+export { restartConnection } from "./restart_connection.ts";
+export { type Control, type Controlled, startConnection } from "./start_connection.ts";
+export { stopConnection } from "./stop_connection.ts";
+export { type ConnectionTest, testConnection } from "./test_connection.ts";
+export { viewMessage } from "./view_message.ts";
+export { viewOutbound } from "./view_outbound.ts";

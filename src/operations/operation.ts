@@ -1,0 +1,123 @@
+/**
+ * The one gate of whatever a person does: permission, approval, act, audit fact.
+ *
+ * Every file of this room is one `operation()`. Upstream: `api/` and `cli/`, which hand in who acts.
+ * Downstream: the engine's handles.
+ */
+import type { Engine } from "../engine.ts";
+import { EngineError, errorClass } from "../errors.ts";
+import type { LogFields } from "../logging/logger.ts";
+
+/** Everything that can be granted. Source: spec api §3. */
+export type Permission =
+  | "monitoring:read"
+  | "monitoring:diagnose"
+  | "messages:read"
+  | "messages:view_summary"
+  | "messages:view_raw"
+  | "messages:replay"
+  | "messages:purge"
+  | "connections:control"
+  | "connections:test"
+  | "dr:operate"
+  | "config:deploy"
+  | "config:validate"
+  | "code:edit"
+  | "ai:assist"
+  | "service:configure"
+  | "users:read"
+  | "users:manage"
+  | "audit:read"
+  | "approvals:approve";
+
+/** Acts that `[approvals]` can hold for a second person. Source: spec api §4. */
+export type Approval = "connection_purge" | "dead_letter_replay" | "config_reload";
+
+/** Who acts. */
+export interface Actor {
+  readonly name: string;
+  readonly permissions: ReadonlySet<Permission> | "all";
+}
+
+/** Whoever reaches the engine on its own machine, as long as there is no sign-in. */
+export const localOperator: Actor = { name: "local", permissions: "all" };
+
+export function isPermitted(actor: Actor, permission: Permission): boolean {
+  return actor.permissions === "all" || actor.permissions.has(permission);
+}
+
+/** What the audit log keeps of an act: names, ids and counts, never content. */
+export interface AuditFact {
+  /** Source of the names: spec api §2.12. */
+  readonly action: string;
+  readonly fields: LogFields;
+}
+
+export interface OperationSpec<Input, Output> {
+  readonly permission: Permission;
+  /** Named when the act can be held for approval; checks of the caller's input come first. */
+  readonly approval?: Approval;
+  run(engine: Engine, input: Input): Promise<Output>;
+  /** Undefined when nothing happened that is worth a row. */
+  audit?(input: Input, output: Output): AuditFact | undefined;
+}
+
+/** On whose behalf and on which engine. */
+export interface Act {
+  readonly engine: Engine;
+  readonly actor: Actor;
+}
+
+export interface Operation<Input, Output> {
+  readonly permission: Permission;
+  readonly approval: Approval | undefined;
+  /**
+   * @throws {OperationError} `operation.forbidden`, and what the operation itself names.
+   * @throws {StoreError} nothing was written.
+   */
+  perform(act: Act, input: Input): Promise<Output>;
+}
+
+/**
+ * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
+ * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
+ * `message.nothing_to_replay`, `message.body_purged`.
+ */
+export class OperationError extends EngineError {}
+
+export function operation<Input, Output>(
+  spec: OperationSpec<Input, Output>,
+): Operation<Input, Output> {
+  const { permission, approval } = spec;
+  return {
+    permission,
+    approval,
+    async perform({ engine, actor }, input) {
+      requirePermission(actor, permission);
+      const output = await spec.run(engine, input);
+      const fact = spec.audit?.(input, output);
+      if (fact) engine.logger.info(`audit.${fact.action}`, { actor: actor.name, ...fact.fields });
+      return output;
+    },
+  };
+}
+
+/** @throws {OperationError} `operation.forbidden`. */
+export function requirePermission(actor: Actor, permission: Permission): void {
+  if (isPermitted(actor, permission)) return;
+  throw new OperationError("operation.forbidden", `This needs the permission "${permission}"`);
+}
+
+export function messageNotFound(): OperationError {
+  return new OperationError("message.not_found", "No message has this id");
+}
+
+/** Microseconds since the epoch, as the store takes them. */
+export function stamp(engine: Engine): number {
+  return Math.round(engine.clock.now() * 1000);
+}
+
+/** A sentence about a failure that holds no data: our own errors name paths, others only classes. */
+export function failureText(thrown: unknown): string {
+  return thrown instanceof EngineError ? thrown.message : `Internal error (${errorClass(thrown)})`;
+}

@@ -1,0 +1,23 @@
+/** Sends deliveries again that were given up, optionally of one inbound and one outbound. */
+import type { DeadLetterFilter } from "../store/store.ts";
+import { operation, stamp } from "./operation.ts";
+
+export const replayDeadLetters = operation({
+  permission: "messages:replay",
+  approval: "dead_letter_replay",
+  async run(engine, filter: DeadLetterFilter): Promise<{ readonly requeued: number }> {
+    const { requeued, lanes, edges } = await engine.store.submit({
+      kind: "replay_dead",
+      channel: filter.channel,
+      destination: filter.destination,
+      at: stamp(engine),
+    });
+    await engine.pipeline.touched(lanes, edges);
+    return { requeued };
+  },
+  audit: ({ channel, destination }, { requeued }) =>
+    requeued === 0 ? undefined : {
+      action: "dead_letter_replay",
+      fields: { channel_id: channel, destination_name: destination, requeued },
+    },
+});

@@ -1,0 +1,30 @@
+/**
+ * Sends a message again: what of it is dead or pending, else all that was delivered. Cancelled rows
+ * stay. Source: spec api §1.5.
+ */
+import { messageNotFound, operation, OperationError, stamp } from "./operation.ts";
+
+export const replayMessage = operation({
+  permission: "messages:replay",
+  async run(engine, { id }: { readonly id: string }): Promise<{ readonly requeued: number }> {
+    const result = await engine.store.submit({ kind: "replay", id, at: stamp(engine) });
+    if (!result.found) throw messageNotFound();
+    const { requeued, bodyPurged, lanes, edges } = result;
+    if (requeued === 0) throw nothingToReplay(bodyPurged);
+    await engine.pipeline.touched(lanes, edges);
+    return { requeued };
+  },
+  audit: ({ id }, { requeued }) => ({
+    action: "message_replay",
+    fields: { message_id: id, requeued },
+  }),
+});
+
+function nothingToReplay(bodyPurged: boolean): OperationError {
+  return bodyPurged
+    ? new OperationError("message.body_purged", "The body of this message is purged")
+    : new OperationError(
+      "message.nothing_to_replay",
+      "Nothing of this message can be sent again: it is on its way, or was cancelled",
+    );
+}

@@ -1,0 +1,19 @@
+/** Stops and starts an inbound; an outbound is freed of what halted it and keeps its connector. */
+import { findConnection } from "./connection.ts";
+import { operation } from "./operation.ts";
+import { type Control, controlFact, type Controlled, startInbound } from "./start_connection.ts";
+
+export const restartConnection = operation({
+  permission: "connections:control",
+  async run(engine, { name }: Control): Promise<Controlled> {
+    const found = findConnection(engine, name);
+    if (found.direction === "inbound") {
+      await found.inbound.stop();
+      return await startInbound(found.inbound);
+    }
+    void found.outbound.pause();
+    found.outbound.resume();
+    return { name, direction: "outbound", running: true, error: undefined };
+  },
+  audit: (_input, output) => controlFact("connection_restart", output),
+});

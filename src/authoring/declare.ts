@@ -18,7 +18,13 @@ import {
   type Ordering,
 } from "./options.ts";
 import { callerPosition } from "./position.ts";
-import type { HandlerFunction, Payload, RouterFunction } from "./results.ts";
+import type {
+  HandlerFunction,
+  HandlerResult,
+  Payload,
+  RouterFunction,
+  RouterResult,
+} from "./results.ts";
 import { type ConnectionDeclaration, type Declarations, loading } from "./session.ts";
 import {
   type InboundSpec,
@@ -148,7 +154,7 @@ export function outbound(
  */
 export function router<M extends Payload = Message>(
   name: string,
-  route: (message: M) => ReturnType<RouterFunction<M>>,
+  route: (message: M) => RouterResult<M>,
 ): RouterRef<M> {
   const what = `declare router ${quoteName(name)}`;
   const declarations = loading(what);
@@ -169,7 +175,7 @@ export function router<M extends Payload = Message>(
  */
 export function handler<M extends Payload = Message>(
   name: string,
-  handle: (message: M) => ReturnType<HandlerFunction<M>>,
+  handle: (message: M) => HandlerResult | Promise<HandlerResult>,
 ): HandlerRef<M> {
   const what = `declare handler ${quoteName(name)}`;
   const declarations = loading(what);

@@ -7,6 +7,7 @@ import { Message, RawMessage } from "../hl7/surface.ts";
 import { EnvRef } from "./env.ts";
 import { GraphError } from "./errors.ts";
 import { OutboundRef } from "./handles.ts";
+import { requireMaker } from "./maker.ts";
 import { nameProblem, quoteName } from "./names.ts";
 import type { Body, Json } from "./results.ts";
 
@@ -14,13 +15,17 @@ import type { Body, Json } from "./results.ts";
 export const stateKeyCharsMax = 512;
 export const stateValueBytesMax = 65_536;
 
+/** Authors reach these classes over their instances; without this key they make none. */
+const maker = Symbol("messagefoundry");
+
 /** One delivery, its payload as it was when `send()` was called. */
 export class Send {
   readonly #to: string;
   readonly #payload: string;
 
   /** Not for authors: `send()` makes these. */
-  constructor(to: string, payload: string) {
+  constructor(by: symbol, to: string, payload: string) {
+    requireMaker(by, maker);
     this.#to = to;
     this.#payload = payload;
     Object.freeze(this);
@@ -44,7 +49,8 @@ export class SetState {
   readonly #value: string;
 
   /** Not for authors: `setState()` makes these. */
-  constructor(namespace: string, key: string, value: string) {
+  constructor(by: symbol, namespace: string, key: string, value: string) {
+    requireMaker(by, maker);
     this.#namespace = namespace;
     this.#key = key;
     this.#value = value;
@@ -73,7 +79,7 @@ export function send(to: OutboundRef | string, body: Body): Send {
       `Cannot send: want an outbound or its name (${problem})`,
     );
   }
-  return new Send(name, encodeBody(name, body));
+  return new Send(maker, name, encodeBody(name, body));
 }
 
 /**
@@ -85,7 +91,7 @@ export function send(to: OutboundRef | string, body: Body): Send {
 export function setState(namespace: string, key: string, value: Json): SetState {
   requireStateName("namespace", namespace);
   requireStateName("key", key);
-  return new SetState(namespace, key, encodeStateValue(value));
+  return new SetState(maker, namespace, key, encodeStateValue(value));
 }
 
 /** @throws {GraphError} `graph.state_invalid` */
@@ -114,20 +120,24 @@ function stateProblem(problem: string): GraphError {
 }
 
 function encodeBody(to: string, body: unknown): string {
-  if (typeof body === "string") return body;
-  if (body instanceof Message || body instanceof RawMessage) return body.encode();
-  if (body instanceof Uint8Array) return encodeCarriage(body);
-  const problem = typeof body === "object" && body !== null
-    ? jsonProblem(body)
-    : "must be a message, text, bytes, an object or an array";
-  if (problem !== undefined) {
-    throw new GraphError(
-      "graph.payload_invalid",
-      `Cannot send to ${quoteName(to)}: the payload ${problem}`,
-    );
-  }
-  const text: unknown = JSON.stringify(body);
-  return typeof text === "string" ? text : encodeBody(to, undefined);
+  const { text, problem } = tryEncode(body);
+  // A body may be a forgery, so what it encodes to is looked at as well.
+  if (problem === undefined && typeof text === "string") return text;
+  throw new GraphError(
+    "graph.payload_invalid",
+    `Cannot send to ${quoteName(to)}: the payload ${problem ?? wantedBody}`,
+  );
+}
+
+const wantedBody = "must be a message, text, bytes, an object or an array";
+
+function tryEncode(body: unknown): { text?: unknown; problem?: string | undefined } {
+  if (typeof body === "string") return { text: body };
+  if (body instanceof Message || body instanceof RawMessage) return { text: body.encode() };
+  if (body instanceof Uint8Array) return { text: encodeCarriage(body) };
+  if (typeof body !== "object" || body === null) return { problem: wantedBody };
+  const problem = jsonProblem(body);
+  return problem === undefined ? { text: JSON.stringify(body) } : { problem };
 }
 
 const jsonDepthMax = 100;

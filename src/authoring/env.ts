@@ -5,6 +5,7 @@
  * is built, and author code cannot read it. Source: spec connectors-and-graph §4.3.
  */
 import { GraphError } from "./errors.ts";
+import { requireMaker } from "./maker.ts";
 
 /** How a value that comes as text is read. */
 export type EnvCast = "int" | "float" | "bool" | "str";
@@ -25,12 +26,15 @@ export interface EnvReferenceData {
 
 const casts: ReadonlySet<unknown> = new Set(["int", "float", "bool", "str"]);
 
+const maker = Symbol("messagefoundry");
+
 /** A reference to an environment value; using it as text, number or JSON throws. */
 export class EnvRef {
   readonly #data: EnvReferenceData;
 
   /** Not for authors: `env()` makes these. */
-  constructor(data: EnvReferenceData) {
+  constructor(by: symbol, data: EnvReferenceData) {
+    requireMaker(by, maker);
     this.#data = data;
   }
 
@@ -66,11 +70,12 @@ export function env(key: string, options: EnvOptions = {}): EnvRef {
   if (problem !== undefined) {
     throw new GraphError("graph.env_invalid", `Cannot refer to environment value: ${problem}`);
   }
-  return new EnvRef(Object.freeze({
+  const data = {
     env: key,
     ...(options.default === undefined ? {} : { default: options.default }),
     ...(options.cast === undefined ? {} : { cast: options.cast }),
-  }));
+  };
+  return new EnvRef(maker, Object.freeze(data));
 }
 
 function referenceProblem(key: unknown, options: unknown): string | undefined {

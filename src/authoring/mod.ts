@@ -5,8 +5,8 @@
  * `testing.ts` for unit tests; downstream the authors. No file, socket, clock or engine object
  * belongs here: everything reachable from here uses ECMAScript alone and imports relative paths.
  */
-export type { EnvCast, EnvOptions } from "./env.ts";
-export { env, EnvRef } from "./env.ts";
+export type { EnvCast, EnvOptions, EnvRef } from "./env.ts";
+export { env } from "./env.ts";
 export { GraphError } from "./errors.ts";
 export type { Table } from "./code_sets.ts";
 export { codeSet } from "./code_sets.ts";
@@ -22,8 +22,9 @@ export type {
   RetryOptions,
 } from "./declare.ts";
 export { handler, inbound, outbound, router } from "./declare.ts";
-export { Send, send, SetState, setState } from "./effects.ts";
-export { HandlerRef, InboundRef, OutboundRef, RouterRef } from "./handles.ts";
+export type { Send, SetState } from "./effects.ts";
+export { send, setState } from "./effects.ts";
+export type { HandlerRef, InboundRef, OutboundRef, RouterRef } from "./handles.ts";
 export type { AckMode, InternalErrorPolicy, Ordering } from "./options.ts";
 export type {
   Body,
@@ -43,8 +44,9 @@ export type {
   MllpOutboundSettings,
   OutboundSpec,
   Setting,
+  TransportSpec,
 } from "./specs.ts";
-export { file, mllp, TransportSpec } from "./specs.ts";
+export { file, mllp } from "./specs.ts";
 export type {
   ConsistencyRule,
   ContentType,

@@ -10,6 +10,7 @@ import type { SettingDirection, SettingSpec, TransportSchema } from "./connector
 import { EnvRef } from "./env.ts";
 import { GraphError } from "./errors.ts";
 import { type CamelCase, toSnakeCase } from "./keys.ts";
+import { requireMaker } from "./maker.ts";
 
 /** A setting's value, or a reference to one. */
 export type Setting<T> = T | EnvRef;
@@ -57,6 +58,8 @@ type SharedOf<T extends TransportSchema> = Extract<AllOf<T>, { direction: "both"
 /** How a source comes by its messages: partners connect to it, or it reads again and again. */
 export type SourceKind = "listen" | "poll";
 
+const maker = Symbol("messagefoundry");
+
 /** A transport and its settings. `D` says which way it goes, `K` what its source does. */
 export class TransportSpec<D extends SettingDirection | "both", K extends SourceKind = SourceKind> {
   // Never read: they carry the type parameters, so a spec of the wrong side does not compile.
@@ -66,7 +69,8 @@ export class TransportSpec<D extends SettingDirection | "both", K extends Source
   readonly #settings: Readonly<Record<string, unknown>>;
 
   /** Not for authors: the factories make these. */
-  constructor(schema: TransportSchema, settings: Readonly<Record<string, unknown>>) {
+  constructor(by: symbol, schema: TransportSchema, settings: Readonly<Record<string, unknown>>) {
+    requireMaker(by, maker);
     this.#schema = schema;
     this.#settings = settings;
     Object.freeze(this);
@@ -102,7 +106,7 @@ export type FileOutboundSettings = SettingsOf<typeof fileSchema, "out">;
 export function mllp(settings: MllpOutboundSettings): TransportSpec<"out", "listen">;
 export function mllp(settings: MllpInboundSettings): TransportSpec<"in", "listen">;
 export function mllp(settings: object): TransportSpec<SettingDirection, "listen"> {
-  return new TransportSpec(mllpSchema, readSettings(mllpSchema, settings));
+  return new TransportSpec(maker, mllpSchema, readSettings(mllpSchema, settings));
 }
 
 /**
@@ -114,7 +118,7 @@ export function file(settings: CommonSettings<typeof fileSchema>): TransportSpec
 export function file(settings: FileOutboundSettings): TransportSpec<"out", "poll">;
 export function file(settings: FileInboundSettings): TransportSpec<"in", "poll">;
 export function file(settings: object): TransportSpec<SettingDirection | "both", "poll"> {
-  return new TransportSpec(fileSchema, readSettings(fileSchema, settings));
+  return new TransportSpec(maker, fileSchema, readSettings(fileSchema, settings));
 }
 
 function readSettings(

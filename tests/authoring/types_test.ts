@@ -6,7 +6,7 @@ import {
   env,
   file,
   handler,
-  HandlerRef,
+  type HandlerRef,
   inbound,
   Message,
   mllp,

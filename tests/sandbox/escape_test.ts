@@ -113,6 +113,13 @@ const reachingOut: readonly Case[] = [
     error: /^EvalError: /,
   },
   {
+    name: "the getter of a captured stack",
+    body: `const o = {}; Error.captureStackTrace(o);
+      const { get, set } = Object.getOwnPropertyDescriptor(o, "stack");
+      return (get ?? set ?? (() => {})).constructor("return typeof Deno")();`,
+    error: /^EvalError: /,
+  },
+  {
     name: "the module's own meta",
     body: `const meta = import.meta;
       if (Object.getPrototypeOf(meta) === null && Reflect.ownKeys(meta).length === 0) throw 1;`,
@@ -247,7 +254,9 @@ const pollution = [
   `mf.Message.prototype.encode = () => "polluted";`,
   `mf.Message.parse = () => "polluted";`,
   `Object.setPrototypeOf(mf.Message.prototype, { polluted: true });`,
-  `mf.Send.prototype.to = "polluted";`,
+  `send(out, msg).constructor.prototype.to = "polluted";`,
+  `Object.getPrototypeOf(setState("n", "k", 1)).polluted = 1;`,
+  `h.constructor.is = () => true;`,
   `Object.prototype.polluted = true;`,
   `Object.defineProperty(Object.prototype, "toString", { value: () => "polluted" });`,
   `({}).__proto__.polluted = true;`,
@@ -369,6 +378,12 @@ Deno.test("strange results are errors", async (t) => {
     ["new Proxy(() => {}, {})", /not a function/],
     ["Promise.reject({ get message() { throw 1 } })", /^thrown object/],
     ["Promise.resolve(undefined)", /undefined \(is a return missing\?\)/],
+    ["new (send(out, msg).constructor)('OB', 42)", /^TypeError: Only the engine makes these/],
+    ["new (setState('n', 'k', 1).constructor)('n', 'k', '}')", /^TypeError: Only the engine/],
+    ["new (mf.env('k').constructor)({ env: {} })", /^TypeError: Only the engine makes these/],
+    ["send(out, new mf.Message({ encode: () => 42 }))", /^GraphError: Cannot send to "OB"/],
+    ["send(out, new mf.RawMessage({ toString() {} }, 'text'))", /^GraphError: Cannot send to "OB"/],
+    ["send({ kind: 'outbound', name: 'OB' }, msg)", /^GraphError: Cannot send: want an outbound/],
     ["send('OB_NOWHERE', msg)", /^GraphError: Cannot send to "OB_NOWHERE"/],
     ["send(out, { f() {} })", /^GraphError: Cannot send to "OB": the payload must be JSON/],
     ["send(out, mf.env('secret'))", /^GraphError: /],

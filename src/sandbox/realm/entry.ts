@@ -6,6 +6,9 @@
  * from a script under a time limit.
  */
 import { readCodeSets } from "../../authoring/code_sets.ts";
+import { Send, SetState } from "../../authoring/effects.ts";
+import { EnvRef } from "../../authoring/env.ts";
+import { HandlerRef, InboundRef, OutboundRef, RouterRef } from "../../authoring/handles.ts";
 import * as messagefoundry from "../../authoring/mod.ts";
 import { authorPosition } from "../../authoring/position.ts";
 import {
@@ -14,6 +17,7 @@ import {
   MessageRunner,
   type StateWrite,
 } from "../../authoring/run.ts";
+import { TransportSpec } from "../../authoring/specs.ts";
 import { closeLoad, type Declarations, openSession, setRun } from "../../authoring/session.ts";
 import type { ContentType } from "../../hl7/surface.ts";
 import type { CodeSetData, StateEntry } from "../protocol.ts";
@@ -58,7 +62,11 @@ export function prepare(
 
 /** Closes the realm; called after every engine module is evaluated and before any of the author's. */
 export function harden(): void {
-  hardenRealm(Object.values(messagefoundry));
+  hardenRealm([
+    ...Object.values(messagefoundry),
+    // Reached over their instances.
+    ...[EnvRef, HandlerRef, InboundRef, OutboundRef, RouterRef, Send, SetState, TransportSpec],
+  ]);
 }
 
 /** Takes something an author's module threw, to be described under a time limit. */

@@ -29,27 +29,3 @@ export function hintOf(thrown: unknown): string | undefined {
   const own = thrown instanceof EngineError ? thrown.hint : undefined;
   return own ?? hintOf(thrown.cause);
 }
-
-/**
- * Runs an offline command. Its error goes to standard output, as `{"error":…}` with `json`: editors
- * parse standard output whatever the exit code is. Source: spec api §5.
- */
-export async function offline(
-  { terminal, json, isDebug }: { terminal: Terminal; json: boolean; isDebug: boolean },
-  run: () => Promise<number>,
-): Promise<number> {
-  try {
-    return await run();
-  } catch (thrown) {
-    const exitCode = thrown instanceof CommandFailure ? thrown.exitCode : exitCodes.failed;
-    if (exitCode === exitCodes.refused) tellError(terminal, thrown, isDebug);
-    else if (json) terminal.out(JSON.stringify({ error: errorText(thrown) }));
-    else {
-      terminal.out(`${terminal.style("bad", "error:")} ${errorText(thrown)}`);
-      const hint = hintOf(thrown);
-      if (hint !== undefined) terminal.out(`${terminal.style("quiet", "hint:")} ${hint}`);
-      if (isDebug && thrown instanceof Error) terminal.err(thrown.stack ?? "");
-    }
-    return exitCode;
-  }
-}

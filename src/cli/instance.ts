@@ -16,6 +16,7 @@ import {
   loadGraph,
 } from "../graph/mod.ts";
 import type { Anchor } from "./anchor.ts";
+import { isMissing, realPathOf } from "./instance_paths.ts";
 import { derivePermissions, type Grant, type InstancePaths } from "./permission_set.ts";
 
 /**
@@ -87,25 +88,6 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
 function programDir(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   return import.meta.url.endsWith("/src/cli/instance.ts") ? resolve(here, "..") : here;
-}
-
-/** True when it is known not to be there. */
-export function isMissing(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return false;
-  } catch (thrown) {
-    return thrown instanceof Deno.errors.NotFound;
-  }
-}
-
-function realPathOf(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    // Not there yet, or out of bounds for this process: granted as written.
-    return path;
-  }
 }
 
 function connectorOf(type: string) {

@@ -15,6 +15,7 @@ import { deriveForInstance } from "./instance.ts";
 import { flagsOf } from "./permission_set.ts";
 import { exitCodeOf } from "./serve_engine.ts";
 import { type ServeOptions, settingFlags } from "./serve_options.ts";
+import { requireReadableValues } from "./value_file.ts";
 
 /** Waits between restarts: 1 s, 2 s, … 30 s; from the start again after a quiet minute. */
 const RESTART = { backoffMs: 1_000, multiplier: 2, maxBackoffMs: 30_000 };
@@ -72,6 +73,7 @@ class Launcher implements Disposable {
     let anchor: Anchor;
     try {
       anchor = await findAnchor({ options, env, flags: settingFlags(options) });
+      await requireReadableValues(anchor);
       passGates(anchor, { options, terminal, tellsAll: false });
     } catch (thrown) {
       tellError(terminal, thrown, isDebug);
@@ -93,7 +95,6 @@ class Launcher implements Disposable {
 
   async #runEngine(flags: readonly string[]): Promise<Deno.CommandStatus> {
     const [, ...args] = this.#context.args;
-    // A debugger or a second launcher must not slip in: the engine's line is ours alone.
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -102,9 +103,11 @@ class Launcher implements Disposable {
         fileURLToPath(Deno.mainModule),
         "serve",
         "--engine",
+        "--launched",
         ...args,
       ],
-      stdin: "null",
+      // Never written to: its end tells the engine that this process is gone.
+      stdin: "piped",
       stdout: "inherit",
       stderr: "inherit",
     }).spawn();

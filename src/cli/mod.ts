@@ -8,14 +8,14 @@
 import { CommanderError } from "commander";
 import { UsageError } from "./command.ts";
 import type { CliContext } from "./context.ts";
-import { exitCodes, tellError } from "./failure.ts";
+import { CommandFailure, exitCodes, tellError } from "./failure.ts";
 import { buildProgram } from "./program.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
-import { meforVariables, variable } from "./variables.ts";
+import { meforVariables } from "./variables.ts";
 
 /** Runs one command line and returns the exit code. Never throws. */
 export async function runCli(given: readonly string[]): Promise<number> {
-  const terminal = processTerminal(variable("NO_COLOR"));
+  const terminal = processTerminal();
   const env = meforVariables();
   const isDebug = env?.MEFOR_DEBUG === "1";
   const args = withoutModuleFlag(given);
@@ -24,7 +24,7 @@ export async function runCli(given: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof UsageError) return tellUsage(terminal, thrown);
     tellError(terminal, thrown, isDebug);
-    return exitCodes.failed;
+    return thrown instanceof CommandFailure ? thrown.exitCode : exitCodes.failed;
   }
 }
 

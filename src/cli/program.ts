@@ -1,13 +1,31 @@
 /** Every subcommand, in the order of the help; completions and the help are read from here. */
 import { VERSION } from "../version.ts";
+import { declareCheck } from "./check.ts";
 import { CliCommand } from "./command.ts";
+import { declareCompletion } from "./completion.ts";
 import type { CliContext } from "./context.ts";
+import { declareDryRun } from "./dryrun.ts";
+import { declareGenKey } from "./gen_key.ts";
+import { declareGenerate } from "./generate.ts";
+import { declareGraph } from "./graph.ts";
+import { declareHl7Schema } from "./hl7schema.ts";
+import { declareInit } from "./init.ts";
 import { declarePermissions } from "./permissions.ts";
 import { declareServe } from "./serve.ts";
+import { declareValidate } from "./validate.ts";
 
 const declarations: readonly ((program: CliCommand, context: CliContext) => void)[] = [
   declareServe,
   declarePermissions,
+  declareInit,
+  declareValidate,
+  declareCheck,
+  declareGraph,
+  declareDryRun,
+  declareGenerate,
+  declareHl7Schema,
+  declareGenKey,
+  declareCompletion,
 ];
 
 /** Builds the parser; nothing of a command is loaded yet. */

@@ -5,6 +5,7 @@
  * engine as a child under exactly those. Where it may not run the runtime, it is the engine itself,
  * under whatever flags it was given; `--engine` asks for that.
  */
+import { Option } from "commander";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { addAnchorOptions } from "./options.ts";
@@ -20,7 +21,8 @@ export function declareServe(program: CliCommand, context: CliContext): void {
     .option("--allow-insecure-bind", "let listeners take messages in the clear off loopback")
     .option("--allow-broad-permissions", "run in production with wider permissions than needed")
     .option("--engine", "run the engine in this process, under the flags it has")
-    .option("--no-launcher", "the same as --engine");
+    .option("--no-launcher", "the same as --engine")
+    .addOption(new Option("--launched", "the launcher started this engine").hideHelp());
   command.runs(async (options: ServeOptions & { launcher: boolean }) => {
     if (options.engine || !options.launcher || !mayRunRuntime()) {
       const { serveEngine } = await import("./serve_engine.ts");

@@ -5,7 +5,7 @@
  * Source: spec api §5, §5.1.
  */
 import { dirname } from "node:path";
-import { startApi } from "../api/mod.ts";
+import { type RunningApi, startApi } from "../api/mod.ts";
 import { systemClock } from "../clock.ts";
 import { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
@@ -14,11 +14,12 @@ import { createLogger, createSink, type Logger } from "../logging/mod.ts";
 import { type Settings, SettingsError } from "../settings/mod.ts";
 import { VERSION } from "../version.ts";
 import { type Anchor, findAnchor } from "./anchor.ts";
-import { anchorWarnings, valueFileOf } from "./anchor_warnings.ts";
+import { anchorWarnings, requireReadableValues, valueFileOf } from "./value_file.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes, tellError } from "./failure.ts";
 import { passGates } from "./gates.ts";
-import { grantsFor, isMissing } from "./instance.ts";
+import { grantsFor } from "./instance.ts";
+import { isMissing } from "./instance_paths.ts";
 import { comparePermissions, missingText, queryProcess } from "./permission_check.ts";
 import { flagsOf } from "./permission_set.ts";
 import { type ServeOptions, settingFlags } from "./serve_options.ts";
@@ -32,6 +33,7 @@ export async function serveEngine(options: ServeOptions, context: CliContext): P
     if (env === undefined) throw unreadableVariables();
     anchor = await findAnchor({ options, env, flags: settingFlags(options) });
     passGates(anchor, { options, terminal });
+    await requireReadableValues(anchor);
   } catch (thrown) {
     tellError(terminal, thrown, isDebug);
     return exitCodes.refused;
@@ -42,6 +44,7 @@ export async function serveEngine(options: ServeOptions, context: CliContext): P
   const logger = createLogger({ level, format, write: sink.write });
   keepAlive(logger);
   using signals = new StopSignals();
+  if (options.launched) void stopWithLauncher(signals);
   try {
     return await run(anchor, { options, env, logger, signals });
   } catch (thrown) {
@@ -78,8 +81,7 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
         admit: (graph) => checkPermissions(anchor, given, graph),
       }),
     );
-    const { host, port } = settings.api;
-    const api = stack.use(await startApi(engine, { host, port }));
+    const api = stack.use(await openApi(engine, settings));
     logRunning(anchor, { logger, graph: engine.graph, url: `http://${hostPort(api)}` });
     const signal = await signals.first;
     logger.info("engine.stopping", { signal });
@@ -87,6 +89,20 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
   } catch (thrown) {
     await stack.disposeAsync();
     throw thrown;
+  }
+}
+
+/** @throws {CommandFailure} exit code 3, when the port is taken. */
+async function openApi(engine: Engine, { api: { host, port } }: Settings): Promise<RunningApi> {
+  try {
+    return await startApi(engine, { host, port });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    throw new CommandFailure(`Cannot serve the API on "${hostPort({ host, port })}": in use`, {
+      exitCode: exitCodes.startup,
+      cause,
+      hint: "Stop the program that listens there, or choose another port with --port",
+    });
   }
 }
 
@@ -100,7 +116,13 @@ async function stop(
   const tooLate = new Promise<"timeout">((resolve) => {
     timer = setTimeout(() => resolve("timeout"), limitMs);
   });
-  const done = stack.disposeAsync().then(() => "done" as const);
+  const done = stack.disposeAsync().then(
+    () => "done" as const,
+    (thrown: unknown) => {
+      logger.error("engine.stop_failed", { error: errorClass(thrown), code: codeOf(thrown) });
+      return "failed" as const;
+    },
+  );
   const outcome = await Promise.race([done, tooLate, signals.second.then(() => "signal" as const)]);
   clearTimeout(timer);
   if (outcome === "done") {
@@ -186,10 +208,7 @@ function logRunning(
 /** Refusals of node's sockets surface here; listeners that work go on. Facts §2.1. */
 function keepAlive(logger: Logger): void {
   const log = (event: string, thrown: unknown) =>
-    logger.error(event, {
-      error: errorClass(thrown),
-      code: thrown instanceof EngineError ? thrown.code : undefined,
-    });
+    logger.error(event, { error: errorClass(thrown), code: codeOf(thrown) });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
     log("engine.uncaught_error", event.error);
@@ -198,6 +217,17 @@ function keepAlive(logger: Logger): void {
     event.preventDefault();
     log("engine.unhandled_rejection", event.reason);
   });
+}
+
+/** Ends the engine when the launcher ends, however it ends: two engines would share the ports. */
+async function stopWithLauncher(signals: StopSignals): Promise<void> {
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null);
+  signals.stop("launcher gone");
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof EngineError ? thrown.code : undefined;
 }
 
 /** A broken value file refuses (gates 16, 17); any other fault of graph or store is a failed start. */

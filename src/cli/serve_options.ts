@@ -10,6 +10,8 @@ export interface ServeOptions extends AnchorOptions {
   readonly allowBroadPermissions?: boolean;
   /** Run the engine in this very process. */
   readonly engine?: boolean;
+  /** Stop when standard input ends: the launcher holds the other end. */
+  readonly launched?: boolean;
 }
 
 /** Returns the flags that stand for settings, by `"section.key"`. */

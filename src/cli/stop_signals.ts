@@ -11,27 +11,36 @@ const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
 const SAME_SIGNAL_MS = 500;
 
 export class StopSignals implements Disposable {
-  readonly first: Promise<Deno.Signal>;
-  readonly second: Promise<Deno.Signal>;
+  /** Names the signal, or what else asked for the stop. */
+  readonly first: Promise<string>;
+  readonly second: Promise<string>;
   readonly #listeners = new Map<Deno.Signal, () => void>();
+  readonly #onFirst: (reason: string) => void;
   #firstAt: number | undefined;
 
   constructor() {
-    const first = Promise.withResolvers<Deno.Signal>();
-    const second = Promise.withResolvers<Deno.Signal>();
+    const first = Promise.withResolvers<string>();
+    const second = Promise.withResolvers<string>();
     this.first = first.promise;
     this.second = second.promise;
+    this.#onFirst = (reason) => {
+      this.#firstAt ??= performance.now();
+      first.resolve(reason);
+    };
     for (const signal of SIGNALS) {
       const listener = () => {
-        const now = performance.now();
-        if (this.#firstAt === undefined) {
-          this.#firstAt = now;
-          first.resolve(signal);
-        } else if (now - this.#firstAt > SAME_SIGNAL_MS) second.resolve(signal);
+        const isFirst = this.#firstAt === undefined;
+        if (isFirst) this.#onFirst(signal);
+        else if (performance.now() - (this.#firstAt ?? 0) > SAME_SIGNAL_MS) second.resolve(signal);
       };
       this.#listeners.set(signal, listener);
       Deno.addSignalListener(signal, listener);
     }
+  }
+
+  /** Asks for a stop as a signal would: the launcher is gone. */
+  stop(reason: string): void {
+    this.#onFirst(reason);
   }
 
   [Symbol.dispose](): void {

@@ -29,11 +29,10 @@ const CODES: Readonly<Record<Style, string>> = {
   quiet: "2",
 };
 
-/** The terminal of this process. `noColor` is the variable NO_COLOR (no-color.org). */
-export function processTerminal(noColor: string | undefined): Terminal {
-  const wantsColour = noColor === undefined || noColor === "";
+/** The terminal of this process; NO_COLOR is heeded (no-color.org). */
+export function processTerminal(): Terminal {
   const styler = (isTerminal: boolean) => (style: Style, text: string) =>
-    wantsColour && isTerminal ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
+    !Deno.noColor && isTerminal ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
   const isInteractive = Deno.stderr.isTerminal();
   return {
     out: (line) => writeAll(Deno.stdout, `${line}\n`),

@@ -1,4 +1,4 @@
-/** The environment variables this program looks at: `MEFOR_*` and NO_COLOR, nothing else. */
+/** The environment variables this program looks at: `MEFOR_*`, and no others. */
 
 /**
  * Returns every `MEFOR_*` variable; undefined when this process may not read them.
@@ -14,12 +14,4 @@ export function meforVariables(): Readonly<Record<string, string>> | undefined {
     if (thrown instanceof Deno.errors.NotCapable) return undefined;
     throw thrown;
   }
-}
-
-/** Returns one variable, or undefined when it is not set or may not be read. */
-export function variable(name: string): string | undefined {
-  if (Deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") {
-    return undefined;
-  }
-  return Deno.env.get(name);
 }

@@ -1,0 +1,90 @@
+/** Completion scripts made from the declarations of the commands. Pure. */
+
+export interface CommandWords {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly {
+    readonly flag: string;
+    readonly description: string;
+    readonly takesValue: boolean;
+  }[];
+}
+
+/** By shell: the commands in, a script out. Values complete as files, which most of them are. */
+export const completionScripts = { bash, zsh, fish } as const;
+
+function bash(commands: readonly CommandWords[]): string {
+  const cases = commands.map(({ name, options }) =>
+    `    ${name}) words="${options.map(({ flag }) => flag).join(" ")} --help" ;;`
+  );
+  return `# bash completion of messagefoundry; source it from ~/.bashrc
+_messagefoundry() {
+  local word="\${COMP_WORDS[COMP_CWORD]}" words
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    words="${commands.map(({ name }) => name).join(" ")} --help --version"
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+    return
+  fi
+  case "\${COMP_WORDS[1]}" in
+${cases.join("\n")}
+    *) words="" ;;
+  esac
+  case "$word" in
+    -*) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -f -- "$word")) ;;
+  esac
+}
+complete -o filenames -F _messagefoundry messagefoundry`;
+}
+
+function zsh(commands: readonly CommandWords[]): string {
+  const list = commands.map(({ name, description }) =>
+    `    ${quoted(`${name}:${description.replaceAll(":", "\\:")}`)}`
+  );
+  const cases = commands.map(({ name, options }) => {
+    const specs = options.map(({ flag, description, takesValue }) =>
+      quoted(`${flag}[${description.replace(/[[\]:]/g, " ")}]${takesValue ? ": :_files" : ""}`)
+    );
+    return `    ${name}) _arguments ${[...specs, "'*: :_files'"].join(" ")} ;;`;
+  });
+  return `#compdef messagefoundry
+_messagefoundry() {
+  local -a commands
+  commands=(
+${list.join("\n")}
+  )
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    return
+  fi
+  local chosen=$words[2]
+  shift words
+  (( CURRENT-- ))
+  case $chosen in
+${cases.join("\n")}
+  esac
+}
+compdef _messagefoundry messagefoundry`;
+}
+
+function fish(commands: readonly CommandWords[]): string {
+  const lines = ["# fish completion of messagefoundry; put it into ~/.config/fish/completions"];
+  for (const { name, description, options } of commands) {
+    lines.push(
+      `complete -c messagefoundry -n __fish_use_subcommand -f -a ${name} -d ${quoted(description)}`,
+    );
+    for (const { flag, description: text, takesValue } of options) {
+      const value = takesValue ? " -r" : "";
+      lines.push(
+        `complete -c messagefoundry -n '__fish_seen_subcommand_from ${name}' ` +
+          `-l ${flag.slice(2)}${value} -d ${quoted(text)}`,
+      );
+    }
+  }
+  return lines.join("\n");
+}
+
+/** One word for a POSIX shell; fish reads it the same. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'"'"'`)}'`;
+}

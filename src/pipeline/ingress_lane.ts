@@ -79,6 +79,12 @@ export class IngressLane {
     return this.memory.depth;
   }
 
+  /** Nothing is open, as far as memory can tell for certain. */
+  get isEmpty(): boolean {
+    return this.depth === 0 && !this.#claiming && !this.#resyncing && !this.#stale &&
+      this.#parked === undefined;
+  }
+
   get oldestReceivedAt(): number | undefined {
     return this.#items[0]?.receivedAt;
   }

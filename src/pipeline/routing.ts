@@ -35,6 +35,8 @@ export interface RoutingOptions {
   readonly routedLane: (name: string) => IngressLane;
   /** A delivery row was made for (inbound, outbound). */
   readonly onQueued: (inbound: string, outbound: string) => void;
+  /** A message left its ingress lane. */
+  readonly onHandedOff: () => void;
   readonly onHalted: (inbound: string, reason: string) => void;
 }
 
@@ -77,6 +79,8 @@ export class Routing {
   #idle: (() => void)[] = [];
   /** Average handler time by inbound, milliseconds. */
   readonly #tookMs = new Map<string, number>();
+  /** Messages of an inbound that are being routed and leave their handlers for later. */
+  readonly #splitting = new Map<string, number>();
 
   constructor(options: RoutingOptions) {
     this.#options = options;
@@ -151,8 +155,8 @@ export class Routing {
       const definition = this.#options.inbound(lane.name);
       const items = room > 0 && definition ? lane.take(Math.min(share, room)) : [];
       const { generation } = lane.memory;
-      const routeOnly = lane.stage === "ingress" &&
-        (this.#tookMs.get(lane.name) ?? 0) > SPLIT_MS;
+      const routeOnly = lane.stage === "ingress" && this.#mustSplit(lane.name);
+      if (routeOnly) this.#countSplit(lane.name, items.length);
       for (const item of items) {
         batch.push({ lane, item, generation, definition: definition!, routeOnly });
       }
@@ -160,6 +164,16 @@ export class Routing {
       if (lane.queued) this.#ready.push(lane);
     }
     return batch;
+  }
+
+  /** Once messages wait as routed rows, later ones must queue up behind them. */
+  #mustSplit(inbound: string): boolean {
+    return (this.#tookMs.get(inbound) ?? 0) > SPLIT_MS ||
+      (this.#splitting.get(inbound) ?? 0) > 0 || !this.#options.routedLane(inbound).isEmpty;
+  }
+
+  #countSplit(inbound: string, messages: number): void {
+    this.#splitting.set(inbound, (this.#splitting.get(inbound) ?? 0) + messages);
   }
 
   async #runBatch(batch: readonly Work[]): Promise<void> {
@@ -173,17 +187,22 @@ export class Routing {
         error: thrown instanceof Error ? thrown.name : typeof thrown,
       });
       for (const lane of new Set(batch.map((work) => work.lane))) lane.park();
+      this.#forgetSplits(batch);
       this.#batchDone();
       return;
     }
     this.#options.failpoints.hit("routing.before_submit");
     const halted = new Set<IngressLane>();
     for (const [index, work] of batch.entries()) {
-      if (work.generation !== work.lane.memory.generation || halted.has(work.lane)) continue;
+      if (work.generation !== work.lane.memory.generation || halted.has(work.lane)) {
+        this.#forgetSplits([work]);
+        continue;
+      }
       const result = results[index]!;
       this.#noteTime(work, result);
       if (this.#mustHalt(result)) {
         halted.add(work.lane);
+        this.#forgetSplits([work]);
         this.#halt(work, result);
       } else {
         this.#handingOff += 1;
@@ -191,6 +210,10 @@ export class Routing {
       }
     }
     this.#batchDone();
+  }
+
+  #forgetSplits(works: readonly Work[]): void {
+    for (const { lane, routeOnly } of works) if (routeOnly) this.#countSplit(lane.name, -1);
   }
 
   #batchDone(): void {
@@ -277,6 +300,7 @@ export class Routing {
         place?.lane.refused(place.length, place.held, place.generation);
       }
       this.#handingOff -= 1;
+      this.#forgetSplits([work]);
       this.#settleIdle();
     }
   }

@@ -210,3 +210,29 @@ Deno.test("restarts in order use up no attempt of messages that wait to be route
   assert.deepEqual((await walk.summaries()).filter(({ status }) => status !== "processed"), []);
   assert.deepEqual(partner.controlIds, sent);
 });
+
+Deno.test("handlers that become quick again do not overtake what was routed meanwhile", async () => {
+  await using partner = await ScriptedPartner.start();
+  const port = await freePort();
+  await using walk = await Walk.open({
+    graph: pass(port, partner, {
+      handler: `
+        let work = 0;
+        const steps = Number(msg.get("PID-2")) < 60 ? 4_000_000 : 1;
+        for (let step = 0; step < steps; step += 1) work = (work + step * 7) % 1_000_003;
+        return send(lab, msg.set("MSH-4", work > 0 ? "DONE" : ""));
+      `,
+    }),
+  });
+  const sent = ids(600);
+  await stream(walk, port, sent.map((id, sequence) => admission(id, { sequence })));
+  using sender = await walk.sender(port);
+  while (partner.received.length < 600) {
+    const id = `L${sent.length}`;
+    sent.push(id);
+    sender.send(admission(id, { sequence: sent.length }));
+    await sender.waitForReplies(sent.length - 600, LONG_MS);
+  }
+  await walk.drained(LONG_MS);
+  assert.deepEqual(partner.controlIds, sent);
+});

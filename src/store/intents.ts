@@ -177,6 +177,11 @@ export interface ClaimIntent {
   readonly at: number;
   /** Rows claimed this often without an outcome are dead-lettered instead (ingress, routed). */
   readonly attemptsMax: number | undefined;
+  /**
+   * Whether a row that was claimed twice without an outcome may be claimed. It may be what ended the
+   * process, so it is claimed alone, and only while nothing else runs.
+   */
+  readonly suspects?: boolean;
 }
 
 /** Re-pends every row of a lane that this process holds; the caller forgets its memory of it. */
@@ -317,6 +322,8 @@ export interface ClaimResult {
   readonly dueAt: number | undefined;
   /** Rows given up for too many claims without an outcome. */
   readonly exhausted: number;
+  /** The head is a suspect and was left alone, for `suspects` was false. */
+  readonly suspect: boolean;
 }
 
 export interface ResyncResult {

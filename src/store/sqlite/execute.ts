@@ -341,15 +341,16 @@ function claimDue(session: Session, intent: ClaimIntent): ClaimResult {
     session.change("claimRow", token, at, Number(row.seq));
     return toQueueRow(row, Number(row.attempts) + 1, token);
   });
-  if (read.length > limit) return { rows, drained: false, dueAt: undefined, exhausted: 0 };
+  const none = { exhausted: 0, suspect: false };
+  if (read.length > limit) return { rows, drained: false, dueAt: undefined, ...none };
   const rest = session.first("laneRest", stage, lane, after);
   const dueAt = rows.length > 0 || rest?.due_at === null ? undefined : Number(rest?.due_at);
-  return { rows, drained: Number(rest?.open) === rows.length, dueAt, exhausted: 0 };
+  return { rows, drained: Number(rest?.open) === rows.length, dueAt, ...none };
 }
 
 /** The contiguous due prefix of an ordered lane. */
 function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
-  const { stage, lane, limit, readAhead, at, after, attemptsMax } = intent;
+  const { stage, lane, limit, readAhead, at, after, attemptsMax, suspects = false } = intent;
   const wanted = limit + readAhead;
   const read = session.all("readLane", stage, lane, after, wanted + 1);
   const rows: QueueRow[] = [];
@@ -357,6 +358,7 @@ function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
   let exhausted = 0;
   let dueAt: number | undefined;
   let blocked = false;
+  let suspect = false;
   for (const row of read.slice(0, wanted)) {
     // In flight under another claim of this lane: its holder goes on from here.
     if (row.status !== "pending") break;
@@ -371,23 +373,23 @@ function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
       exhausted += 1;
       continue;
     }
-    // A row that was claimed before without an outcome may be what ended the process: it runs
-    // alone, so that its neighbours do not spend their attempts on its crashes.
-    const suspect = attemptsMax !== undefined && attempts >= 2;
-    if (suspect && claimed > 0) break;
+    // Alone, so that its neighbours do not spend their attempts on its crashes.
+    const isSuspect = attemptsMax !== undefined && attempts >= 2;
+    suspect = isSuspect && claimed === 0 && !suspects;
+    if (isSuspect && (claimed > 0 || !suspects)) break;
     if (claimed < limit && !blocked) {
       const token = intent.token + claimed;
       session.change("claimRow", token, at, Number(row.seq));
       rows.push(toQueueRow(row, attempts + 1, token));
       claimed += 1;
-      if (suspect) break;
+      if (isSuspect) break;
     } else {
       blocked = true;
       rows.push(toQueueRow(row, attempts, undefined));
     }
   }
   const drained = read.length <= wanted && rows.length + exhausted === read.length;
-  return { rows, drained, dueAt: claimed === 0 ? dueAt : undefined, exhausted };
+  return { rows, drained, dueAt: claimed === 0 ? dueAt : undefined, exhausted, suspect };
 }
 
 function exhaust(session: Session, row: SqlRow, at: number): void {

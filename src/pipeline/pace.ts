@@ -1,17 +1,18 @@
 /**
- * Keeps intake at the pace of delivery, so that a flood is felt by its senders and not piled up.
+ * Keeps intake at the pace of what follows, so that a flood is felt by its senders and not piled up.
  *
- * While partners take messages but the rows waiting for them stand for more than a moment of
- * their pace, each new message waits until a delivery made room, at most `waitMaxMs`; its sender
- * waits for the ACK that much longer. Partners that take nothing do not count: what they owe is
- * stored and forwarded later, without slowing anybody.
+ * Two stretches are watched: messages on their way to a hand-off, and rows of lanes whose partners
+ * take them at once. While one of them holds more than a moment's work, each new message waits
+ * until that stretch made room, at most `waitMaxMs`; its sender waits for the ACK that much longer.
+ * Lanes whose partners take nothing, or take it slowly, do not count: what they owe is stored and
+ * forwarded later, without slowing anybody.
  */
 import type { Clock } from "../clock.ts";
 
 export interface PaceOptions {
-  /** How long the flowing lanes may need for what they hold, milliseconds. */
+  /** How long a stretch may need for what it holds, milliseconds. */
   readonly backlogMs: number;
-  /** Below this many rows nobody waits. */
+  /** Below this many rows in a stretch nobody waits. */
   readonly rowsFree: number;
   readonly waitMaxMs: number;
 }
@@ -23,43 +24,84 @@ interface Waiter {
   readonly go: () => void;
 }
 
-/** A lane counts as flowing this long after its last delivery. */
-const FLOWING_MS = 500;
+/** Window over which a stretch's pace is taken, milliseconds. */
+const WINDOW_MS = 500;
+
+/** One stretch of the way: how many rows stand in it, how fast they leave. */
+class Stretch {
+  readonly #rows: () => number;
+  readonly #clock: Clock;
+  #left = 0;
+  #windowStart = 0;
+  /** Rows a millisecond in the last full window. */
+  #rate = 0;
+
+  constructor(clock: Clock, rows: () => number) {
+    this.#clock = clock;
+    this.#rows = rows;
+  }
+
+  leave(): void {
+    this.#left += 1;
+  }
+
+  isCongested({ rowsFree, backlogMs }: PaceOptions): boolean {
+    const rows = this.#rows();
+    return rows > rowsFree && rows > this.#ratePerMs() * backlogMs;
+  }
+
+  #ratePerMs(): number {
+    const elapsed = this.#clock.monotonic() - this.#windowStart;
+    if (elapsed >= WINDOW_MS) {
+      this.#rate = this.#left / elapsed;
+      this.#left = 0;
+      this.#windowStart += elapsed;
+      return this.#rate;
+    }
+    return elapsed > WINDOW_MS / 5 ? Math.max(this.#rate, this.#left / elapsed) : this.#rate;
+  }
+}
 
 export class Pace {
   readonly #options: PaceOptions;
   readonly #clock: Clock;
+  readonly #routing: Stretch;
+  readonly #delivery: Stretch;
   readonly #waiters: Waiter[] = [];
-  /** Deliveries in the current and the last full window. */
-  #deliveries = 0;
-  #windowStart = 0;
-  #rate = 0;
-  /** Rows accepted and not yet delivered, of lanes that flow. */
-  #flowingRows: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(clock: Clock, flowingRows: () => number, options = defaultPace) {
+  /** `toRoute`: messages not handed off yet. `flowing`: rows of lanes that deliver at once. */
+  constructor(
+    clock: Clock,
+    rows: { readonly toRoute: () => number; readonly flowing: () => number },
+    options = defaultPace,
+  ) {
     this.#options = options;
     this.#clock = clock;
-    this.#flowingRows = flowingRows;
+    this.#routing = new Stretch(clock, rows.toRoute);
+    this.#delivery = new Stretch(clock, rows.flowing);
   }
 
   /** Undefined: go on at once. Else resolves when it is this message's turn, in order. */
   wait(): Promise<void> | undefined {
-    if (this.#waiters.length === 0 && !this.#congested()) return undefined;
+    if (this.#waiters.length === 0 && this.#bottleneck() === undefined) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiters.push({ since: this.#clock.monotonic(), go: resolve });
     this.#timer ??= setTimeout(() => this.#expire(), this.#options.waitMaxMs);
     return promise;
   }
 
-  /** A row was delivered: one waiting message may go, and all of them once it is calm. */
+  /** A message was handed off. */
+  handedOff(): void {
+    this.#routing.leave();
+    if (this.#waiters.length > 0) this.#makeRoom(this.#routing);
+  }
+
+  /** A row was delivered. */
   delivered(): void {
-    this.#deliveries += 1;
-    if (this.#waiters.length === 0) return;
-    this.#waiters.shift()!.go();
-    if (this.#waiters.length > 0 && !this.#congested()) this.#releaseAll();
+    this.#delivery.leave();
+    if (this.#waiters.length > 0) this.#makeRoom(this.#delivery);
   }
 
   /** Lets everybody go; used at stop. */
@@ -68,36 +110,30 @@ export class Pace {
     this.#releaseAll();
   }
 
-  #congested(): boolean {
-    if (this.#closed) return false;
-    const rows = this.#flowingRows();
-    if (rows <= this.#options.rowsFree) return false;
-    return rows > this.#ratePerMs() * this.#options.backlogMs;
+  /** One in for one out of the stretch that is too full; all once it is calm. */
+  #makeRoom(stretch: Stretch): void {
+    const bottleneck = this.#bottleneck();
+    if (bottleneck === undefined) this.#releaseAll();
+    else if (bottleneck === stretch) this.#waiters.shift()!.go();
   }
 
-  #ratePerMs(): number {
-    const now = this.#clock.monotonic();
-    const elapsed = now - this.#windowStart;
-    if (elapsed >= FLOWING_MS) {
-      this.#rate = this.#deliveries / elapsed;
-      this.#deliveries = 0;
-      this.#windowStart = now;
-    }
-    return Math.max(this.#rate, elapsed > 100 ? this.#deliveries / elapsed : 0);
+  #bottleneck(): Stretch | undefined {
+    if (this.#closed) return undefined;
+    if (this.#delivery.isCongested(this.#options)) return this.#delivery;
+    return this.#routing.isCongested(this.#options) ? this.#routing : undefined;
   }
 
   #expire(): void {
     this.#timer = undefined;
+    const { waitMaxMs } = this.#options;
     const now = this.#clock.monotonic();
-    while (this.#waiters[0] && now - this.#waiters[0].since >= this.#options.waitMaxMs - 1) {
+    while (this.#waiters[0] && now - this.#waiters[0].since >= waitMaxMs - 1) {
       this.#waiters.shift()!.go();
     }
     const [next] = this.#waiters;
     if (next) {
-      this.#timer = setTimeout(
-        () => this.#expire(),
-        Math.max(1, this.#options.waitMaxMs - (now - next.since)),
-      );
+      const waitMs = Math.max(1, waitMaxMs - (now - next.since));
+      this.#timer = setTimeout(() => this.#expire(), waitMs);
     }
   }
 
@@ -107,5 +143,3 @@ export class Pace {
     for (const waiter of this.#waiters.splice(0)) waiter.go();
   }
 }
-
-export { FLOWING_MS };

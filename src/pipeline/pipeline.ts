@@ -49,8 +49,18 @@ export interface PipelineOptions {
   readonly stopGraceMs: number;
 }
 
-/** How long the sum over all lanes is taken for current. */
-const FLOW_FRESH_MS = 5;
+/** How long the sums over all lanes are taken for current. */
+const LOAD_FRESH_MS = 5;
+
+/** Rows on their way inside the engine. */
+interface Load {
+  /** Milliseconds of the monotonic clock the sums were taken at. */
+  readonly at: number;
+  /** Of outbound lanes that deliver at the engine's own pace. */
+  readonly flowing: number;
+  /** Messages held for their hand-off. */
+  readonly toRoute: number;
+}
 
 export class Pipeline {
   readonly statistics = new Statistics();
@@ -63,14 +73,16 @@ export class Pipeline {
   readonly #routing: Routing;
   readonly #pace: Pace;
   readonly #ids = new MessageIds();
-  #flowing = 0;
-  #flowingAt = Number.NEGATIVE_INFINITY;
+  #lastLoad: Load = { at: Number.NEGATIVE_INFINITY, flowing: 0, toRoute: 0 };
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     const { store, clock, logger, failpoints } = options;
     this.events = new EventLog(store, clock, options.redact);
-    this.#pace = new Pace(clock, () => this.#flowingRows());
+    this.#pace = new Pace(clock, {
+      toRoute: () => this.#load().toRoute,
+      flowing: () => this.#load().flowing,
+    });
     this.#routing = new Routing({
       store,
       clock,
@@ -84,6 +96,7 @@ export class Pipeline {
       onQueued: (inbound, outbound) => {
         this.statistics.edge(inbound, outbound).depth += 1;
       },
+      onHandedOff: () => this.#pace.handedOff(),
       onHalted: (inbound, reason) => this.#onStopped(inbound, reason),
     });
     for (const definition of options.graph.outbounds.values()) this.#addOutbound(definition);
@@ -330,20 +343,19 @@ export class Pipeline {
     this.#options.logger.error("connection.stopped", { connection, reason });
   }
 
-  /** Rows of lanes that deliver at the engine's own pace, and messages still to be routed. */
-  #flowingRows(): number {
+  /** What is on its way inside the engine, summed over all lanes at most every few milliseconds. */
+  #load(): Load {
     const now = this.#options.clock.monotonic();
-    if (now - this.#flowingAt < FLOW_FRESH_MS) return this.#flowing;
-    let rows = 0;
+    if (now - this.#lastLoad.at < LOAD_FRESH_MS) return this.#lastLoad;
+    let flowing = 0;
     for (const lane of this.outbounds.values()) {
-      if (lane.isFlowing) rows += lane.depth;
+      if (lane.isFlowing) flowing += lane.depth;
     }
+    let toRoute = 0;
     for (const { lane } of this.inbounds.values()) {
-      if (lane.halted === undefined) rows += lane.depth;
+      if (lane.halted === undefined) toRoute += lane.memory.rows;
     }
-    this.#flowing = rows;
-    this.#flowingAt = now;
-    return rows;
+    return this.#lastLoad = { at: now, flowing, toRoute };
   }
 }
 

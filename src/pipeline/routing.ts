@@ -288,6 +288,7 @@ export class Routing {
         this.#publish(work, result, reserved, answer);
         reserved = [];
         lane.resolved(item, work.generation);
+        this.#options.onHandedOff();
       } else {
         if (state.length > 0) this.#options.runner().discardState(lane.name);
         if (work.generation === lane.memory.generation) lane.recount();

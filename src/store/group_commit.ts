@@ -21,8 +21,10 @@ export interface SubmitHint {
 export interface GroupCommitOptions {
   /** Longest a batch is held open, milliseconds. */
   readonly holdMs: number;
-  /** Holding starts when this many connections sent within `windowMs`. */
+  /** Holding starts when this many connections sent within `windowMs` ... */
   readonly siblings: number;
+  /** ... at this rate over all of them, messages a second. */
+  readonly ratePerSecond: number;
   readonly windowMs: number;
   /** Longest a batch waits for lanes that march, milliseconds. */
   readonly stepMs: number;
@@ -33,6 +35,7 @@ export interface GroupCommitOptions {
 export const defaultGroupCommit: GroupCommitOptions = {
   holdMs: 12,
   siblings: 4,
+  ratePerSecond: 750,
   windowMs: 100,
   stepMs: 2,
   intentsMax: 256,
@@ -69,14 +72,12 @@ export class GroupCommit {
   #lastAnswered = 0;
   #flushScheduled = false;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Last time each connection submitted; the recent ones are the siblings. */
-  readonly #seen = new Map<number, number>();
-  #siblings = 0;
-  #siblingsAt = 0;
+  readonly #arrivals: Arrivals;
 
   constructor(send: SendBatch, options: GroupCommitOptions = defaultGroupCommit) {
     this.#send = send;
     this.#options = options;
+    this.#arrivals = new Arrivals(options.windowMs);
   }
 
   /** Intents not yet with the writer. */
@@ -95,7 +96,7 @@ export class GroupCommit {
     }
     if (hint.waiter !== undefined) {
       this.#waiting += 1;
-      this.#seen.set(hint.waiter, performance.now());
+      this.#arrivals.note(hint.waiter);
     }
     if (this.#full()) this.#flush();
     else this.#schedule();
@@ -146,20 +147,10 @@ export class GroupCommit {
       // What the lanes wait for may be with the writer; its answer looks at this batch again.
       return this.#outstanding > 0 ? stepMs : this.#lastAnswered + stepMs - now;
     }
-    const active = this.#activeSiblings(now);
-    if (active < siblings || this.#waiting * 2 >= active) return 0;
+    const { connections, ratePerSecond } = this.#arrivals.recent(now);
+    if (connections < siblings || ratePerSecond < this.#options.ratePerSecond) return 0;
+    if (this.#waiting * 2 >= connections) return 0;
     return this.#lastSent + holdMs - now;
-  }
-
-  #activeSiblings(now: number): number {
-    const { windowMs } = this.#options;
-    if (now - this.#siblingsAt < windowMs / 4) return this.#siblings;
-    this.#siblingsAt = now;
-    for (const [waiter, at] of this.#seen) {
-      if (now - at > windowMs) this.#seen.delete(waiter);
-    }
-    this.#siblings = this.#seen.size;
-    return this.#siblings;
   }
 
   #endHold(): void {
@@ -183,6 +174,35 @@ export class GroupCommit {
     this.#outstanding += 1;
     this.#lastSent = performance.now();
     this.#send(intents, settles);
+  }
+}
+
+/** Who submitted lately, and how often, over the last full window. */
+class Arrivals {
+  readonly #windowMs: number;
+  readonly #connections = new Set<number>();
+  #count = 0;
+  #since = 0;
+  #recent = { connections: 0, ratePerSecond: 0 };
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
+  }
+
+  note(connection: number): void {
+    this.#count += 1;
+    this.#connections.add(connection);
+  }
+
+  recent(now: number): { readonly connections: number; readonly ratePerSecond: number } {
+    const elapsed = now - this.#since;
+    if (elapsed < this.#windowMs) return this.#recent;
+    const connections = this.#connections.size;
+    this.#recent = { connections, ratePerSecond: (this.#count * 1000) / elapsed };
+    this.#connections.clear();
+    this.#count = 0;
+    this.#since = now;
+    return this.#recent;
   }
 }
 

@@ -43,4 +43,4 @@ const forward = handler("admissions_forward", (message) => {
 
 const route = router("admissions", (message) => message.messageCode === "ADT" ? forward : null);
 
-inbound("IB_HOSPITAL_ADT", mllp({ port: 2575 }), { router: route });
+inbound("IB_HOSPITAL_ADT", mllp({ port: env("adt_port", { default: 2575 }) }), { router: route });

@@ -35,4 +35,4 @@ const place = handler("orders_place", (message) => {
 
 const route = router("orders", (message) => message.messageCode === "ORM" ? place : null);
 
-inbound("IB_WARD_ORM", mllp({ port: 2577 }), { router: route });
+inbound("IB_WARD_ORM", mllp({ port: env("orm_port", { default: 2577 }) }), { router: route });

@@ -76,4 +76,4 @@ const route = router(
   (message) => message.messageCode === "ORU" ? [perOrder, forResearch] : null,
 );
 
-inbound("IB_LAB_ORU", mllp({ port: 2576 }), { router: route });
+inbound("IB_LAB_ORU", mllp({ port: env("oru_port", { default: 2576 }) }), { router: route });

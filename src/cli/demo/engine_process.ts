@@ -92,7 +92,7 @@ export class EngineProcess implements AsyncDisposable {
   ): Promise<EngineProcess> {
     const { grants } = await deriveForInstance(anchor, { env, allowInsecureBind: false });
     const flags = flagsOf(grants);
-    const main = fileURLToPath(new URL("../../../main.ts", import.meta.url));
+    const main = `${fileURLToPath(new URL("../../../", import.meta.url))}main.ts`;
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", ...flags, main, "serve", "--engine", ...args],
       env: { ...variables },

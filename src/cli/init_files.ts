@@ -181,8 +181,8 @@ const readme = `# Interfaces
 
 A bundle for MessageFoundry.
 
-- \`graph/*.ts\`: interfaces, made of inbounds, routers, handlers and outbounds; \`*_test.ts\` are
-  their unit tests
+- \`graph/*.ts\`: interfaces, made of inbounds, routers, handlers and outbounds; \`*_test.ts\` are their
+  unit tests
 - \`codesets/\`: look-up tables
 - \`environments/<name>.toml\`: what \`env("key")\` stands for; secrets come as \`MEFOR_VALUE_<KEY>\`
 - \`messages/sets/<inbound>/\`: fixtures, synthetic people only; \`<file>.expect\` says how each ends

@@ -5,7 +5,7 @@
  * Source: spec api §5, §5.1.
  */
 import { dirname } from "node:path";
-import { type RunningApi, startApi } from "../api/mod.ts";
+import { startApi } from "../api/mod.ts";
 import { systemClock } from "../clock.ts";
 import { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
@@ -81,7 +81,8 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
         admit: (graph) => checkPermissions(anchor, given, graph),
       }),
     );
-    const api = stack.use(await openApi(engine, settings));
+    const { host, port } = settings.api;
+    const api = stack.use(await startApi(engine, { host, port }));
     logRunning(anchor, { logger, graph: engine.graph, url: `http://${hostPort(api)}` });
     const signal = await signals.first;
     logger.info("engine.stopping", { signal });
@@ -89,20 +90,6 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
   } catch (thrown) {
     await stack.disposeAsync();
     throw thrown;
-  }
-}
-
-/** @throws {CommandFailure} exit code 3, when the port is taken. */
-async function openApi(engine: Engine, { api: { host, port } }: Settings): Promise<RunningApi> {
-  try {
-    return await startApi(engine, { host, port });
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
-    throw new CommandFailure(`Cannot serve the API on "${hostPort({ host, port })}": in use`, {
-      exitCode: exitCodes.startup,
-      cause,
-      hint: "Stop the program that listens there, or choose another port with --port",
-    });
   }
 }
 

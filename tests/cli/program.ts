@@ -109,10 +109,10 @@ export class Served implements AsyncDisposable {
     return code;
   }
 
-  /** Waits for an end of its own accord. */
+  /** Waits for an end of its own accord, and for that of whoever else holds its output. */
   async ended(): Promise<number> {
     const { code } = await within(this.status, "the engine to end", 30_000);
-    await Promise.all(this.#readers);
+    await within(Promise.all(this.#readers), "the end of its output", 30_000);
     return code;
   }
 

@@ -47,6 +47,8 @@ export interface PipelineOptions {
   readonly simulateAll: boolean;
   readonly allowInsecureTls: boolean;
   readonly stopGraceMs: number;
+  /** What memory may hold of all lanes together; its own default when left out. */
+  readonly budget?: MemoryBudget;
 }
 
 /** How long the sums over all lanes are taken for current. */
@@ -68,7 +70,9 @@ export class Pipeline {
   readonly inbounds = new Map<string, Inbound>();
   readonly outbounds = new Map<string, OutboundLane>();
   readonly #options: PipelineOptions;
-  readonly #budget = new MemoryBudget();
+  readonly #budget: MemoryBudget;
+  /** Open rows found at start, by lane. */
+  readonly #openAtStart = new Map<string, number>();
   readonly #routedLanes = new Map<string, IngressLane>();
   readonly #routing: Routing;
   readonly #pace: Pace;
@@ -78,6 +82,11 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     const { store, clock, logger, failpoints } = options;
+    this.#budget = options.budget ?? new MemoryBudget();
+    for (const { stage, lane, open } of store.openLanes) {
+      const key = laneKey(stage, lane);
+      this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
+    }
     this.events = new EventLog(store, clock, options.redact);
     this.#pace = new Pace(clock, {
       toRoute: () => this.#load().toRoute,
@@ -243,7 +252,7 @@ export class Pipeline {
         failpoints,
         redact,
         budget: this.#budget,
-        open: this.#openRowsOf("outbound", definition.name),
+        open: this.#openAtStart.get(laneKey("outbound", definition.name)) ?? 0,
         simulate: definition.simulate || this.#options.simulateAll,
         observer: this.#observer,
       }),
@@ -269,12 +278,6 @@ export class Pipeline {
     return connector;
   }
 
-  #openRowsOf(stage: string, name: string): number {
-    return this.#options.store.openLanes
-      .filter((open) => open.stage === stage && open.lane === name)
-      .reduce((sum, { open }) => sum + open, 0);
-  }
-
   #routedLane(name: string): IngressLane {
     let lane = this.#routedLanes.get(name);
     if (!lane) this.#routedLanes.set(name, lane = this.#makeLane("routed", name));
@@ -288,7 +291,7 @@ export class Pipeline {
       name,
       store,
       budget: this.#budget,
-      open: this.#openRowsOf(stage, name),
+      open: this.#openAtStart.get(laneKey(stage, name)) ?? 0,
       now: () => Math.round(clock.now() * 1000),
       onReady: (lane) => this.#routing.ready(lane),
       onSuspect: (lane) => this.#routing.suspect(lane),
@@ -357,6 +360,10 @@ export class Pipeline {
     }
     return this.#lastLoad = { at: now, flowing, toRoute };
   }
+}
+
+function laneKey(stage: string, lane: string): string {
+  return `${stage} ${lane}`;
 }
 
 function codeOf(thrown: unknown): string | undefined {

@@ -147,7 +147,7 @@ export const statements = {
   // Operator actions.
 
   findMessage: `
-    SELECT m.seq
+    SELECT m.seq, m.channel_id
       FROM messages m
      WHERE m.seq = coalesce(
              (SELECT seq FROM message_by_id WHERE id = ?1),

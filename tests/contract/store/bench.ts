@@ -1,0 +1,245 @@
+/** One store under test: its clock, and the short forms in which the contract speaks. */
+import type {
+  ClaimIntent,
+  ClaimResult,
+  HandOffIntent,
+  HandOffResult,
+  NewDelivery,
+  NewMessage,
+  NextClaim,
+  QueueRow,
+  ReceiveResult,
+  ResolveResult,
+  Stage,
+} from "../../../src/store/intents.ts";
+import type { Store } from "../../../src/store/store.ts";
+
+/** What a backend brings to run the contract. Times are microseconds since the epoch. */
+export interface StoreBackend {
+  /** Begins every test's name. */
+  readonly name: string;
+  /** Opens a store that nobody used before. */
+  open(now: () => number): Promise<Store>;
+  /** Opens what a closed store left. */
+  reopen(closed: Store, now: () => number): Promise<Store>;
+  /** Empties every body of a message, as retention does. */
+  purge(store: Store, id: string): Promise<void>;
+  /** Removes what a closed store left. */
+  remove(closed: Store): Promise<void>;
+}
+
+/** A row somebody holds in flight. */
+export interface Held {
+  readonly id: string;
+  readonly channel: string;
+  readonly messageSeq: number;
+  readonly seq: number;
+  readonly token: number;
+}
+
+/** What an operator sees of a message, one line a row and an event. */
+export interface Look {
+  readonly status: string;
+  readonly error: string | null;
+  /** `"outbound OB_LAB done 1"`: stage, destination or handler, status, attempts. */
+  readonly rows: readonly string[];
+  /** `"delivered OB_LAB"`: event, and destination if it has one. */
+  readonly events: readonly string[];
+}
+
+export type HandOffParts = Partial<
+  Pick<HandOffIntent, "handlers" | "deliveries" | "failures" | "state">
+>;
+
+/** Every bench begins at this moment. */
+const START = 1_700_000_000_000_000;
+
+export class StoreBench implements AsyncDisposable {
+  readonly #backend: StoreBackend;
+  #messages = 0;
+  store: Store;
+  /** Microseconds; moves only when a test moves it. */
+  now = START;
+
+  private constructor(backend: StoreBackend, store: Store) {
+    this.#backend = backend;
+    this.store = store;
+  }
+
+  static async open(backend: StoreBackend): Promise<StoreBench> {
+    return new StoreBench(backend, await backend.open(() => START));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store[Symbol.asyncDispose]();
+    await this.#backend.remove(this.store);
+  }
+
+  /** Closes the store and opens it again, as a clean restart does. */
+  async reopen(): Promise<void> {
+    await this.store[Symbol.asyncDispose]();
+    this.store = await this.#backend.reopen(this.store, () => this.now);
+  }
+
+  purge(id: string): Promise<void> {
+    return this.#backend.purge(this.store, id);
+  }
+
+  passSeconds(seconds: number): void {
+    this.now += seconds * 1_000_000;
+  }
+
+  message(parts: Partial<NewMessage> = {}): NewMessage {
+    const number = this.#messages += 1;
+    return {
+      id: number.toString(16).padStart(32, "0"),
+      channel: "IB_ADT",
+      receivedAt: this.now,
+      sourceType: "mllp",
+      controlId: `C${number}`,
+      messageType: "ADT^A01",
+      raw: `MSH|^~\\&|A|B|||20240101||ADT^A01|C${number}|P|2.5\r`,
+      ...parts,
+    };
+  }
+
+  /** T1, in flight. */
+  async receive(parts: Partial<NewMessage> = {}): Promise<Held> {
+    const message = this.message(parts);
+    const token = this.store.nextToken();
+    const { messageSeq, seq } = await this.store.submit({ kind: "receive", message, token });
+    return { id: message.id, channel: message.channel, messageSeq, seq, token };
+  }
+
+  /** T1, pending. */
+  async receiveCold(parts: Partial<NewMessage> = {}): Promise<ReceiveResult & { id: string }> {
+    const message = this.message(parts);
+    const result = await this.store.submit({ kind: "receive", message, token: undefined });
+    return { ...result, id: message.id };
+  }
+
+  handOff(held: Held, parts: HandOffParts = {}): Promise<HandOffResult> {
+    return this.store.submit(this.handOffIntent(held, parts));
+  }
+
+  handOffIntent({ channel, messageSeq, seq, token }: Held, parts: HandOffParts): HandOffIntent {
+    const deliveries = parts.deliveries ?? [];
+    const failures = parts.failures ?? [];
+    const handlers = parts.handlers ?? Math.max(1, deliveries.length + failures.length);
+    const state = parts.state ?? [];
+    const at = this.now;
+    const kind = "hand_off";
+    return { kind, at, seq, token, messageSeq, channel, handlers, deliveries, failures, state };
+  }
+
+  /** A message whose outbound rows wait, one a destination; returns its id. */
+  async queued(
+    destinations: readonly string[],
+    parts: Partial<NewMessage> = {},
+  ): Promise<{ id: string; messageSeq: number; seqs: readonly number[] }> {
+    const held = await this.receive(parts);
+    const deliveries = destinations.map((destination) => delivery(destination));
+    const { seqs } = await this.handOff(held, { deliveries });
+    return { id: held.id, messageSeq: held.messageSeq, seqs };
+  }
+
+  claim(stage: Stage, lane: string, parts: Partial<ClaimIntent> = {}): Promise<ClaimResult> {
+    return this.store.submit({
+      kind: "claim",
+      stage,
+      lane,
+      limit: 1,
+      readAhead: 0,
+      token: this.store.nextToken(parts.limit ?? 1),
+      after: 0,
+      unordered: false,
+      at: this.now,
+      attemptsMax: undefined,
+      ...parts,
+    });
+  }
+
+  /** Claims the head of a lane that must have one. */
+  async take(stage: Stage, lane: string): Promise<Held> {
+    const { rows: [row] } = await this.claim(stage, lane);
+    if (row === undefined) throw new Error(`Nothing to claim in ${stage} lane "${lane}"`);
+    return heldOf(row);
+  }
+
+  complete(held: Held, destination: string, next?: NextClaim): Promise<ResolveResult> {
+    const { seq, token, messageSeq } = held;
+    const at = this.now;
+    return this.store.submit({ kind: "complete", at, seq, token, messageSeq, destination, next });
+  }
+
+  retry(
+    held: Held,
+    destination: string,
+    dueAt: number,
+    error = "no answer",
+  ): Promise<ResolveResult> {
+    const { seq, token, messageSeq } = held;
+    const at = this.now;
+    return this.store.submit({
+      kind: "retry",
+      at,
+      seq,
+      token,
+      messageSeq,
+      destination,
+      dueAt,
+      error,
+    });
+  }
+
+  bury(
+    held: Held,
+    destination: string | undefined,
+    error = "partner answered AR",
+    next?: NextClaim,
+  ): Promise<ResolveResult> {
+    const { seq, token, messageSeq } = held;
+    const at = this.now;
+    const kind = "dead_letter";
+    return this.store.submit({ kind, at, seq, token, messageSeq, destination, error, next });
+  }
+
+  release({ seq, token }: Held): Promise<ResolveResult> {
+    return this.store.submit({ kind: "release", at: this.now, seq, token });
+  }
+
+  async look(id: string): Promise<Look> {
+    const detail = await this.store.message(id);
+    if (detail === undefined) throw new Error(`No message "${id}"`);
+    return {
+      status: detail.status,
+      error: detail.error,
+      rows: detail.rows.map(({ stage, destination, handler, status, attempts }) =>
+        `${stage} ${stage === "routed" ? handler : destination} ${status} ${attempts}`
+      ),
+      events: detail.events.map(({ event, destination }) =>
+        destination === null ? event : `${event} ${destination}`
+      ),
+    };
+  }
+
+  /** What is open in a lane, head first, without touching it. */
+  async lane(stage: Stage, lane: string): Promise<readonly QueueRow[]> {
+    return (await this.claim(stage, lane, { limit: 0, readAhead: 1_000 })).rows;
+  }
+}
+
+export function heldOf(row: QueueRow): Held {
+  const { messageId, channel, messageSeq, seq, token } = row;
+  if (token === undefined) throw new Error(`Row ${seq} was read, not claimed`);
+  return { id: messageId, channel, messageSeq, seq, token };
+}
+
+export function delivery(destination: string, parts: Partial<NewDelivery> = {}): NewDelivery {
+  return { destination, handler: "to_lab", payload: undefined, token: undefined, ...parts };
+}
+
+/** A value no typed caller can pass, as a defect would. */
+export function notText(): string {
+  return null as unknown as string;
+}

@@ -171,7 +171,7 @@ jobs:
         with:
           deno-version: v${version}
       - run: >-
-          deno task --config .engine/deno.json --cwd .engine messagefoundry check
+          deno task --cwd .engine messagefoundry check
           --project-root "$GITHUB_WORKSPACE" --env dev --messages "$GITHUB_WORKSPACE/messages/sets"
       - run: deno test --config .engine/deno.json --allow-read graph/
 `;

@@ -38,6 +38,7 @@ class Launcher implements Disposable {
   readonly #stopped = Promise.withResolvers<void>();
   #child: Deno.ChildProcess | undefined;
   #isStopping = false;
+  #lastSignal: Deno.Signal | undefined;
 
   constructor(options: ServeOptions, context: CliContext) {
     this.#options = options;
@@ -56,7 +57,7 @@ class Launcher implements Disposable {
       if (this.#isStopping) return exitCodes.ok;
       const startedAt = performance.now();
       const status = await this.#runEngine(flags);
-      if (!isCrash(status) || this.#isStopping) return status.signal === null ? status.code : 1;
+      if (!isCrash(status) || this.#isStopping) return this.#exitCodeOf(status);
       crashes = performance.now() - startedAt > QUIET_MS ? 1 : crashes + 1;
       const waitMs = backoffMs(RESTART, crashes);
       const how = status.signal === null ? `exit code ${status.code}` : status.signal;
@@ -117,8 +118,15 @@ class Launcher implements Disposable {
     return status;
   }
 
+  /** An engine that ends by the very signal was not up yet, so there was nothing to stop. */
+  #exitCodeOf({ code, signal }: Deno.CommandStatus): number {
+    if (signal === null) return code;
+    return signal === this.#lastSignal ? exitCodes.ok : exitCodes.failed;
+  }
+
   #onSignal(signal: Deno.Signal): void {
     this.#isStopping = true;
+    this.#lastSignal = signal;
     this.#stopped.resolve();
     try {
       this.#child?.kill(signal);

@@ -162,7 +162,9 @@ export async function tempDir(): Promise<TempDir> {
 }
 
 /** A small sound graph: MLLP in, MLLP out, one handler. */
-export function graphText({ port, partnerPort = 6661 }: { port: number; partnerPort?: number }) {
+export function graphText(
+  { port, partnerPort = 6661 }: { port: number; partnerPort?: number },
+): string {
   return `import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
 const partner = outbound("OB_PARTNER", mllp({ host: "127.0.0.1", port: ${partnerPort} }));
 const forward = handler("forward", (message) => send(partner, message));

@@ -76,7 +76,10 @@ Deno.test("serve takes an ADT, delivers it under derived permissions, and stops 
   ) {
     await served.line(line);
   }
-  await served.line(/engine\.started api=http:\/\/127\.0\.0\.1:\d+/);
+  const started = await served.line(/engine\.started api=http:\/\/127\.0\.0\.1:\d+/);
+  const health = await fetch(`${/http:\S+/.exec(started)}/health`);
+  assert.equal(health.status, 200);
+  assert.equal((await health.json()).status, "ok");
   {
     using sender = await MllpSender.connect(port);
     sender.send(adt());

@@ -67,6 +67,7 @@ const SPLIT_MS = 20;
 export class Routing {
   readonly #options: RoutingOptions;
   #ready: IngressLane[] = [];
+  #pumpScheduled = false;
   /** Lanes whose head may be what ended the process. */
   readonly #suspects = new Set<IngressLane>();
   /** The lane whose suspect runs now, beside nothing else. */
@@ -91,7 +92,13 @@ export class Routing {
     if (lane.queued || this.#stopped) return;
     lane.queued = true;
     this.#ready.push(lane);
-    this.#pump();
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    // One commit makes many lanes ready, one after the other: their messages go together.
+    queueMicrotask(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
   }
 
   /** The head of a lane may be what ended the process: it gets a turn of its own. */

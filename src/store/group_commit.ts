@@ -98,7 +98,8 @@ export class GroupCommit {
       this.#waiting += 1;
       this.#arrivals.note(hint.waiter);
     }
-    if (this.#full()) this.#flush();
+    const hasAllLanes = this.#marching > 0 && this.#first.length >= this.#marching;
+    if (this.#full() || hasAllLanes && this.#outstanding < OUTSTANDING_MAX) this.#flush();
     else this.#schedule();
   }
 

@@ -97,7 +97,8 @@ export class FrameDecoder {
   }
 
   #load(chunk: Uint8Array): void {
-    this.#chunk = chunk;
+    // The runtime's own search and views of a plain array are cheaper than a Buffer's.
+    this.#chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#at = 0;
     this.#nextStart = -1;
     this.#nextEnd = -1;

@@ -16,6 +16,8 @@ export interface Mark {
 export class Session {
   readonly db: DatabaseSync;
   readonly #prepared = new Map<StatementName, StatementSync>();
+  #begin: StatementSync | undefined;
+  #commit: StatementSync | undefined;
   #nextSeq: number;
   #reservedTo: number;
   /** Statements run since opening. */
@@ -25,6 +27,15 @@ export class Session {
     this.db = db;
     this.#nextSeq = nextSeq;
     this.#reservedTo = nextSeq + NUMBER_BLOCK;
+  }
+
+  /** Begins the transaction that takes the write lock at once. */
+  begin(): void {
+    (this.#begin ??= this.db.prepare("BEGIN IMMEDIATE")).run();
+  }
+
+  commit(): void {
+    (this.#commit ??= this.db.prepare("COMMIT")).run();
   }
 
   /** Next number of the sequence; a higher number was written later. */

@@ -63,7 +63,7 @@ export class Writer {
     const start = session.mark();
     const unindexed = this.#unindexed;
     try {
-      session.db.exec("BEGIN IMMEDIATE");
+      session.begin();
       const outcomes: Outcome[] = [];
       for (const intent of intents) {
         outcomes.push(isolated ? this.#isolated(intent) : { result: execute(session, intent) });
@@ -73,7 +73,7 @@ export class Writer {
       if (this.#unindexed >= INDEX_MESSAGES) this.#index();
       session.reserveNumbers();
       this.#onPoint?.("before_commit", intents);
-      session.db.exec("COMMIT");
+      session.commit();
       this.#onPoint?.("after_commit", intents);
       this.counters.commits += 1;
       this.counters.intents += intents.length;

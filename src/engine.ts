@@ -1,7 +1,7 @@
 /**
  * Starts every room in order and stops them in reverse; holds handles, no rules.
  *
- * Upstream: `cli/serve.ts`. Downstream: the API and `operations/`, which act on the handles.
+ * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";

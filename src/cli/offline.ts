@@ -90,7 +90,7 @@ async function requireValues(
 ): Promise<void> {
   if (options.projectRoot === undefined || options.env === undefined) return;
   const { valueFileOf } = await import("./value_file.ts");
-  const { isMissing } = await import("./instance_paths.ts");
+  const { isMissing } = await import("./paths.ts");
   const { isReference } = await import("../graph/resolve.ts");
   const file = valueFileOf(anchor);
   const { inbounds = [], outbounds = [] } = declared.declared ?? {};

@@ -3,7 +3,7 @@ import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes, tellError } from "./failure.ts";
 import { addAnchorOptions } from "./options.ts";
-import { type ServeOptions, settingFlags } from "./serve_options.ts";
+import { type ServeOptions, settingFlags } from "./serve/options.ts";
 
 type Format = "flags" | "json";
 
@@ -32,8 +32,8 @@ async function showPermissions(
 ): Promise<number> {
   const format = formatOf(options.format);
   const { findAnchor } = await import("./anchor.ts");
-  const { deriveForInstance } = await import("./instance.ts");
-  const { fixedFlags, flagsOf } = await import("./permission_set.ts");
+  const { deriveForInstance } = await import("./serve/instance.ts");
+  const { fixedFlags, flagsOf } = await import("./serve/permission_set.ts");
   const anchor = await findAnchor({ options, env, flags: settingFlags(options) });
   const { grants } = await deriveForInstance(anchor, {
     env,

@@ -6,7 +6,7 @@
  */
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { isMissing } from "./instance_paths.ts";
+import { isMissing } from "./paths.ts";
 
 /** A place in the author's text that a tool has something to say about. */
 export interface Diagnostic {

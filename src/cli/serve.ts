@@ -9,7 +9,7 @@ import { Option } from "commander";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { addAnchorOptions } from "./options.ts";
-import type { ServeOptions } from "./serve_options.ts";
+import type { ServeOptions } from "./serve/options.ts";
 
 export function declareServe(program: CliCommand, context: CliContext): void {
   const command = program.command("serve").description("Run the engine until it is stopped");
@@ -25,10 +25,10 @@ export function declareServe(program: CliCommand, context: CliContext): void {
     .addOption(new Option("--launched", "the launcher started this engine").hideHelp());
   command.runs(async (options: ServeOptions & { launcher: boolean }) => {
     if (options.engine || !options.launcher || !mayRunRuntime()) {
-      const { serveEngine } = await import("./serve_engine.ts");
+      const { serveEngine } = await import("./serve/engine.ts");
       return await serveEngine(options, context);
     }
-    const { launch } = await import("./launcher.ts");
+    const { launch } = await import("./serve/launcher.ts");
     return await launch(options, context);
   });
 }

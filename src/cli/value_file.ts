@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { environmentsDir } from "../graph/mod.ts";
 import type { Anchor } from "./anchor.ts";
 import { CommandFailure, exitCodes } from "./failure.ts";
-import { isMissing } from "./instance_paths.ts";
+import { isMissing } from "./paths.ts";
 
 /** Returns the value file of the active environment, whether it exists or not. */
 export function valueFileOf({ loaded: { settings } }: Anchor): string | undefined {

@@ -1,0 +1,97 @@
+/**
+ * One instance as far as it is known before it runs: settings, graph, and the permissions both ask
+ * for. The launcher and `messagefoundry permissions` load the graph to derive them; the engine
+ * derives them again from the graph it runs.
+ */
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connectors } from "../../connectors/mod.ts";
+import { EngineError } from "../../errors.ts";
+import {
+  environmentsDir,
+  evaluateInSandbox,
+  exposedListeners,
+  type Graph,
+  graphProblemText,
+  loadGraph,
+} from "../../graph/mod.ts";
+import type { Anchor } from "../anchor.ts";
+import { isMissing, realPathOf } from "../paths.ts";
+import { derivePermissions, type Grant, type InstancePaths } from "./permission_set.ts";
+
+/**
+ * Loads the graph and derives the engine's permissions.
+ *
+ * @throws {BundleError} the graph cannot be used.
+ */
+export async function deriveForInstance(
+  anchor: Anchor,
+  { env, allowInsecureBind }: {
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly allowInsecureBind: boolean;
+  },
+): Promise<{ grants: readonly Grant[]; warnings: readonly string[] }> {
+  const { settings } = anchor.loaded;
+  const { graph, sandbox, warnings } = await loadGraph({
+    bundleDir: anchor.bundleDir,
+    settings,
+    environment: settings.ai.environment,
+    env,
+    evaluate: evaluateInSandbox(),
+    reachOf: (type, direction, values) => connectorOf(type).reach(direction, values),
+  });
+  sandbox[Symbol.dispose]();
+  return {
+    grants: grantsFor(anchor, { graph, allowInsecureBind }),
+    warnings: warnings.map(graphProblemText),
+  };
+}
+
+/** Derives the grants of a loaded graph, or of the settings alone. */
+export function grantsFor(
+  anchor: Anchor,
+  { graph, allowInsecureBind }: { readonly graph?: Graph; readonly allowInsecureBind: boolean },
+): readonly Grant[] {
+  const { settings } = anchor.loaded;
+  // A listener that is refused gets no port either.
+  const refused = graph === undefined || allowInsecureBind
+    ? []
+    : exposedListeners(graph, settings.inbound);
+  return derivePermissions({
+    settings,
+    graph,
+    paths: pathsOf(anchor),
+    realPathOf,
+    reachOf: (type, direction, values) => connectorOf(type).reach(direction, values),
+    listenOf: (inbound) =>
+      refused.includes(inbound) ? undefined : connectorOf(inbound.type).listenAddress?.({
+        settings: inbound.settings,
+        bindHost: inbound.bindAddress ?? settings.inbound.bindHost,
+        sourceIpAllowlist: inbound.sourceIpAllowlist,
+        contentType: inbound.contentType,
+      }),
+  });
+}
+
+function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
+  const storeDir = dirname(settings.store.path);
+  return {
+    program: programDir(),
+    serviceFile,
+    bundleDir,
+    environmentsDir: environmentsDir(settings.environments),
+    missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
+  };
+}
+
+/** The folder of our own modules; in a shipped bundle all of them stand beside this one. */
+function programDir(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  return import.meta.url.endsWith("/src/cli/serve/instance.ts") ? resolve(here, "../..") : here;
+}
+
+function connectorOf(type: string) {
+  const connector = connectors.get(type);
+  if (connector !== undefined) return connector;
+  throw new EngineError("connector.unknown", `Cannot build a connection of type "${type}"`);
+}

@@ -1,0 +1,219 @@
+/**
+ * The permissions the engine needs for one graph under one set of settings. Pure.
+ *
+ * Upstream: settings, the resolved graph and what its connectors reach. Downstream: the launcher's
+ * flag line, `messagefoundry permissions`, and the comparison at the engine's start. Every grant
+ * names the setting behind it, so a reviewer can read where data may go, and why.
+ */
+import { isIPv6 } from "node:net";
+import { dirname, isAbsolute, sep } from "node:path";
+import { EngineError } from "../../errors.ts";
+import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
+import type { Settings } from "../../settings/mod.ts";
+
+export type GrantKind = "net" | "read" | "write" | "env";
+
+/** One permission, or one refusal that stands above all permissions. */
+export interface Grant {
+  readonly kind: GrantKind;
+  readonly action: "allow" | "deny";
+  /** As the flag takes it: `10.4.0.12:2575`, an absolute path, `MEFOR_*`. */
+  readonly value: string;
+  /** The setting or connection that asks for it. */
+  readonly reason: string;
+}
+
+/** What a connection reaches; the shape of `connectors`' own `Reach`. */
+export type Reached =
+  | { readonly kind: "net"; readonly host: string; readonly port: number }
+  | { readonly kind: "path"; readonly path: string; readonly write: boolean };
+
+/** Paths of this instance, all absolute. */
+export interface InstancePaths {
+  /** The program's own source: workers read their modules, and the author's realm its text. */
+  readonly program: string;
+  /** Undefined when no file was found. */
+  readonly serviceFile: string | undefined;
+  readonly bundleDir: string;
+  readonly environmentsDir: string;
+  /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
+  readonly missingStoreDir: string | undefined;
+}
+
+export interface PermissionInput {
+  readonly settings: Settings;
+  readonly paths: InstancePaths;
+  /** Absent: only what the settings alone ask for. */
+  readonly graph?: {
+    readonly inbounds: ReadonlyMap<string, InboundDefinition>;
+    readonly outbounds: ReadonlyMap<string, OutboundDefinition>;
+  };
+  readonly reachOf: (
+    type: string,
+    direction: "inbound" | "outbound",
+    settings: Readonly<Record<string, unknown>>,
+  ) => readonly Reached[];
+  /** Returns where an inbound listens; undefined when it does not. */
+  readonly listenOf: (
+    inbound: InboundDefinition,
+  ) => { readonly host: string; readonly port: number } | undefined;
+  /** Returns the real path of what exists, itself otherwise. */
+  readonly realPathOf: (path: string) => string;
+}
+
+/**
+ * Addresses no partner has: link-local hosts and the metadata services of clouds, which would hand
+ * out credentials. Checked again after a name was looked up. The runtime knows no IPv6 ranges here.
+ */
+const DENIED = ["169.254.0.0/16", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]"];
+
+/** Files SQLite and the engine keep beside the store. */
+const STORE_FILES = ["", "-wal", "-shm", ".lock"];
+
+/** Returns every grant once, in the order of the flags. */
+export function derivePermissions(input: PermissionInput): readonly Grant[] {
+  const grants: Grant[] = [
+    ...listeners(input),
+    ...destinations(input),
+    ...DENIED.map((value) => deny("net", value, "no partner lives there")),
+    ...files(input),
+    allow("env", "MEFOR_*", "settings and environment values"),
+  ];
+  return unique(grants);
+}
+
+function listeners({ settings, graph, listenOf }: PermissionInput): readonly Grant[] {
+  const grants = [allow("net", hostPort(settings.api), "[api] host, port")];
+  for (const inbound of graph?.inbounds.values() ?? []) {
+    const address = listenOf(inbound);
+    if (address === undefined) continue;
+    const interfaceSetting = inbound.bindAddress === undefined
+      ? "[inbound] bind_host"
+      : "bind_address";
+    grants.push(allow("net", hostPort(address), `inbound "${inbound.name}", ${interfaceSetting}`));
+  }
+  return grants;
+}
+
+function destinations({ graph, reachOf }: PermissionInput): readonly Grant[] {
+  const grants: Grant[] = [];
+  for (const { name, type, settings } of graph?.outbounds.values() ?? []) {
+    for (const reach of reachOf(type, "outbound", settings)) {
+      if (reach.kind === "net") {
+        grants.push(allow("net", hostPort(reach), `outbound "${name}", host and port`));
+      }
+    }
+  }
+  return grants;
+}
+
+function files(input: PermissionInput): readonly Grant[] {
+  const { settings, paths } = input;
+  const read: Grant[] = [];
+  const write: Grant[] = [];
+  const add = (path: string, { reason, writes }: { reason: string; writes: boolean }) => {
+    // A grant does not follow the link at its end: what stands behind it is granted by name too.
+    for (const value of new Set([path, input.realPathOf(path)])) {
+      read.push(allow("read", value, reason));
+      if (writes) write.push(allow("write", value, reason));
+    }
+  };
+  add(paths.program, { reason: "the program itself", writes: false });
+  add(paths.bundleDir, { reason: "--config", writes: false });
+  add(paths.environmentsDir, { reason: "[environments] base_dir, dir", writes: false });
+  if (paths.serviceFile !== undefined) {
+    add(paths.serviceFile, { reason: "--service-config", writes: false });
+  }
+  if (paths.missingStoreDir !== undefined) {
+    add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });
+  }
+  const storeDir = input.realPathOf(dirname(settings.store.path));
+  const storeName = settings.store.path.slice(dirname(settings.store.path).length);
+  for (const path of new Set([settings.store.path, `${storeDir}${storeName}`])) {
+    for (const suffix of STORE_FILES) {
+      read.push(allow("read", `${path}${suffix}`, "[store] path"));
+      write.push(allow("write", `${path}${suffix}`, "[store] path"));
+    }
+  }
+  for (const { path, reason, writes } of connectionPaths(input)) add(path, { reason, writes });
+  return [...read, ...write];
+}
+
+function connectionPaths({ graph, reachOf }: PermissionInput) {
+  const paths: { path: string; reason: string; writes: boolean }[] = [];
+  for (const direction of ["inbound", "outbound"] as const) {
+    const definitions = direction === "inbound" ? graph?.inbounds : graph?.outbounds;
+    for (const { name, type, settings } of definitions?.values() ?? []) {
+      for (const reach of reachOf(type, direction, settings)) {
+        if (reach.kind !== "path") continue;
+        paths.push({ path: reach.path, reason: `${direction} "${name}"`, writes: reach.write });
+      }
+    }
+  }
+  return paths;
+}
+
+/** What every engine runs under, whatever its settings are. */
+export const fixedFlags: readonly string[] = ["--no-prompt", "--cached-only", "--frozen"];
+
+/**
+ * Writes the grants as flags of the runtime. Variables other than `MEFOR_*` read as unset instead
+ * of failing, for libraries look around.
+ *
+ * @throws {EngineError} `permissions.not_expressible` for a path no flag can carry.
+ */
+export function flagsOf(grants: readonly Grant[]): readonly string[] {
+  const flags: string[] = [];
+  for (const action of ["allow", "deny"] as const) {
+    for (const kind of ["net", "read", "write", "env"] as const) {
+      const granted = grants.filter((grant) => grant.kind === kind && grant.action === action)
+        .map(({ value }) => value);
+      const values = granted.filter((value) => !isInside(value, granted));
+      if (values.length === 0) continue;
+      const bad = values.find((value) => value.includes(","));
+      if (bad !== undefined) {
+        throw new EngineError(
+          "permissions.not_expressible",
+          `Cannot grant access to "${bad}": the runtime's flags take no comma`,
+          { hint: "Give the file or directory a name without a comma" },
+        );
+      }
+      flags.push(`--${action}-${kind}=${values.join(",")}`);
+    }
+  }
+  return [...fixedFlags, ...flags, "--ignore-env"];
+}
+
+/** True for a path below another one of the list, which grants it already. */
+function isInside(value: string, others: readonly string[]): boolean {
+  return others.some((other) =>
+    value !== other && isAbsolute(other) && value.startsWith(other + sep)
+  );
+}
+
+/** `host:port` as a net grant wants it. Port 0 is any free port of that interface. */
+function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
+  const plain = host.replace(/^\[(.*)\]$/, "$1");
+  return isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+function allow(kind: GrantKind, value: string, reason: string): Grant {
+  return { kind, action: "allow", value, reason };
+}
+
+function deny(kind: GrantKind, value: string, reason: string): Grant {
+  return { kind, action: "deny", value, reason };
+}
+
+/** Two reasons for one grant become one grant with both. */
+function unique(grants: readonly Grant[]): readonly Grant[] {
+  const byValue = new Map<string, Grant>();
+  for (const grant of grants) {
+    const key = `${grant.action} ${grant.kind} ${grant.value}`;
+    const former = byValue.get(key);
+    const reasons = former === undefined ? [] : former.reason.split("; ");
+    if (reasons.includes(grant.reason)) continue;
+    byValue.set(key, { ...grant, reason: [...reasons, grant.reason].join("; ") });
+  }
+  return [...byValue.values()];
+}

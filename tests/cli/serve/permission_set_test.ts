@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import type { InboundDefinition, OutboundDefinition } from "../../../src/graph/graph.ts";
+import {
+  derivePermissions,
+  flagsOf,
+  type Grant,
+  type PermissionInput,
+} from "../../../src/cli/serve/permission_set.ts";
+import { comparePermissions, missingText } from "../../../src/cli/serve/permission_check.ts";
+import { loadSettings } from "../../../src/settings/mod.ts";
+
+function inbound(name: string, rest: Partial<InboundDefinition> = {}): InboundDefinition {
+  return {
+    name,
+    type: "mllp",
+    settings: { port: 2575 },
+    declaredSettings: {},
+    router: "route",
+    contentType: "hl7v2",
+    ackMode: "original",
+    strict: false,
+    hl7Version: undefined,
+    bindAddress: undefined,
+    sourceIpAllowlist: [],
+    metadata: {},
+    position: undefined,
+    ...rest,
+  };
+}
+
+function outbound(name: string, settings: Readonly<Record<string, unknown>>): OutboundDefinition {
+  return {
+    name,
+    type: "fake",
+    settings,
+    declaredSettings: {},
+    retry: { maxAttempts: null, backoffMs: 1, multiplier: 1, maxBackoffMs: 1 },
+    ordering: "fifo",
+    internalError: "continue",
+    buildup: { maxDepth: null, maxOldestMs: null },
+    simulate: false,
+    verifyAckControlId: "lenient",
+    metadata: {},
+    position: undefined,
+  };
+}
+
+function input(rest: Partial<PermissionInput> = {}): PermissionInput {
+  const text = '[store]\npath = "/data/mf.db"\n';
+  const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
+  return {
+    settings,
+    paths: {
+      program: "/opt/mf/src",
+      serviceFile: "/etc/mf.toml",
+      bundleDir: "/srv/bundle",
+      environmentsDir: "/srv/values",
+      missingStoreDir: undefined,
+    },
+    realPathOf: (path) => path,
+    reachOf: (_type, _direction, { host, port, path }) =>
+      typeof path === "string"
+        ? [{ kind: "path", path, write: true }]
+        : typeof host === "string"
+        ? [{ kind: "net", host, port: Number(port) }]
+        : [],
+    listenOf: ({ bindAddress, settings: { port } }) => ({
+      host: bindAddress ?? "127.0.0.1",
+      port: Number(port),
+    }),
+    ...rest,
+  };
+}
+
+function values(grants: readonly Grant[], kind: Grant["kind"], action = "allow"): string[] {
+  return grants.filter((grant) => grant.kind === kind && grant.action === action)
+    .map(({ value }) => value);
+}
+
+const graph = {
+  inbounds: new Map([
+    ["IB_A", inbound("IB_A")],
+    ["IB_B", inbound("IB_B", { bindAddress: "::1", settings: { port: 2576 } })],
+  ]),
+  outbounds: new Map([
+    ["OB_A", outbound("OB_A", { host: "lab.example.org", port: 6661 })],
+    ["OB_B", outbound("OB_B", { host: "lab.example.org", port: 6661 })],
+    ["OB_C", outbound("OB_C", { host: "[2001:db8::7]", port: 6662 })],
+    ["OB_F", outbound("OB_F", { path: "/out" })],
+  ]),
+};
+
+Deno.test("derivePermissions() grants exact hosts and ports, each with its reason", () => {
+  const grants = derivePermissions(input({ graph }));
+  assert.deepEqual(values(grants, "net"), [
+    "127.0.0.1:8765",
+    "127.0.0.1:2575",
+    "[::1]:2576",
+    "lab.example.org:6661",
+    "[2001:db8::7]:6662",
+  ]);
+  const shared = grants.find(({ value }) => value === "lab.example.org:6661");
+  assert.match(shared?.reason ?? "", /"OB_A".*; outbound "OB_B"/);
+  assert.match(grants.find(({ value }) => value.includes("2576"))?.reason ?? "", /bind_address/);
+  assert.ok(grants.every(({ reason }) => reason !== ""));
+});
+
+// Goal: no grant is wider than what asked for it.
+Deno.test("derivePermissions() never grants a whole kind, run, ffi or sys", () => {
+  const grants = derivePermissions(input({ graph }));
+  assert.ok(grants.every(({ value }) => value !== ""));
+  assert.deepEqual([...new Set(grants.map(({ kind }) => kind))].sort(), [
+    "env",
+    "net",
+    "read",
+    "write",
+  ]);
+  assert.deepEqual(values(grants, "env"), ["MEFOR_*"]);
+  assert.ok(values(grants, "net", "deny").includes("169.254.0.0/16"));
+});
+
+Deno.test("derivePermissions() writes only the store's files and the connections' directories", () => {
+  const written = values(derivePermissions(input({ graph })), "write");
+  assert.deepEqual(written, [
+    "/data/mf.db",
+    "/data/mf.db-wal",
+    "/data/mf.db-shm",
+    "/data/mf.db.lock",
+    "/out",
+  ]);
+  const paths = { ...input().paths, missingStoreDir: "/data" };
+  const first = derivePermissions(input({ graph, paths }));
+  assert.ok(flagsOf(first).includes("--allow-write=/data,/out"), "the folder must be made first");
+});
+
+Deno.test("derivePermissions() grants what stands behind a link as well", () => {
+  const realPathOf = (path: string) => path === "/out" ? "/mnt/share/out" : path;
+  const grants = derivePermissions(input({ graph, realPathOf }));
+  assert.ok(values(grants, "write").includes("/out"));
+  assert.ok(values(grants, "write").includes("/mnt/share/out"));
+});
+
+Deno.test("flagsOf() is one line the runtime takes, without paths inside others", () => {
+  const flags = flagsOf(derivePermissions(input({ graph })));
+  for (const flag of ["--no-prompt", "--cached-only", "--frozen", "--ignore-env"]) {
+    assert.ok(flags.includes(flag));
+  }
+  const reads = flags.find((flag) => flag.startsWith("--allow-read="));
+  assert.equal(
+    reads,
+    "--allow-read=/opt/mf/src,/srv/bundle,/srv/values,/etc/mf.toml,/data/mf.db,/data/mf.db-wal,/data/mf.db-shm,/data/mf.db.lock,/out",
+  );
+  const paths = { ...input().paths, environmentsDir: "/srv/bundle/environments" };
+  const nested = flagsOf(derivePermissions(input({ graph, paths })));
+  assert.ok(nested.every((flag) => !flag.includes("/srv/bundle/environments")));
+});
+
+Deno.test("flagsOf() refuses a path that a flag would cut in two", () => {
+  const paths = { ...input().paths, bundleDir: "/srv/a,b" };
+  assert.throws(() => flagsOf(derivePermissions(input({ paths }))), /takes? no comma/);
+});
+
+Deno.test("comparePermissions() names the flag and setting of what is missing", () => {
+  const grants = derivePermissions(input({ graph }));
+  const { missing, wider } = comparePermissions(
+    grants,
+    (descriptor) =>
+      descriptor.name === "net" && descriptor.host === "lab.example.org:6661" ||
+        descriptor.name === "net" && descriptor.host === undefined ||
+        descriptor.name === "run" || descriptor.name === "ffi" || descriptor.name === "sys" ||
+        (descriptor.name === "read" || descriptor.name === "write") && descriptor.path === undefined
+        ? "prompt"
+        : "granted",
+  );
+  assert.deepEqual(missing.map(missingText), [
+    '--allow-net=lab.example.org:6661 is missing (for outbound "OB_A", host and port; outbound "OB_B", host and port)',
+  ]);
+  assert.deepEqual(wider, ["--allow-env"]);
+});

@@ -1,0 +1,147 @@
+/** Routes over connections: what they do, and what may be done to them. */
+import { type Context, Hono } from "@hono/hono";
+import { z } from "zod";
+import {
+  type Control,
+  type Controlled,
+  findConnection,
+  type Operation,
+  OperationError,
+  purgeConnection,
+  resetStatistics,
+  restartConnection,
+  startConnection,
+  stopConnection,
+  testConnection,
+} from "../operations/mod.ts";
+import { allow } from "./allow.ts";
+import {
+  connectionRows,
+  inboundError,
+  inboundStatus,
+  isSimulated,
+  outboundError,
+  outboundStatus,
+} from "./connection_rows.ts";
+import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
+import { readJson, readQuery, text } from "./input.ts";
+import { shownSettings } from "./shown_settings.ts";
+
+const purgeQuery = z.object({ scope: z.enum(["all", "top"]).default("all") });
+
+const resetBody = z.object({
+  all: z.boolean().default(false),
+  targets: z.array(
+    z.object({
+      role: z.enum(["source", "destination"]),
+      channel_id: text(256).min(1),
+      destination: text(256).nullish(),
+    }).refine(({ role, destination }) => role === "source" || Boolean(destination), {
+      message: "A destination needs its name",
+      path: ["destination"],
+    }),
+  ).default([]),
+});
+
+export function connectionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  const control = async (
+    c: Context<ApiEnv, "/connections/:name">,
+    operation: Operation<Control, Controlled>,
+  ) => {
+    const done = await operation.perform(actOf(engine, c), { name: c.req.param("name") });
+    if (done.error) throw new OperationError("connection.start_failed", done.error.message);
+    return c.json({ name: done.name, running: done.running });
+  };
+  return new Hono<ApiEnv>()
+    .get("/channels", allow("monitoring:read"), (c) => c.json(channels({ engine })))
+    .get(
+      "/connections",
+      allow("monitoring:read"),
+      async (c) => c.json(await connectionRows(engine)),
+    )
+    .get(
+      "/connections/:name/metadata",
+      allow("monitoring:read"),
+      (c) => c.json(metadata({ engine }, c.req.param("name"))),
+    )
+    .post("/connections/:name/start", (c) => control(c, startConnection))
+    .post("/connections/:name/stop", (c) => control(c, stopConnection))
+    .post("/connections/:name/restart", (c) => control(c, restartConnection))
+    .post("/connections/:name/test", async (c) => {
+      const name = c.req.param("name");
+      const { direction, durationMs, detail, supported, success } = await testConnection.perform(
+        actOf(engine, c),
+        { name },
+      );
+      return c.json({
+        name,
+        direction: direction === "inbound" ? "in" : "out",
+        supported,
+        success,
+        duration_ms: durationMs,
+        detail: detail ?? null,
+      });
+    })
+    .post("/connections/:name/purge", async (c) => {
+      const { scope } = readQuery(c.req.raw, purgeQuery);
+      const name = c.req.param("name");
+      const { cancelled } = await purgeConnection.perform(actOf(engine, c), { name, scope });
+      return c.json({ cancelled });
+    })
+    .post("/statistics/reset", async (c) => {
+      const { all, targets } = await readJson(c.req.raw, resetBody);
+      const { reset } = await resetStatistics.perform(actOf(engine, c), {
+        all,
+        targets: targets.map(({ role, channel_id, destination }) => ({
+          role,
+          channel: channel_id,
+          destination: destination ?? undefined,
+        })),
+      });
+      return c.json({ reset });
+    });
+}
+
+function channels({ engine }: ApiContext) {
+  return [...engine.pipeline.inbounds.values()].map((inbound) => ({
+    id: inbound.name,
+    name: inbound.name,
+    enabled: true,
+    running: inbound.state === "running",
+    source_type: inbound.definition.type,
+    destinations: [],
+  }));
+}
+
+/** @throws {OperationError} `connection.not_found`. */
+function metadata({ engine }: ApiContext, name: string) {
+  const found = findConnection(engine, name);
+  if (found.direction === "inbound") {
+    const { inbound } = found;
+    const { type, router, metadata, declaredSettings } = inbound.definition;
+    return {
+      name,
+      direction: "in",
+      method: type,
+      running: inboundStatus(inbound) === "running",
+      router,
+      metadata,
+      settings: shownSettings(declaredSettings),
+      simulated: null,
+      error: inboundError(inbound),
+    };
+  }
+  const { outbound } = found;
+  const { type, metadata, declaredSettings } = outbound.definition;
+  return {
+    name,
+    direction: "out",
+    method: type,
+    running: outboundStatus(outbound) === "running",
+    router: null,
+    metadata,
+    settings: shownSettings(declaredSettings),
+    simulated: isSimulated(engine, outbound),
+    error: outboundError(outbound),
+  };
+}

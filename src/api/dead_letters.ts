@@ -1,0 +1,54 @@
+/** Routes over deliveries that were given up. */
+import { Hono } from "@hono/hono";
+import { z } from "zod";
+import { listDeadLetters, replayDeadLetters } from "../operations/mod.ts";
+import type { DeadLetter } from "../store/store.ts";
+import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
+import { paging, readJson, readQuery, text } from "./input.ts";
+
+const listQuery = z.object({
+  channel_id: text(256).optional(),
+  destination_name: text(256).optional(),
+  ...paging,
+});
+
+const replayBody = z.object({
+  channel_id: text(256).nullish(),
+  destination_name: text(256).nullish(),
+});
+
+export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  return new Hono<ApiEnv>()
+    .get("/dead-letters", async (c) => {
+      const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
+      const { total, deadLetters } = await listDeadLetters.perform(actOf(engine, c), {
+        filter: { channel: by.channel_id, destination: by.destination_name },
+        page: { limit, offset },
+      });
+      return c.json({ total, limit, offset, dead_letters: deadLetters.map(deadLetterShape) });
+    })
+    .post("/dead-letters/replay", async (c) => {
+      const body = await readJson(c.req.raw, replayBody);
+      const { requeued } = await replayDeadLetters.perform(actOf(engine, c), {
+        channel: body.channel_id ?? undefined,
+        destination: body.destination_name ?? undefined,
+      });
+      return c.json({ requeued });
+    });
+}
+
+function deadLetterShape(dead: DeadLetter) {
+  return {
+    outbox_id: String(dead.seq),
+    message_id: dead.messageId,
+    channel_id: dead.channel,
+    destination_name: dead.destination,
+    attempts: dead.attempts,
+    last_error: dead.lastError,
+    failed_at: secondsOf(dead.failedAt),
+    control_id: dead.controlId,
+    message_type: dead.messageType,
+    received_at: secondsOf(dead.receivedAt),
+    summary: dead.summary,
+  };
+}

@@ -1,0 +1,49 @@
+/** Routes over connection events: who connected, what broke; never content. */
+import { Hono } from "@hono/hono";
+import { z } from "zod";
+import type { ConnectionEventFilter, ConnectionEventRecord } from "../store/store.ts";
+import { allow } from "./allow.ts";
+import { type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
+import { decimal, integer, readQuery, text } from "./input.ts";
+
+const common = {
+  kind: z.array(text(64)).max(32),
+  since: decimal({ min: 0 }).optional(),
+  limit: integer({ min: 1, max: 1000 }).default(100),
+};
+const ofOneQuery = z.object(common);
+const allQuery = z.object({ ...common, connection: text(256).optional() });
+
+export function eventRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  const list = async (filter: ConnectionEventFilter) =>
+    (await engine.store.connectionEvents(filter)).map(eventShape);
+  return new Hono<ApiEnv>()
+    .get("/events", allow("monitoring:read"), async (c) => {
+      const { connection, ...by } = readQuery(c.req.raw, allQuery, ["kind"]);
+      return c.json(await list({ ...filterOf(by), connection }));
+    })
+    .get("/connections/:name/events", allow("monitoring:read"), async (c) => {
+      const by = readQuery(c.req.raw, ofOneQuery, ["kind"]);
+      return c.json(await list({ ...filterOf(by), connection: c.req.param("name") }));
+    });
+}
+
+function filterOf({ kind, since, limit }: z.output<typeof ofOneQuery>): ConnectionEventFilter {
+  // The store joins kinds by spaces, and no kind has one.
+  const kinds = kind.map((name) => name.replaceAll(" ", "_"));
+  return { kinds, since: since === undefined ? undefined : Math.round(since * 1e6), limit };
+}
+
+function eventShape(event: ConnectionEventRecord) {
+  return {
+    id: event.id,
+    ts: secondsOf(event.at),
+    connection: event.connection,
+    transport: event.transport,
+    direction: event.direction,
+    kind: event.event,
+    peer_host: event.peer ?? null,
+    message_id: null,
+    reason: event.reason ?? null,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * What is looked at before any route: whom the request was meant for, who sent the browser here,
+ * and how its body is framed.
+ *
+ * While nobody signs in, loopback is the only wall, so a page of another site must not get through
+ * it: neither by a name of its own that resolves to this machine (the `Host`), nor by asking from
+ * its own origin. Source: spec api §0.1.
+ */
+import { Refusal } from "./refusal.ts";
+
+/** Largest body taken, bytes. */
+export const BODY_BYTES_MAX = 1_048_576;
+
+/** Returns why a request is refused, or undefined. */
+export function refusalOf(request: Request): Refusal | undefined {
+  return hostRefusal(request) ?? originRefusal(request) ?? bodyRefusal(request.headers);
+}
+
+/** True for names and addresses that never leave the machine; brackets of IPv6 are allowed. */
+export function isLoopbackName(name: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(name);
+}
+
+function hostRefusal({ headers, url }: Request): Refusal | undefined {
+  const host = headers.get("host");
+  const target = URL.parse(url);
+  const isOurs = (host === null || isLoopbackName(withoutPort(host))) &&
+    target !== null && isLoopbackName(target.hostname);
+  return isOurs ? undefined : new Refusal(421, "This host name is not served here");
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:\d{1,5}$/, "");
+}
+
+function originRefusal({ headers, method }: Request): Refusal | undefined {
+  const origin = headers.get("origin");
+  if (origin !== null && !isLoopbackOrigin(origin)) {
+    return new Refusal(403, "Requests from another origin are not served");
+  }
+  // A picture or a form of another site sends no Origin, but every browser says where it stood.
+  // Following a link is not an act of that site, and nothing of the answer comes back to it.
+  const isCrossSite = headers.get("sec-fetch-site") === "cross-site";
+  const isNavigation = method === "GET" && headers.get("sec-fetch-mode") === "navigate" &&
+    headers.get("sec-fetch-dest") === "document";
+  if (!isCrossSite || isNavigation) return undefined;
+  return new Refusal(403, "Requests from another site are not served");
+}
+
+function isLoopbackOrigin(origin: string): boolean {
+  const url = URL.parse(origin);
+  return url !== null && url.origin === origin.toLowerCase() && isLoopbackName(url.hostname) &&
+    (url.protocol === "http:" || url.protocol === "https:");
+}
+
+function bodyRefusal(headers: Headers): Refusal | undefined {
+  const length = headers.get("content-length");
+  const isChunked = headers.has("transfer-encoding");
+  if (length !== null && isChunked) return new Refusal(400, "The body is framed in two ways");
+  if (isChunked) return new Refusal(411, "The length of the body is missing");
+  if (length === null) return undefined;
+  if (!/^\d{1,15}$/.test(length)) return new Refusal(400, "The length of the body is no number");
+  return Number(length) > BODY_BYTES_MAX ? new Refusal(413, "The body is too large") : undefined;
+}

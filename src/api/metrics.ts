@@ -1,0 +1,99 @@
+/**
+ * The engine's figures for scrapers, Prometheus text format 0.0.4.
+ *
+ * Counters count since the process began and no reset touches them. Labels hold names of
+ * connections, statuses and the version, never anything of a message. Source: spec api §1.6.
+ */
+import type { Engine } from "../engine.ts";
+import { VERSION } from "../version.ts";
+import { oldestOf } from "./connection_rows.ts";
+import { outboxByStatus } from "./outbox.ts";
+
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+type Labels = Readonly<Record<string, string>>;
+type Sample = readonly [labels: Labels, value: number];
+
+export async function metricsText(engine: Engine): Promise<string> {
+  const { statistics } = engine.pipeline;
+  const edges = statistics.edges();
+  const [byStatus, oldest] = await Promise.all([outboxByStatus(engine), oldestOf(engine, edges)]);
+  const now = engine.clock.now();
+  const inbounds = [...engine.pipeline.inbounds.keys()];
+  const ofInbounds = (value: (inbound: ReturnType<typeof statistics.inbound>) => number) =>
+    inbounds.map((name): Sample => [{ connection: name }, value(statistics.inbound(name))]);
+  const ofEdges = (value: (edge: typeof edges[number]) => number) =>
+    edges.map((edge): Sample => [labelsOf(edge), value(edge)]);
+  const ages = ofEdges((edge) => {
+    const at = oldest.get(edge);
+    return at === undefined ? 0 : Math.max(0, now / 1e3 - at / 1e6);
+  });
+  return [
+    metric("build_info", "gauge", "The running version.", [[{ version: VERSION }, 1]]),
+    metric(
+      "messages_received_total",
+      "counter",
+      "Messages taken in.",
+      ofInbounds(({ read }) => read),
+    ),
+    metric(
+      "messages_errored_total",
+      "counter",
+      "Messages refused at intake.",
+      ofInbounds(({ errored }) => errored),
+    ),
+    metric("deliveries_total", "counter", "Messages delivered.", ofEdges(({ written }) => written)),
+    metric("deliveries_dead_total", "counter", "Deliveries given up.", ofEdges(({ dead }) => dead)),
+    metric("queue_depth", "gauge", "Deliveries waiting.", ofEdges(({ depth }) => depth)),
+    metric("oldest_pending_age_seconds", "gauge", "Age of the oldest delivery waiting.", ages),
+    metric(
+      "outbox_status",
+      "gauge",
+      "Deliveries by status.",
+      Object.entries(byStatus).map(([status, rows]): Sample => [{ status }, rows]),
+    ),
+    metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
+    latency(engine),
+  ].join("");
+}
+
+function labelsOf({ inbound, outbound }: { inbound: string; outbound: string }): Labels {
+  return { connection: inbound, destination: outbound };
+}
+
+function metric(name: string, type: string, help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(([labels, value]) => line(name, labels, value));
+  return head(name, type, help) + lines.join("");
+}
+
+function latency({ pipeline: { statistics } }: Engine): string {
+  const name = "delivery_latency_seconds";
+  let text = head(name, "histogram", "From the row to its delivery.");
+  for (const edge of statistics.edges()) {
+    const labels = labelsOf(edge);
+    let below = 0;
+    for (const [index, count] of edge.latency.entries()) {
+      below += count;
+      const bound = statistics.latencyBuckets[index];
+      const le = bound === undefined ? "+Inf" : String(bound);
+      text += line(`${name}_bucket`, { ...labels, le }, below);
+    }
+    text += line(`${name}_sum`, labels, edge.latencySumSeconds);
+    text += line(`${name}_count`, labels, below);
+  }
+  return text;
+}
+
+function head(name: string, type: string, help: string): string {
+  return `# HELP messagefoundry_${name} ${help}\n# TYPE messagefoundry_${name} ${type}\n`;
+}
+
+function line(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+  const shown = pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+  return `messagefoundry_${name}${shown} ${value}\n`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

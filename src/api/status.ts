@@ -1,0 +1,78 @@
+/** Routes that say how the engine is, without a message in sight. */
+import { Hono } from "@hono/hono";
+import type { Engine } from "../engine.ts";
+import { VERSION } from "../version.ts";
+import { allow } from "./allow.ts";
+import type { ApiContext, ApiEnv } from "./env.ts";
+import { METRICS_TYPE, metricsText } from "./metrics.ts";
+import { outboxByStatus } from "./outbox.ts";
+
+export function statusRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  return new Hono<ApiEnv>()
+    // For load balancers: asks nobody, not even the store. The version is for those who may know.
+    .get("/health", (c) => c.json({ status: "ok", version: VERSION }))
+    .get("/stats", allow("monitoring:read"), async (c) => c.json(await stats(engine)))
+    .get("/status", allow("monitoring:read"), async (c) => c.json(await status(engine)))
+    .get(
+      "/metrics",
+      allow("monitoring:read"),
+      async (c) => c.body(await metricsText(engine), 200, { "content-type": METRICS_TYPE }),
+    );
+}
+
+async function stats(engine: Engine) {
+  const { store, pipeline } = engine;
+  const [byStatus, counters] = await Promise.all([outboxByStatus(engine), store.counters()]);
+  const { commits, statements, intents, checkpoints } = counters;
+  return {
+    outbox_by_status: byStatus,
+    in_pipeline: pipeline.openRows,
+    // Lanes are woken by their rows, so nothing is ever claimed in vain.
+    empty_claims: 0,
+    empty_claims_idle_poll: 0,
+    empty_claims_wake_fanout: 0,
+    executor_queue_depth: null,
+    executor_busy: null,
+    diagnostics: {
+      commits,
+      statements,
+      intents,
+      // Otherwise only a checkpoint waits for the disk.
+      fsyncs: store.synchronous === "full" ? commits : checkpoints,
+      checkpoints,
+      sandbox: { leaked_threads: engine.leakedThreads },
+    },
+  };
+}
+
+async function status(engine: Engine) {
+  const { store, pipeline, clock, startedAt } = engine;
+  const [byStatus, totals] = await Promise.all([outboxByStatus(engine), store.totals()]);
+  const inbounds = [...pipeline.inbounds.values()];
+  const running = inbounds.filter(({ state }) => state === "running").length;
+  return {
+    engine: {
+      version: VERSION,
+      uptime_seconds: Math.max(0, (clock.now() - startedAt) / 1e3),
+      pid: Deno.pid,
+      channels_total: inbounds.length,
+      channels_running: running,
+      channels_stopped: inbounds.length - running,
+      outbox_by_status: byStatus,
+    },
+    db: {
+      path: store.path,
+      size_bytes: totals.sizeBytes,
+      // The runtime tells free space only to a process that may ask anything about the system.
+      disk_free_bytes: null,
+      journal_mode: "wal",
+      messages: totals.messages,
+      events: totals.events,
+      audit: 0,
+      synchronous: store.synchronous,
+    },
+    logs: null,
+    update: null,
+    pool: null,
+  };
+}

@@ -4,7 +4,7 @@ import { MllpSender } from "../connectors/mllp_sender.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, until } from "../connectors/waiting.ts";
 import { generateMessages } from "../../src/synthetic/mod.ts";
-import type { Grant } from "../../src/cli/permission_set.ts";
+import type { Grant } from "../../src/cli/serve/permission_set.ts";
 import { run, Served, type TempDir, tempDir } from "./program.ts";
 
 /** A bundle with a listener, a partner and a directory: every kind of grant there is. */

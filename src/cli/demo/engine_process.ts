@@ -5,8 +5,8 @@
 import { fileURLToPath } from "node:url";
 import { type Anchor, findAnchor } from "../anchor.ts";
 import { CommandFailure } from "../failure.ts";
-import { deriveForInstance } from "../instance.ts";
-import { flagsOf } from "../permission_set.ts";
+import { deriveForInstance } from "../serve/instance.ts";
+import { flagsOf } from "../serve/permission_set.ts";
 import type { DataFolder } from "./data_folder.ts";
 import type { DemoPorts } from "./ports.ts";
 

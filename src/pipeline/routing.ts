@@ -59,6 +59,8 @@ interface Reserved {
 const BATCH_MAX = 64;
 /** Messages of one lane in one batch: a busy lane leaves room for the others. */
 const LANE_SHARE = 32;
+/** And so much of a batch's time, milliseconds: slow handlers must not hold up the others. */
+const LANE_MS = 40;
 /** One batch runs in the sandbox, one waits there. */
 const BATCHES_MAX = 2;
 /** Handlers slower than this on average make their inbound route first and transform later. */
@@ -160,7 +162,9 @@ export class Routing {
     for (const lane of lanes) {
       const room = BATCH_MAX - batch.length;
       const definition = this.#options.inbound(lane.name);
-      const items = room > 0 && definition ? lane.take(Math.min(share, room)) : [];
+      const items = room > 0 && definition
+        ? lane.take(Math.min(share, room, this.#worthOf(lane.name)))
+        : [];
       const { generation } = lane.memory;
       const routeOnly = lane.stage === "ingress" && this.#mustSplit(lane.name);
       if (routeOnly) this.#countSplit(lane.name, items.length);
@@ -171,6 +175,11 @@ export class Routing {
       if (lane.queued) this.#ready.push(lane);
     }
     return batch;
+  }
+
+  /** How many messages of an inbound make up its time in a batch. */
+  #worthOf(inbound: string): number {
+    return Math.max(1, Math.floor(LANE_MS / (this.#tookMs.get(inbound) ?? 0)));
   }
 
   /** Once messages wait as routed rows, later ones must queue up behind them. */

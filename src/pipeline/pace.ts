@@ -68,6 +68,9 @@ export class Pace {
   readonly #routing: Stretch;
   readonly #delivery: Stretch;
   readonly #waiters: Waiter[] = [];
+  /** Waiters told to go whose callers have not run yet, and the last of them. */
+  #leaving = 0;
+  #lastLeaving: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -85,9 +88,19 @@ export class Pace {
 
   /** Undefined: go on at once. Else resolves when it is this message's turn, in order. */
   wait(): Promise<void> | undefined {
-    if (this.#waiters.length === 0 && this.#bottleneck() === undefined) return undefined;
+    if (this.#waiters.length === 0 && this.#bottleneck() === undefined) {
+      // A caller that goes on at once would overtake those that are about to.
+      return this.#leaving > 0 ? this.#lastLeaving : undefined;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiters.push({ since: this.#clock.monotonic(), go: resolve });
+    // Registered before the caller's own wait, so it runs right before the caller goes on.
+    void promise.then(() => this.#leaving -= 1);
+    const go = () => {
+      this.#leaving += 1;
+      this.#lastLeaving = promise;
+      resolve();
+    };
+    this.#waiters.push({ since: this.#clock.monotonic(), go });
     this.#timer ??= setTimeout(() => this.#expire(), this.#options.waitMaxMs);
     return promise;
   }

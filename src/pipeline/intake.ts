@@ -92,12 +92,11 @@ export class Intake {
   /** The callback of the inbound's source. Never throws; messages of one source keep their order. */
   receive = (received: ReceivedMessage): Promise<IntakeAnswer> => {
     const prepared = this.#prepare(received.bytes);
-    if (!this.#options.definition.strict || prepared.fault) return this.#store(prepared, received);
-    const validated = this.#tail.then(async () =>
-      this.#store(await this.#validate(prepared), received)
-    );
-    this.#tail = validated;
-    return validated;
+    if (!this.#options.definition.strict) return this.#store(prepared, received);
+    const validated = prepared.fault ? prepared : this.#validate(prepared);
+    const turn = this.#tail.then(() => validated);
+    this.#tail = turn;
+    return turn.then((verdict) => this.#store(verdict, received));
   };
 
   #prepare(bytes: Uint8Array): Prepared {

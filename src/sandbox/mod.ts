@@ -9,3 +9,4 @@ export { isGraphModule, isImportable } from "../authoring/graph_files.ts";
 export type { AuthorModule } from "./author_modules.ts";
 export * from "./protocol.ts";
 export { type LoadedSandbox, Sandbox, SandboxError, type SandboxOptions } from "./sandbox.ts";
+export { sandboxV8Flags } from "./v8_flags.ts";

@@ -54,3 +54,13 @@ Deno.test("modules with problems are told, the others load", async () => {
     [["graph/b.ts", 3], ["graph/c.ts", 1], ["graph/d.ts", 2], ["graph/e.ts", undefined]],
   );
 });
+
+Deno.test("a message that is late once is not blamed", async () => {
+  using sandbox = await openSandbox(
+    graphOf(`while (Date.now() < Number(msg.controlId)); return send(out, msg);`),
+  );
+  const text = numbered(String(Date.now() + 450));
+  const [result] = await sandbox.run([request({ text })]);
+  assert.equal(result?.error, undefined);
+  assert.equal(result?.outcomes[0]?.sends.length, 1);
+});

@@ -105,7 +105,6 @@ export class Writer {
 
   #isolated(intent: Intent): Outcome {
     const session = this.#session;
-    const start = session.mark();
     session.db.exec("SAVEPOINT member");
     try {
       const result = execute(session, intent);
@@ -115,7 +114,7 @@ export class Writer {
       if (isEnvironmental(thrown)) throw thrown;
       session.db.exec("ROLLBACK TO member");
       session.db.exec("RELEASE member");
-      session.rewind(start);
+      // Its numbers stay used: if one of them is what failed, the next member must not meet it.
       return { failure: describeFailure(thrown) };
     }
   }

@@ -13,7 +13,7 @@ import { queryOf } from "./route_table.ts";
 z.config({ jitless: true });
 
 /** How long a client may take to send a body it announced. */
-const BODY_LIMIT_MS = 10_000;
+const BODY_LIMIT_MS = 5_000;
 /** Longer values are not sent back. */
 const SHOWN_CHARS_MAX = 256;
 

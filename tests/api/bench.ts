@@ -101,7 +101,7 @@ export class ApiBench implements AsyncDisposable {
   async raw(bytes: string | Uint8Array, waitMs = 2_000): Promise<{ status: number; text: string }> {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: this.#api.port });
     await connection.write(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
-    const text = await readAnswer(connection, waitMs);
+    const text = (await readAnswer(connection, waitMs)).replace(INTERIM, "");
     return { status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0), text };
   }
 
@@ -186,7 +186,10 @@ async function readAnswer(connection: Deno.TcpConn, waitMs: number): Promise<str
   return text;
 }
 
-function isWhole(text: string): boolean {
+const INTERIM = /^HTTP\/1\.1 100 [^\r]*\r\n\r\n/;
+
+function isWhole(received: string): boolean {
+  const text = received.replace(INTERIM, "");
   const end = text.indexOf("\r\n\r\n");
   if (end < 0) return false;
   const length = /^content-length: (\d+)\r$/im.exec(text.slice(0, end + 2))?.[1];

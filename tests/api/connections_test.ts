@@ -121,6 +121,7 @@ Deno.test("stopping an outbound is stopping, then stopped; its queue grows and a
     inflight: 1,
     done: 1,
   });
+  bench.lab.hangUp();
 });
 
 Deno.test("purge cancels the head or all of a stopped outbound, and every count follows", async () => {
@@ -336,4 +337,90 @@ Deno.test("control of a name nobody has is 404, also when it looks like a path",
       assert.equal((await bench.post(`/connections/${name}/${act}`)).status, 404, `${name} ${act}`);
     }
   }
+});
+
+Deno.test("rows outlive the inbound and the outbound they belong to", async () => {
+  await using bench = await ApiBench.open();
+  bench.lab.script({ do: "ack" });
+  bench.lab.otherwise = { do: "silence" };
+  await bench.send("L1", "L2");
+  await bench.walk.disposition("L1", "processed");
+  await bench.lab.waitForFrames(2);
+  bench.lab.hangUp();
+  const { id } = await bench.walk.message("L1");
+
+  await bench.walk.bundle.write(
+    "graph/walk.ts",
+    `import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
+     const lab = outbound("OB_LAB", mllp({ host: "127.0.0.1", port: ${bench.lab.port} }));
+     const toLab = handler("to_lab", (msg) => send(lab, msg));
+     const route = router("route", () => toLab);
+     inbound("IB_NEW", mllp({ port: ${bench.inboundPort} }), { router: route });`,
+  );
+  await bench.restart();
+  assert.deepEqual(Object.keys(await rows(bench)), ["IB_NEW ▸ in", LAB]);
+  assert.equal((await row(bench, LAB))!.queue_depth, 1);
+
+  await bench.walk.bundle.write(
+    "graph/walk.ts",
+    `import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
+     const next = outbound("OB_NEXT", mllp({ host: "127.0.0.1", port: ${bench.lab.port} }));
+     const toNext = handler("to_next", (msg) => send(next, msg));
+     const route = router("route", () => toNext);
+     inbound("IB_NEW", mllp({ port: ${bench.inboundPort} }), { router: route });`,
+  );
+  await bench.restart();
+  assert.deepEqual(Object.keys(await rows(bench)), ["IB_NEW ▸ in"]);
+  assert.deepEqual((await bench.get("/stats")).outbox_by_status, { done: 1, dead: 1 });
+  assert.equal((await bench.post(`/messages/${id}/replay`)).json.requeued, 1);
+  const draining = (await row(bench, LAB))!;
+  assert.deepEqual(
+    [draining.status, draining.method, draining.peer, draining.port, draining.queue_depth],
+    ["draining", "—", null, null, 1],
+  );
+  assert.ok(Number(draining.delivered_age_seconds) > 0);
+  assert.deepEqual((await bench.get("/stats")).outbox_by_status, { pending: 1, dead: 1 });
+});
+
+Deno.test("an unordered outbound knows depth and age too, and is purged the same way", async () => {
+  await using bench = await ApiBench.open({ labOptions: '{ ordering: "unordered" }' });
+  await bench.post("/connections/OB_LAB/stop");
+  await bench.send("L1", "L2");
+  const lane = bench.walk.engine.pipeline.outbounds.get("OB_LAB")!;
+  await until(() => lane.depth === 2, "two rows");
+  const shown = (await row(bench, LAB))!;
+  assert.deepEqual([shown.queue_depth, shown.backlog_seconds], [2, null]);
+  const age = Number(shown.delivered_age_seconds);
+  assert.ok(age > 0 && age < 30);
+  assert.deepEqual((await bench.post("/connections/OB_LAB/purge")).json, { cancelled: 2 });
+  assert.equal((await row(bench, LAB))!.queue_depth, 0);
+  await bench.post("/connections/OB_LAB/start");
+  await bench.send("L3");
+  await bench.lab.waitForFrames(1);
+  await bench.walk.drained();
+  assert.deepEqual(bench.lab.controlIds, ["L3"]);
+  assert.deepEqual((await bench.get("/stats")).outbox_by_status, { done: 1, cancelled: 2 });
+});
+
+Deno.test("dead rows and replays move the depth of their edge, also while its lane stands", async () => {
+  await using bench = await ApiBench.open();
+  bench.lab.otherwise = { do: "ack", code: "AR" };
+  await bench.send("L1", "L2");
+  await bench.walk.disposition("L2", "error");
+  await bench.walk.drained();
+  const dead = (await row(bench, LAB))!;
+  assert.deepEqual([dead.queue_depth, dead.errored], [0, 2]);
+  await bench.post("/connections/OB_LAB/stop");
+  assert.equal((await bench.post("/dead-letters/replay", {})).json.requeued, 2);
+  const replayed = (await row(bench, LAB))!;
+  assert.deepEqual([replayed.queue_depth, replayed.status], [2, "stopped"]);
+  assert.equal((await bench.get("/stats")).in_pipeline, 2);
+  const { id } = await bench.walk.message("L1");
+  assert.equal((await bench.post(`/messages/${id}/replay`)).json.requeued, 1, "pending, again");
+  assert.equal((await row(bench, LAB))!.queue_depth, 2);
+  bench.lab.otherwise = { do: "ack" };
+  await bench.post("/connections/OB_LAB/start");
+  await bench.walk.disposition("L2", "processed");
+  await bench.walk.drained();
+  assert.equal((await row(bench, LAB))!.queue_depth, 0);
 });

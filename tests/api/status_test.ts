@@ -110,7 +110,10 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   assert.equal(of(`delivery_latency_seconds_count{${lab}}`), 3);
   const buckets = [...samples].filter(([name]) => name.includes(`_bucket{${lab}`));
   assert.equal(buckets.length, 13);
-  assert.deepEqual(buckets.map(([, count]) => count), buckets.map(([, n]) => n).sort());
+  assert.deepEqual(
+    buckets.map(([, count]) => count),
+    buckets.map(([, n]) => n).sort((a, b) => a - b),
+  );
   assert.ok([...samples.values()].every(Number.isFinite));
   const named = [...text.matchAll(/^# TYPE (\S+) (gauge|counter|histogram)$/gm)];
   assert.equal(named.length, 10);

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { Engine } from "../../src/engine.ts";
+import * as operations from "../../src/operations/mod.ts";
+import {
+  type Act,
+  type Actor,
+  isPermitted,
+  localOperator,
+  type Operation,
+  OperationError,
+  type Permission,
+} from "../../src/operations/mod.ts";
+import { operation } from "../../src/operations/operation.ts";
+import { ApiBench } from "../api/bench.ts";
+
+// Goal: one gate for every act; without its permission nothing happens and nothing is told.
+
+/** Every operation with what it is asked for: a new one must be named here. */
+const INPUTS: Readonly<Record<string, unknown>> = {
+  listDeadLetters: { filter: {}, page: { limit: 1, offset: 0 } },
+  listMessages: { filter: {}, page: { limit: 1, offset: 0 } },
+  purgeConnection: { name: "OB_LAB", scope: "all" },
+  replayDeadLetters: {},
+  replayMessage: { id: "x" },
+  resetStatistics: { all: true, targets: [] },
+  restartConnection: { name: "OB_LAB" },
+  startConnection: { name: "OB_LAB" },
+  stopConnection: { name: "IB_ADT" },
+  testConnection: { name: "OB_LAB" },
+  viewMessage: { id: "x" },
+  viewOutbound: { id: "x" },
+};
+
+function all(): Map<string, Operation<unknown, unknown>> {
+  const found = Object.entries(operations)
+    .filter(([, value]) => typeof value === "object" && "perform" in value);
+  return new Map(found as unknown as [string, Operation<unknown, unknown>][]);
+}
+
+Deno.test("permissions and approvals are those of the contract", () => {
+  const carried = Object.fromEntries(
+    [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
+  );
+  assert.deepEqual(carried, {
+    listDeadLetters: ["messages:read", undefined],
+    listMessages: ["messages:read", undefined],
+    purgeConnection: ["messages:purge", "connection_purge"],
+    replayDeadLetters: ["messages:replay", "dead_letter_replay"],
+    replayMessage: ["messages:replay", undefined],
+    resetStatistics: ["monitoring:diagnose", undefined],
+    restartConnection: ["connections:control", undefined],
+    startConnection: ["connections:control", undefined],
+    stopConnection: ["connections:control", undefined],
+    testConnection: ["connections:test", undefined],
+    viewMessage: ["messages:view_raw", undefined],
+    viewOutbound: ["messages:view_raw", undefined],
+  });
+  assert.deepEqual([...all().keys()].sort(), Object.keys(INPUTS));
+});
+
+Deno.test("without its permission an operation touches nothing, whatever else is granted", async () => {
+  const untouchable = new Proxy({}, {
+    get: (_target, key) => {
+      throw new Error(`The engine was asked for "${String(key)}"`);
+    },
+  }) as Engine;
+  const everything = new Set([...all().values()].map(({ permission }) => permission));
+  for (const [name, { permission, perform }] of all()) {
+    const others = new Set<Permission>(everything);
+    others.delete(permission);
+    const actor: Actor = { name: "somebody", permissions: others };
+    await assert.rejects(
+      perform({ engine: untouchable, actor }, INPUTS[name]),
+      (thrown: OperationError) => {
+        assert.equal(thrown.code, "operation.forbidden", name);
+        assert.match(thrown.message, /permission/);
+        return true;
+      },
+      name,
+    );
+  }
+});
+
+Deno.test("the local operator may do everything, somebody only what is granted", () => {
+  assert.equal(isPermitted(localOperator, "users:manage"), true);
+  const viewer: Actor = { name: "v", permissions: new Set(["monitoring:read"]) };
+  assert.equal(isPermitted(viewer, "monitoring:read"), true);
+  assert.equal(isPermitted(viewer, "messages:read"), false);
+  assert.equal(isPermitted({ name: "n", permissions: new Set() }, "monitoring:read"), false);
+});
+
+Deno.test("an audit fact is told after the act, with who did it, and never for an act that failed", async () => {
+  await using bench = await ApiBench.open();
+  const act: Act = { engine: bench.walk.engine, actor: { name: "ann", permissions: "all" } };
+  const order: string[] = [];
+  const good = operation({
+    permission: "monitoring:read",
+    run: () => {
+      assert.ok(!bench.walk.log.some((line) => line.includes("audit.good")));
+      order.push("run");
+      return Promise.resolve(3);
+    },
+    audit: (_input: undefined, count) => ({ action: "good", fields: { count } }),
+  });
+  assert.equal(await good.perform(act, undefined), 3);
+  assert.match(await bench.walk.logged("audit.good"), /actor=ann count=3$/);
+  const bad = operation({
+    permission: "monitoring:read",
+    run: (): Promise<number> => Promise.reject(new OperationError("message.not_found", "No")),
+    audit: () => ({ action: "bad", fields: {} }),
+  });
+  await assert.rejects(bad.perform(act, undefined), OperationError);
+  const silent = operation({
+    permission: "monitoring:read",
+    run: () => Promise.resolve(0),
+    audit: () => undefined,
+  });
+  assert.equal(await silent.perform(act, undefined), 0);
+  assert.ok(!bench.walk.log.some((line) => line.includes("audit.bad")));
+  assert.deepEqual(order, ["run"]);
+});
+
+Deno.test("no audit line of any act holds a body, a name or an error's text", async () => {
+  await using bench = await ApiBench.open();
+  bench.lab.otherwise = { do: "ack", code: "AR" };
+  await bench.send("B1", "X2");
+  await bench.walk.disposition("B1", "error");
+  const act: Act = { engine: bench.walk.engine, actor: localOperator };
+  const { id } = await bench.walk.message("B1");
+  const page = { limit: 50, offset: 0 };
+  await operations.listMessages.perform(act, { filter: {}, page });
+  await operations.viewMessage.perform(act, { id });
+  await operations.viewOutbound.perform(act, { id });
+  await operations.listDeadLetters.perform(act, { filter: {}, page });
+  await operations.testConnection.perform(act, { name: "OB_LAB" });
+  await operations.stopConnection.perform(act, { name: "IB_ADT" });
+  await operations.startConnection.perform(act, { name: "IB_ADT" });
+  await operations.restartConnection.perform(act, { name: "OB_ARCHIVE" });
+  bench.lab.otherwise = { do: "ack" };
+  await operations.replayMessage.perform(act, { id });
+  await operations.resetStatistics.perform(act, { all: true, targets: [] });
+  await bench.walk.disposition("B1", "processed");
+  const audited = bench.walk.log.filter((line) => line.includes("audit."));
+  const actions = audited.map((line) => /audit\.([a-z_.]+)/.exec(line)?.[1]);
+  assert.deepEqual(actions, [
+    "summary_access",
+    "message_view",
+    "outbound.read",
+    "summary_access",
+    "connection_test",
+    "connection_stop",
+    "connection_start",
+    "connection_restart",
+    "message_replay",
+    "stats_reset",
+  ]);
+  assert.ok(audited.every((line) => /actor=local/.test(line)));
+  assert.ok(!audited.some((line) => /SAMPLE|PERSON|MSH|PID|B1|answered/.test(line)), "no content");
+});

@@ -50,6 +50,7 @@ function engineCommand(directory: string) {
   return {
     flags: [
       "--cached-only",
+      "--v8-flags=--no-turboshaft-loop-unrolling",
       "--frozen",
       "--allow-net=127.0.0.1",
       `--allow-read=${root},${directory}`,

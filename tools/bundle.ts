@@ -19,7 +19,8 @@ const LAUNCHER = `#!/bin/sh
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd -P)
 export DENO_DIR="$here/packages" DENO_NO_UPDATE_CHECK=1
-exec "$here/runtime/deno" run --no-prompt --cached-only --frozen --config "$here/engine/deno.json" \\
+exec "$here/runtime/deno" run --no-prompt --cached-only --frozen \\
+  --v8-flags=--no-turboshaft-loop-unrolling --config "$here/engine/deno.json" \\
   --allow-read --allow-write --allow-env="MEFOR_*,NO_COLOR" --ignore-env \\
   --allow-run="$here/runtime/deno" "$here/engine/main.ts" "$@"
 `;

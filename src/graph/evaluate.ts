@@ -16,9 +16,9 @@ export interface SandboxLimits {
   readonly redact?: (text: string) => string;
   /** For all modules together. Default 10 000. */
   readonly loadTimeoutMs?: number;
-  /** For a batch of several messages. Default 10 000. */
+  /** For a batch of several messages. Default 2 000: it bounds memory too, see sandbox/DESIGN.md. */
   readonly batchTimeoutMs?: number;
-  /** For one message alone. Default 5 000. */
+  /** For one message alone. Default 2 000. */
   readonly messageTimeoutMs?: number;
 }
 
@@ -28,8 +28,8 @@ export function evaluateInSandbox(
     state = [],
     redact = safeText,
     loadTimeoutMs = 10_000,
-    batchTimeoutMs = 10_000,
-    messageTimeoutMs = 5_000,
+    batchTimeoutMs = 2_000,
+    messageTimeoutMs = 2_000,
   }: SandboxLimits = {},
 ): Evaluate<GraphSandbox> {
   return async ({ graphDir, modules, helpers, codeSets, environment, outboundNames }) => {

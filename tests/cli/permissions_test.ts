@@ -42,7 +42,10 @@ Deno.test("permissions shows each grant with the setting behind it", async () =>
   assert.match(table.out, /^--allow-write +\S+\/mf\.db +\[store\] path$/m);
   assert.doesNotMatch(table.out, /--allow-(run|ffi|sys)/);
   const flags = await run(["permissions", ...args, "--format", "flags"]);
-  assert.match(flags.out, /^--no-prompt --cached-only --frozen --allow-net=\S+ .* --ignore-env\n$/);
+  assert.match(
+    flags.out,
+    /^--no-prompt --cached-only --frozen --v8-flags=\S+ --allow-net=\S+ .* --ignore-env\n$/,
+  );
   const json = JSON.parse((await run(["permissions", ...args, "--format", "json"])).out);
   assert.equal(json.flags.join(" "), flags.out.trim());
   assert.deepEqual(Object.keys(json.grants[0]), ["kind", "action", "value", "reason"]);

@@ -10,6 +10,7 @@ import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import type { Settings } from "../../settings/mod.ts";
+import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
 
@@ -154,7 +155,12 @@ function connectionPaths({ graph, reachOf }: PermissionInput) {
 }
 
 /** What every engine runs under, whatever its settings are. */
-export const fixedFlags: readonly string[] = ["--no-prompt", "--cached-only", "--frozen"];
+export const fixedFlags: readonly string[] = [
+  "--no-prompt",
+  "--cached-only",
+  "--frozen",
+  `--v8-flags=${sandboxV8Flags.join(",")}`,
+];
 
 /**
  * Writes the grants as flags of the runtime. Variables other than `MEFOR_*` read as unset instead

@@ -6,12 +6,6 @@ const MESSAGE_FILTER = `
    AND (?3 IS NULL OR m.message_type = ?3)
    AND (?4 IS NULL OR m.control_id = ?4)`;
 
-const APART_FILTER = `
-       m.status = ?2 AND m.status IN ('error', 'unrouted', 'filtered')
-   AND (?1 IS NULL OR m.channel_id = ?1)
-   AND (?3 IS NULL OR m.message_type = ?3)
-   AND (?4 IS NULL OR m.control_id = ?4)`;
-
 const SUMMARY = `
        m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
        m.status, m.error, m.summary, m.metadata,
@@ -74,19 +68,6 @@ export const queries = {
   countAll: `
     SELECT coalesce((SELECT sum(total) FROM totals WHERE kind = 'messages'), 0)
          + (SELECT count(*) FROM messages WHERE seq > ${INDEXED_TO}) AS total`,
-
-  /** Of one disposition that sets a message apart, newest first. Index: messages_apart. */
-  messagesApart: `
-    SELECT ${SUMMARY}
-      FROM messages m INDEXED BY messages_apart
-     WHERE ${APART_FILTER}
-     ORDER BY m.seq DESC
-     LIMIT ?5 OFFSET ?6`,
-
-  countApart: `
-    SELECT count(*) AS total
-      FROM messages m INDEXED BY messages_apart
-     WHERE ${APART_FILTER}`,
 
   countMessages: `
     SELECT count(*) AS total

@@ -204,9 +204,6 @@ interface MessagePlan {
   readonly count: { readonly name: QueryName; readonly values: readonly Value[] };
 }
 
-/** Dispositions with an index of their own. */
-const APART: ReadonlySet<string> = new Set<Disposition>(["error", "unrouted", "filtered"]);
-
 /** The narrowest look-up a filter allows. */
 function planMessages(filter: MessageFilter): MessagePlan {
   const { channel, status, messageType, controlId } = filter;
@@ -218,10 +215,6 @@ function planMessages(filter: MessageFilter): MessagePlan {
       ? { name: "countOfControlId", values } as const
       : { name: "countAllOfControlId", values: [controlId] } as const;
     return { select: "messagesOfControlId", values, count };
-  }
-  if (status !== undefined && APART.has(status)) {
-    const values = [channel ?? null, ...shared, null];
-    return { select: "messagesApart", values, count: { name: "countApart", values } };
   }
   if (channel !== undefined) {
     const values = [channel, ...shared, null];

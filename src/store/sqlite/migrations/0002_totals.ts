@@ -29,8 +29,4 @@ SELECT 'deliveries', lane, count(*)
 DROP INDEX queue_dead;
 CREATE INDEX queue_dead ON queue (stage, updated_at, seq, lane, channel_id) WHERE status = 'dead';
 CREATE INDEX queue_cancelled ON queue (stage) WHERE status = 'cancelled';
-
--- The dispositions an operator looks for. Messages that go their way never enter it.
-CREATE INDEX messages_apart ON messages (status, seq)
- WHERE status IN ('error', 'unrouted', 'filtered');
 `;

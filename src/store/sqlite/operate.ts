@@ -90,6 +90,7 @@ export function cancelQueued(session: Session, intent: CancelIntent): CancelResu
     addEvent(session, Number(row.message_seq), at, "cancelled", destination, null);
     session.change("finalize", Number(row.message_seq));
   }
+  if (cancelled.length > 0) session.change("addCancelled", destination, cancelled.length);
   return { cancelled: cancelled.length, edges: edgesOf(cancelled, -1) };
 }
 

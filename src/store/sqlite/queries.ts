@@ -149,8 +149,7 @@ export const queries = {
              WHERE seq > ${INDEXED_TO} AND stage = 'outbound') AS deliveries,
            (SELECT count(*) FROM queue INDEXED BY queue_dead
              WHERE stage = 'outbound' AND status = 'dead') AS dead,
-           (SELECT count(*) FROM queue INDEXED BY queue_cancelled
-             WHERE stage = 'outbound' AND status = 'cancelled') AS cancelled`,
+           coalesce((SELECT sum(total) FROM totals WHERE kind = 'cancelled'), 0) AS cancelled`,
 
   /** The oldest open row of each inbound among the first rows of a lane. Index: queue_lane_open. */
   oldestOpen: `

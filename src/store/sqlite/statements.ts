@@ -169,6 +169,11 @@ export const statements = {
     SELECT control_id, seq FROM messages
      WHERE seq > ?1 AND seq <= ?2 AND control_id IS NOT NULL ORDER BY control_id, seq`,
 
+  addCancelled: `
+    INSERT INTO totals (kind, name, total)
+    VALUES ('cancelled', ?, ?)
+    ON CONFLICT (kind, name) DO UPDATE SET total = total + excluded.total`,
+
   addMessageTotals: `
     INSERT INTO totals (kind, name, total)
     SELECT 'messages', channel_id, count(*)

@@ -7,7 +7,8 @@
  */
 export const sql = `
 CREATE TABLE totals (
-  -- 'messages' of an inbound, 'deliveries' (outbound rows of any status) of an outbound.
+  -- 'messages' of an inbound; 'deliveries' (outbound rows of any status) and 'cancelled' of an
+  -- outbound, the latter always complete.
   kind   TEXT NOT NULL,
   name   TEXT NOT NULL,
   total  INTEGER NOT NULL,
@@ -26,7 +27,12 @@ SELECT 'deliveries', lane, count(*)
  WHERE stage = 'outbound' AND seq <= (SELECT indexed_to FROM store_meta WHERE id = 1)
  GROUP BY lane;
 
+INSERT INTO totals (kind, name, total)
+SELECT 'cancelled', lane, count(*)
+  FROM queue
+ WHERE stage = 'outbound' AND status = 'cancelled'
+ GROUP BY lane;
+
 DROP INDEX queue_dead;
 CREATE INDEX queue_dead ON queue (stage, updated_at, seq, lane, channel_id) WHERE status = 'dead';
-CREATE INDEX queue_cancelled ON queue (stage) WHERE status = 'cancelled';
 `;

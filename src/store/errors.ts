@@ -91,7 +91,7 @@ function primaryCode(thrown: unknown): number | undefined {
   if (/database or disk is full/.test(thrown.message)) return 13;
   if (/disk I\/O error/.test(thrown.message)) return 10;
   if (/readonly database|read-only/.test(thrown.message)) return 8;
-  if (/database is locked/.test(thrown.message)) return 5;
+  if (/database (table )?is locked/.test(thrown.message)) return 5;
   if (/malformed/.test(thrown.message)) return 11;
   if (/not a database/.test(thrown.message)) return 26;
   if (/unable to open database/.test(thrown.message)) return 14;

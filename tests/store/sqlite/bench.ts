@@ -31,7 +31,7 @@ export const sqliteBackend: StoreBackend = {
 
 /** Looks into a store's file over a connection of the test's own. */
 export function inspect<T>(path: string, look: (db: DatabaseSync) => T): T {
-  const db = new DatabaseSync(path, { timeout: 5_000 });
+  const db = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: false });
   try {
     return look(db);
   } finally {

@@ -72,8 +72,7 @@ for (const [table, ahead, failing] of [["messages", 10, 5], ["queue", 21, 10]] a
         table === "messages"
           ? `INSERT INTO messages VALUES (${taken}, 'x', 'IB', 1, 'x', NULL, NULL, 'error', 'error',
                                           NULL, NULL, NULL, ${taken}, NULL)`
-          : `PRAGMA foreign_keys = OFF;
-             INSERT INTO queue VALUES (${taken}, 1, 'ingress', 'IB', 'IB', NULL, 1, 'dead', 0, 1,
+          : `INSERT INTO queue VALUES (${taken}, 1, 'ingress', 'IB', 'IB', NULL, 1, 'dead', 0, 1,
                                        NULL, NULL, 1, 1)`,
       ));
     const outcomes = writer.run(bench.receives(64));

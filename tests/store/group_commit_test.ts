@@ -1,0 +1,316 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import fc from "fast-check";
+import {
+  defaultGroupCommit,
+  GroupCommit,
+  type GroupCommitOptions,
+  type Settle,
+  type SubmitHint,
+} from "../../src/store/group_commit.ts";
+import type { Intent } from "../../src/store/intents.ts";
+import { pause, until } from "../connectors/waiting.ts";
+
+/** A writer that keeps what it is sent and answers when told to. */
+class FakeWriter {
+  readonly group: GroupCommit;
+  /** Batches as the numbers of their intents. */
+  readonly batches: number[][] = [];
+  readonly #settles: Settle[][] = [];
+  readonly answers: number[] = [];
+  #number = 0;
+
+  constructor(options: Partial<GroupCommitOptions> = {}) {
+    this.group = new GroupCommit((intents, settles) => {
+      this.batches.push(intents.map((intent) => "seq" in intent ? intent.seq : -1));
+      this.#settles.push(settles);
+    }, { ...defaultGroupCommit, ...options });
+  }
+
+  /** Submits the next intent; returns its number. */
+  submit(hint: SubmitHint = {}): number {
+    const seq = this.#number += 1;
+    this.#hand({ kind: "release", at: 1, seq, token: 1 }, seq, hint);
+    return seq;
+  }
+
+  submitBytes(length: number): void {
+    const raw = "x".repeat(length);
+    const message = {
+      ...{ id: "a", channel: "IB", receivedAt: 1, sourceType: "mllp", raw },
+      ...{ controlId: undefined, messageType: undefined },
+    };
+    this.#hand({ kind: "receive", message, token: undefined }, -1, {});
+  }
+
+  #hand(intent: Intent, seq: number, hint: SubmitHint): void {
+    const settle = { resolve: () => void this.answers.push(seq), reject: () => {} };
+    this.group.submit(intent, settle, hint);
+  }
+
+  /** Answers the oldest batch that has no answer yet. */
+  answer(): void {
+    const settles = this.#settles.shift();
+    if (!settles) return;
+    this.group.answered();
+    for (const settle of settles) settle.resolve({});
+  }
+
+  answerAll(): void {
+    while (this.#settles.length > 0) this.answer();
+  }
+
+  get unanswered(): number {
+    return this.#settles.length;
+  }
+}
+
+/** Lets everything that waits for the end of this turn happen. */
+async function turn(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
+}
+
+/** Sends until the writer takes no more, so that what follows gathers; returns how many went. */
+async function keepBusy(writer: FakeWriter): Promise<number> {
+  for (let sent = 1;; sent += 1) {
+    const before = writer.batches.length;
+    writer.submit();
+    await turn();
+    if (writer.batches.length === before) return before;
+    assert.ok(sent < 10, "the writer takes batch after batch without an answer");
+  }
+}
+
+Deno.test("GroupCommit sends a lone intent at the end of the turn", async () => {
+  const writer = new FakeWriter({ holdMs: 10_000 });
+  writer.submit({ waiter: 1 });
+  assert.deepEqual(writer.batches, [], "its neighbours may still come");
+  await turn();
+  assert.deepEqual(writer.batches, [[1]]);
+  assert.equal(writer.group.gathered, 0);
+});
+
+Deno.test("GroupCommit sends the intents of one turn together, in order", async () => {
+  const writer = new FakeWriter();
+  for (let count = 0; count < 5; count += 1) writer.submit();
+  await turn();
+  assert.deepEqual(writer.batches, [[1, 2, 3, 4, 5]]);
+});
+
+Deno.test("GroupCommit gathers while the writer is busy, and sends all with its answer", async () => {
+  const writer = new FakeWriter();
+  const sent = await keepBusy(writer);
+  for (let count = 0; count < 3; count += 1) {
+    writer.submit();
+    await turn();
+  }
+  assert.equal(writer.batches.length, sent);
+  assert.equal(writer.group.gathered, 4);
+  writer.answer();
+  await turn();
+  assert.equal(writer.batches.length, sent + 1);
+  assert.deepEqual(writer.batches.at(-1), [sent + 1, sent + 2, sent + 3, sent + 4]);
+});
+
+Deno.test("GroupCommit needs no timer to go on once the writer is idle again", async () => {
+  const writer = new FakeWriter();
+  for (let round = 1; round <= 20; round += 1) {
+    writer.submit();
+    await turn();
+    assert.equal(writer.batches.length, round);
+    writer.answer();
+  }
+});
+
+Deno.test("GroupCommit sends a full batch whatever the writer does", async () => {
+  const writer = new FakeWriter({ intentsMax: 4 });
+  await keepBusy(writer);
+  const before = writer.batches.length;
+  for (let count = 0; count < 11; count += 1) writer.submit();
+  const full = writer.batches.slice(before);
+  assert.deepEqual(full.map((batch) => batch.length), [4, 4, 4]);
+  const sent = writer.batches.flat();
+  assert.deepEqual(sent, sent.toSorted((a, b) => a - b));
+});
+
+Deno.test("GroupCommit counts bytes as well as intents", async () => {
+  const writer = new FakeWriter({ bytesMax: 1_000 });
+  await keepBusy(writer);
+  const before = writer.batches.length;
+  writer.submitBytes(400);
+  writer.submitBytes(400);
+  assert.equal(writer.batches.length, before);
+  writer.submitBytes(400);
+  assert.equal(writer.batches.length, before + 1);
+});
+
+Deno.test("GroupCommit flushes at once when told to", async () => {
+  const writer = new FakeWriter();
+  await keepBusy(writer);
+  const before = writer.batches.length;
+  writer.group.flushNow();
+  assert.equal(writer.batches.length, before + 1);
+  writer.group.flushNow();
+  assert.equal(writer.batches.length, before + 1, "nothing is nothing to send");
+});
+
+/** Twelve connections that sent within the last window, answered; the next one may be held. */
+async function manySenders(options: Partial<GroupCommitOptions>): Promise<FakeWriter> {
+  const writer = new FakeWriter({ windowMs: 20, siblings: 4, ratePerSecond: 1, ...options });
+  await pause(25);
+  writer.submit({ waiter: 0 });
+  await turn();
+  for (let waiter = 1; waiter <= 12; waiter += 1) writer.submit({ waiter });
+  await turn();
+  writer.answerAll();
+  await pause(25);
+  return writer;
+}
+
+Deno.test("GroupCommit holds a batch open when many others are likely to join", async () => {
+  const writer = await manySenders({ holdMs: 150 });
+  const before = writer.batches.length;
+  const first = writer.submit({ waiter: 1 });
+  await turn();
+  assert.equal(writer.batches.length, before, "held");
+  const second = writer.submit({ waiter: 2 });
+  await turn();
+  assert.equal(writer.batches.length, before, "still held");
+  await until(() => writer.batches.length > before, "the hold to end");
+  assert.deepEqual(writer.batches.at(-1), [first, second]);
+});
+
+Deno.test("GroupCommit ends a hold once most of the senders wait", async () => {
+  const writer = await manySenders({ holdMs: 60_000 });
+  const before = writer.batches.length;
+  for (let waiter = 1; waiter <= 12; waiter += 1) writer.submit({ waiter });
+  await turn();
+  assert.equal(writer.batches.length, before + 1);
+});
+
+Deno.test("GroupCommit ends a hold for a full batch, and for whoever flushes", async () => {
+  const writer = await manySenders({ holdMs: 60_000, intentsMax: 3 });
+  const before = writer.batches.length;
+  writer.submit({ waiter: 1 });
+  await turn();
+  assert.equal(writer.batches.length, before);
+  writer.submit();
+  writer.submit();
+  assert.equal(writer.batches.length, before + 1);
+  writer.answerAll();
+  writer.submit({ waiter: 1 });
+  await turn();
+  assert.equal(writer.batches.length, before + 1);
+  writer.group.flushNow();
+  assert.equal(writer.batches.length, before + 2);
+});
+
+Deno.test("GroupCommit holds nothing for few senders", async () => {
+  const writer = new FakeWriter({ windowMs: 20, siblings: 4, ratePerSecond: 1, holdMs: 60_000 });
+  for (let round = 0; round < 4; round += 1) {
+    for (let waiter = 0; waiter < 2; waiter += 1) {
+      const before = writer.batches.length;
+      writer.submit({ waiter });
+      await turn();
+      assert.equal(writer.batches.length, before + 1);
+      writer.answerAll();
+    }
+    await pause(25);
+  }
+});
+
+Deno.test("GroupCommit sends with the last lane that marches, those lanes first", async () => {
+  const writer = new FakeWriter({ stepMs: 60_000 });
+  writer.group.march(1);
+  writer.group.march(1);
+  const plain = writer.submit();
+  const firstLane = writer.submit({ pressing: true });
+  await turn();
+  assert.deepEqual(writer.batches, [], "one lane is still on its way");
+  const secondLane = writer.submit({ pressing: true });
+  await turn();
+  assert.deepEqual(writer.batches, [[firstLane, secondLane, plain]]);
+  writer.group.march(-1);
+  writer.group.march(-1);
+});
+
+Deno.test("GroupCommit waits for lanes that march for a step, and no longer", async () => {
+  const writer = new FakeWriter({ stepMs: 5 });
+  writer.group.march(1);
+  const plain = writer.submit();
+  await until(() => writer.batches.length === 1, "the step to end");
+  assert.deepEqual(writer.batches, [[plain]]);
+  writer.answerAll();
+  const next = writer.submit();
+  writer.group.march(-1);
+  await until(() => writer.batches.length === 2, "what waited for a lane that ceased");
+  assert.deepEqual(writer.batches[1], [next]);
+});
+
+// Goal: whatever is submitted, answered, held or flushed, each intent goes once, with its own
+// settle, no batch is longer than allowed, and order is kept among equals.
+Deno.test("GroupCommit loses, repeats and reorders nothing", async () => {
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant("submit" as const),
+        hint: fc.record({
+          waiter: fc.option(fc.nat(8), { nil: undefined }),
+          pressing: fc.boolean(),
+        }),
+      }),
+    },
+    { weight: 3, arbitrary: fc.constant({ do: "answer" as const }) },
+    { weight: 3, arbitrary: fc.constant({ do: "turn" as const }) },
+    { weight: 1, arbitrary: fc.constant({ do: "flush" as const }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("march" as const),
+        by: fc.constantFrom(1 as const, -1 as const),
+      }),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+      const writer = new FakeWriter({
+        ...{ intentsMax: 6, holdMs: 3, stepMs: 2, windowMs: 1, siblings: 1, ratePerSecond: 1 },
+      });
+      const pressing: number[] = [];
+      const plain: number[] = [];
+      let marching = 0;
+      for (const step of steps) {
+        if (step.do === "submit") {
+          (step.hint.pressing ? pressing : plain).push(writer.submit(step.hint));
+        } else if (step.do === "answer") writer.answer();
+        else if (step.do === "flush") writer.group.flushNow();
+        else if (step.do === "turn") await turn();
+        else if (marching + step.by >= 0) {
+          marching += step.by;
+          writer.group.march(step.by);
+        }
+      }
+      while (marching-- > 0) writer.group.march(-1);
+      const all = pressing.length + plain.length;
+      for (let patience = 0; writer.answers.length < all; patience += 1) {
+        assert.ok(patience < 200, `${writer.group.gathered} intents were never sent`);
+        writer.answerAll();
+        if (patience < 100) await turn();
+        else await pause(1);
+      }
+      assert.equal(writer.unanswered, 0);
+      const sent = writer.batches.flat();
+      assert.deepEqual(writer.answers, sent);
+      assert.deepEqual(
+        sent.toSorted((a, b) => a - b),
+        [...pressing, ...plain].toSorted((a, b) => a - b),
+      );
+      assert.deepEqual(sent.filter((seq) => plain.includes(seq)), plain);
+      assert.deepEqual(sent.filter((seq) => pressing.includes(seq)), pressing);
+      assert.ok(writer.batches.every((batch) => batch.length <= 6));
+    }),
+    { numRuns: 150 },
+  );
+});

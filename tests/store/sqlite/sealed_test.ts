@@ -1,0 +1,182 @@
+/** A store with a key: what lies in its files, what comes back, what cannot be opened. */
+import assert from "node:assert/strict";
+import { testHandOffs } from "../../contract/store/handoffs.ts";
+import { testProperties } from "../../contract/store/properties.ts";
+import { delivery, heldOf, type StoreBackend, StoreBench } from "../../contract/store/bench.ts";
+import { toyCipher, UNSEALABLE } from "../toy_cipher.ts";
+import { inspect, openStore, sqliteBackend } from "./bench.ts";
+
+const sealing = {
+  cipher: toyCipher,
+  writer: new URL("./sealed_writer_worker.ts", import.meta.url),
+};
+
+const sealedBackend: StoreBackend = {
+  ...sqliteBackend,
+  name: "SQLite, sealed:",
+  open: async (now) => {
+    const path = `${await Deno.makeTempDir()}/store.db`;
+    return openStore(path, { now, sealing });
+  },
+  reopen: ({ path }, now) => openStore(path, { now, sealing }),
+};
+
+testHandOffs(sealedBackend);
+testProperties(sealedBackend);
+
+/** One for every cell of spec pipeline-store-cluster §4.3 that this schema has. */
+const canaries = {
+  raw: "CANARYraw",
+  refused: "CANARYrefused",
+  refusal: "CANARYrefusal",
+  payload: "CANARYpayload",
+  failure: "CANARYfailure",
+  retry: "CANARYretry",
+  dead: "CANARYdead",
+  state: "CANARYstate",
+  reason: "CANARYreason",
+};
+
+// Goal: no cell that may hold patient data lies in clear in any file of the store, and each comes
+// back as it was (I47).
+// Method: a text of its own in every such cell, then a search of the raw bytes.
+Deno.test("SqliteStore with a key leaves no cell in clear in its files", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const refused = bench.message({ raw: canaries.refused, controlId: "CLEARcontrol" });
+  await bench.store.submit({ kind: "record_error", message: refused, error: canaries.refusal });
+  const held = await bench.receive({ raw: canaries.raw });
+  await bench.handOff(held, {
+    deliveries: [delivery("OB_A", { payload: canaries.payload }), delivery("OB_B")],
+    failures: [{ handler: "h", error: canaries.failure }],
+    state: [{ namespace: "CLEARnamespace", key: "k", value: canaries.state }],
+  });
+  await bench.retry(await bench.take("outbound", "OB_A"), "OB_A", bench.now, canaries.retry);
+  await bench.bury(await bench.take("outbound", "OB_B"), "OB_B", canaries.dead);
+  await bench.store.submit({
+    kind: "connection_events",
+    events: [{
+      ...{ at: bench.now, connection: "IB", transport: "mllp", direction: "inbound" },
+      ...{ event: "closed", peer: undefined, reason: canaries.reason },
+    }],
+  });
+
+  const files = ["", "-wal", "-shm"].map((end) => Deno.readFileSync(bench.store.path + end));
+  const bytes = files.map((file) => new TextDecoder("latin1").decode(file)).join();
+  assert.doesNotMatch(bytes, /CANARY/);
+  for (const clear of ["CLEARcontrol", "CLEARnamespace", "OB_A"]) assert.ok(bytes.includes(clear));
+
+  const detail = await bench.store.message(held.id);
+  assert.deepEqual(
+    [detail?.raw, detail?.error, detail?.rows.map(({ lastError }) => lastError)],
+    [canaries.raw, canaries.dead, [canaries.retry, canaries.dead, canaries.failure]],
+  );
+  assert.deepEqual(
+    detail?.events.flatMap(({ detail }) => detail ?? []),
+    [canaries.failure, canaries.retry, canaries.dead],
+  );
+  const other = await bench.store.message(refused.id);
+  assert.deepEqual([other?.raw, other?.error, other?.events[0]?.detail], [
+    canaries.refused,
+    canaries.refusal,
+    canaries.refusal,
+  ]);
+  assert.deepEqual(
+    (await bench.store.outboundOf(held.id))?.map(({ payload }) => payload),
+    [canaries.payload, canaries.raw],
+  );
+  const { deadLetters } = await bench.store.deadLetters({}, { limit: 9, offset: 0 });
+  assert.deepEqual(deadLetters.map(({ lastError }) => lastError), [canaries.dead]);
+  const { messages } = await bench.store.messages({}, { limit: 9, offset: 0 });
+  assert.deepEqual(messages.map(({ error }) => error), [canaries.dead, canaries.refusal]);
+  assert.deepEqual((await bench.store.state()).map(({ value }) => value), [canaries.state]);
+  const events = await bench.store.connectionEvents({ limit: 9 });
+  assert.deepEqual(events.map(({ reason }) => reason), [canaries.reason]);
+  assert.equal((await bench.take("outbound", "OB_A")).id, held.id);
+});
+
+// Goal: a body that no key opens costs its own row and no other (I24).
+Deno.test("SqliteStore gives up one unreadable body, its lane goes on", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const sent: string[] = [];
+  for (let index = 0; index < 5; index += 1) {
+    sent.push((await bench.receiveCold({ raw: `body ${index}` })).id);
+  }
+  inspect(bench.store.path, (db) => {
+    db.prepare(`
+      UPDATE bodies SET body = body || 'x'
+       WHERE seq = (SELECT body_seq FROM messages WHERE id = ?)`).run(sent[2]!);
+    db.prepare("DELETE FROM bodies WHERE seq = (SELECT body_seq FROM messages WHERE id = ?)")
+      .run(sent[3]!);
+  });
+  const { rows, drained } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+  assert.deepEqual(
+    rows.map(({ messageId, body }) => [messageId, body]),
+    sent.map((id, index) => [id, index === 2 || index === 3 ? undefined : `body ${index}`]),
+  );
+  assert.equal(drained, true);
+  for (const row of rows) {
+    const held = heldOf(row);
+    const { mine } = row.body === undefined
+      ? await bench.bury(held, undefined, "body cannot be decrypted")
+      : await bench.handOff(held);
+    assert.equal(mine, true);
+  }
+  const statuses = await Promise.all(sent.map(async (id) => (await bench.look(id)).status));
+  assert.deepEqual(statuses, ["filtered", "filtered", "error", "error", "filtered"]);
+  assert.equal((await bench.store.message(sent[2]!))?.raw, "[cannot be decrypted]");
+});
+
+Deno.test("SqliteStore refuses to read a state that no key opens, and names no key of it", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  await bench.handOff(await bench.receive(), {
+    state: [{ namespace: "beds", key: "DOE^JOHN", value: "1" }],
+  });
+  inspect(bench.store.path, (db) => db.exec("UPDATE state SET value = value || 'x'"));
+  await assert.rejects(bench.store.state(), (error: Error & { code?: string }) => {
+    assert.equal(error.code, "store.unreadable");
+    assert.match(error.message, /"beds"/);
+    assert.doesNotMatch(error.message, /DOE/);
+    return true;
+  });
+});
+
+Deno.test("SqliteStore with a key reads what was stored before it had one", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const { path } = bench.store;
+  await bench.store[Symbol.asyncDispose]();
+  bench.store = await openStore(path, { now: () => bench.now });
+  const clear = await bench.receive({ raw: "in clear" });
+  await bench.handOff(clear, { deliveries: [delivery("OB_A", { payload: "clear payload" })] });
+  await bench.reopen();
+  const { rows } = await bench.claim("outbound", "OB_A");
+  assert.deepEqual(rows.map(({ body }) => body), ["clear payload"]);
+  assert.equal((await bench.store.message(clear.id))?.raw, "in clear");
+});
+
+Deno.test("SqliteStore refuses a batch that cannot be sealed, and takes the next", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const outcomes = await Promise.allSettled([
+    bench.receive(),
+    bench.receive({ raw: UNSEALABLE }),
+    bench.receive(),
+  ]);
+  assert.deepEqual(outcomes.map(({ status }) => status), Array(3).fill("rejected"));
+  assert.equal((await bench.store.totals()).messages, 0);
+  const after = await bench.receive();
+  assert.equal((await bench.look(after.id)).status, "received");
+});
+
+Deno.test("SqliteStore with a key keeps order and waits for what is being sealed", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const submitted: Promise<{ id: string }>[] = [];
+  for (let batch = 0; batch < 4; batch += 1) {
+    for (let index = 0; index < 10; index += 1) submitted.push(bench.receiveCold());
+    bench.store.flush();
+  }
+  const closing = bench.store[Symbol.asyncDispose]();
+  const sent = await Promise.all(submitted);
+  await closing;
+  await bench.reopen();
+  const lane = await bench.lane("ingress", "IB_ADT");
+  assert.deepEqual(lane.map(({ messageId }) => messageId), sent.map(({ id }) => id));
+});

@@ -1,0 +1,98 @@
+/** Where a proof takes place: a directory with bundle and store, the partners, the engine's lives. */
+import { DatabaseSync } from "node:sqlite";
+import { freePort } from "../connectors/waiting.ts";
+import { EngineChild } from "./engine_child.ts";
+import { type Evidence, readEvidence } from "./evidence.ts";
+import { type InboundName, inbounds, type LaneName, lanes } from "./expectation.ts";
+import { graphText } from "./graph_text.ts";
+import { type Exchange, Witness } from "./witness.ts";
+
+export class Site implements AsyncDisposable {
+  readonly dir: string;
+  readonly ports: Readonly<Record<InboundName, number>>;
+  readonly #witnesses: readonly Witness[];
+  #child: EngineChild | undefined;
+  #lives = 0;
+
+  private constructor(
+    dir: string,
+    ports: Readonly<Record<InboundName, number>>,
+    witnesses: readonly Witness[],
+  ) {
+    this.dir = dir;
+    this.ports = ports;
+    this.#witnesses = witnesses;
+  }
+
+  /** `seed` is what the partners' answers are drawn from. */
+  static async open(seed: string, synchronous: "normal" | "full"): Promise<Site> {
+    const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "mefor_crash_" }));
+    const witnesses = await Promise.all(lanes.map((lane) => Witness.start(lane, seed)));
+    const ports: Partial<Record<InboundName, number>> = {};
+    for (const name of inbounds) ports[name] = await freePort();
+    const lanePorts = witnesses.map(({ lane, port }) => [lane, port] as const);
+    const site = new Site(dir, ports as Record<InboundName, number>, witnesses);
+    const graph = graphText({
+      inbounds: site.ports,
+      lanes: Object.fromEntries(lanePorts) as Record<LaneName, number>,
+    });
+    const settings = `[store]\npath = "${dir}/store.db"\nsynchronous = "${synchronous}"\n`;
+    // Nobody else may write what becomes code.
+    await Deno.chmod(dir, 0o755);
+    await Deno.mkdir(`${dir}/graph`, { mode: 0o755 });
+    await Deno.writeTextFile(`${dir}/graph/proof.ts`, graph, { mode: 0o644 });
+    await Deno.writeTextFile(`${dir}/messagefoundry.toml`, settings, { mode: 0o644 });
+    return site;
+  }
+
+  /** The engine that lives now, or lived last. */
+  get child(): EngineChild {
+    if (this.#child === undefined) throw new Error("No engine was started here");
+    return this.#child;
+  }
+
+  /** Starts the engine's next life. */
+  spawn(failpoints?: string): EngineChild {
+    this.#lives += 1;
+    for (const witness of this.#witnesses) witness.life = this.#lives;
+    return this.#child = new EngineChild({ dir: this.dir, failpoints });
+  }
+
+  partner(lane: LaneName): Witness {
+    return this.#witnesses.find((witness) => witness.lane === lane)!;
+  }
+
+  get exchanges(): ReadonlyMap<LaneName, readonly Exchange[]> {
+    return new Map(this.#witnesses.map(({ lane, exchanges }) => [lane, exchanges]));
+  }
+
+  /** Only while no engine lives. */
+  evidence(): Evidence {
+    return readEvidence(`${this.dir}/store.db`, this.dir);
+  }
+
+  /** Waits until no row is open, those of `except` aside; returns how many are at last. */
+  async flowsOff(ms: number, except?: LaneName): Promise<number> {
+    const deadline = performance.now() + ms;
+    for (;;) {
+      const open = this.#openRows(except);
+      if (open === 0 || performance.now() > deadline || this.child.status) return open;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  #openRows(except: LaneName | undefined): number {
+    using db = new DatabaseSync(`${this.dir}/store.db`, { readOnly: true, timeout: 1_000 });
+    const row = db.prepare(`
+      SELECT count(*) AS open FROM queue
+       WHERE status IN ('pending', 'inflight') AND lane IS NOT ?`).get(except ?? null);
+    return Number(row?.open);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child?.signal("SIGKILL");
+    await this.#child?.ended;
+    await Promise.all(this.#witnesses.map((witness) => witness[Symbol.asyncDispose]()));
+    await Deno.remove(this.dir, { recursive: true });
+  }
+}

@@ -5,10 +5,11 @@
  * when it cannot. Nothing that happens after the commit is visible to the sender. Source: spec
  * pipeline-store-cluster §1.2, connectors-and-graph §2.1.
  */
+import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import type { IntakeAnswer, ReceivedMessage } from "../connectors/connector.ts";
 import { errorClass } from "../errors.ts";
-import type { Failpoints } from "../failpoints.ts";
+import { type Failpoints, noFailpoints } from "../failpoints.ts";
 import type { InboundDefinition } from "../graph/graph.ts";
 import {
   type AcknowledgementCode,
@@ -159,6 +160,10 @@ export class Intake {
       return { stored: false };
     }
     failpoints.hit("intake.before_reply");
+    if (failpoints !== noFailpoints) {
+      // The source writes in a microtask; by then the reply has left.
+      setImmediate(() => failpoints.hit("intake.after_reply"));
+    }
     statistics.read += 1;
     statistics.lastAt = nowMs;
     if (fault) statistics.errored += 1;

@@ -24,13 +24,13 @@ export function text(max: number) {
 
 /** A whole number in a query. */
 export function integer({ min, max }: { min: number; max: number }) {
-  return z.string().regex(/^[+-]?\d{1,64}$/).transform(Number)
+  return z.string().regex(/^[+-]?\d{1,64}$/, "int_parsing").transform(Number)
     .pipe(z.number().min(min).max(max));
 }
 
 /** A number in a query. */
 export function decimal({ min }: { min: number }) {
-  return z.string().regex(/^[+-]?\d{1,15}(\.\d{1,9})?$/).transform(Number)
+  return z.string().regex(/^[+-]?\d{1,15}(\.\d{1,9})?$/, "float_parsing").transform(Number)
     .pipe(z.number().min(min));
 }
 
@@ -135,7 +135,6 @@ function check<S extends z.ZodType>(
   throw invalid(result.error.issues.map((issue) => problemOf(issue, where)));
 }
 
-/** @throws {Refusal} never: makes one. */
 function invalid(problems: readonly InputProblem[]): Refusal {
   return new Refusal(422, problems);
 }
@@ -157,7 +156,8 @@ function describe(issue: z.core.$ZodIssue): { type: string; msg: string } {
       return { type: `${kind}_type`, msg: `This must be of type ${kind}` };
     }
     case "invalid_format":
-      return { type: "int_parsing", msg: "This must be a number" };
+      // Only numbers have a format here; its message is the type that clients know.
+      return { type: issue.message, msg: "This must be a number" };
     case "too_big":
       return issue.origin === "number"
         ? { type: "less_than_equal", msg: `This must be at most ${issue.maximum}` }

@@ -33,7 +33,7 @@ Deno.test("bounds of queries are refused with 422, not clamped", async () => {
     [`/dead-letters?destination_name=${long}`]: "query.destination_name string_too_long",
     "/events?limit=1001": "query.limit less_than_equal",
     "/events?since=-1": "query.since greater_than_equal",
-    "/events?since=now": "query.since int_parsing",
+    "/events?since=now": "query.since float_parsing",
     [`/events?connection=${long}`]: "query.connection string_too_long",
     "/connections/x/events?limit=0": "query.limit greater_than_equal",
   };

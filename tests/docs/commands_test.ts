@@ -60,7 +60,7 @@ function checkCommand([first = "", ...rest]: readonly string[], place: string): 
     assert.deepEqual(rest.slice(0, 2), ["-y", "deno@2.9.6"], line);
     return checkCommand(["deno", ...rest.slice(2)], place);
   }
-  if (first === "messagefoundry") return checkSubcommand(rest, line);
+  if (/^(\S*\/)?messagefoundry$/.test(first)) return checkSubcommand(rest, line);
   if (first === "curl") return checkRoute(rest, line);
   if (first === "deno") return checkRuntime(rest, line);
   if (first === "sudo") return checkCommand(rest, place);

@@ -70,7 +70,7 @@ export async function connectionRows(engine: Engine): Promise<readonly Connectio
 
 /** `failed` before everything else. */
 export function inboundStatus(inbound: Inbound): "failed" | "running" | "stopped" {
-  return inbound.lane.halted === undefined ? inbound.state : "failed";
+  return inbound.haltedFor === undefined ? inbound.state : "failed";
 }
 
 /** Why an inbound is `failed`: its source cannot listen, or its routing stopped at a message. */

@@ -47,6 +47,11 @@ export class Inbound {
     return this.#state;
   }
 
+  /** Why no message of it is routed any more: `"<class>: <redacted text>"`. */
+  get haltedFor(): string | undefined {
+    return this.lane.halted;
+  }
+
   /** Why the source is `failed`. */
   get error(): EngineError | undefined {
     return this.#error;

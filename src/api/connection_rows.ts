@@ -74,11 +74,9 @@ export function inboundStatus(inbound: Inbound): "failed" | "running" | "stopped
 }
 
 /** Why an inbound is `failed`: its source cannot listen, or its routing stopped at a message. */
-export function inboundError({ error, lane }: Inbound): string | null {
+export function inboundError({ error, haltedFor }: Inbound): string | null {
   if (error) return error.message;
-  return lane.halted === undefined
-    ? null
-    : `Routing stopped after an error: ${classOf(lane.halted)}`;
+  return haltedFor === undefined ? null : `Routing stopped after an error: ${classOf(haltedFor)}`;
 }
 
 /** `stopping`: paused while its last delivery is on the wire. */

@@ -29,7 +29,7 @@ export const startConnection = operation({
 export async function startInbound(inbound: Inbound): Promise<Controlled> {
   const running = await inbound.start();
   // An inbound that never stopped may still have halted at a message after an error.
-  if (running) inbound.lane.resume();
+  if (running) inbound.resume();
   return { name: inbound.name, direction: "inbound", running, error: inbound.error };
 }
 

@@ -21,6 +21,7 @@ export class Inbound {
   readonly source: Source;
   readonly #intake: Intake;
   readonly #logger: Logger;
+  readonly #routedLane: () => IngressLane | undefined;
   #state: InboundState = "stopped";
   #error: EngineError | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -34,6 +35,8 @@ export class Inbound {
       source: Source;
       intake: Intake;
       logger: Logger;
+      /** The lane of the durable split, once there is one. */
+      routedLane: () => IngressLane | undefined;
     },
   ) {
     this.definition = options.definition;
@@ -41,6 +44,7 @@ export class Inbound {
     this.source = options.source;
     this.#intake = options.intake;
     this.#logger = options.logger;
+    this.#routedLane = options.routedLane;
   }
 
   get state(): InboundState {
@@ -49,7 +53,7 @@ export class Inbound {
 
   /** Why no message of it is routed any more: `"<class>: <redacted text>"`. */
   get haltedFor(): string | undefined {
-    return this.lane.halted;
+    return this.lane.halted ?? this.#routedLane()?.halted;
   }
 
   /** Why the source is `failed`. */
@@ -63,6 +67,12 @@ export class Inbound {
    */
   start(): Promise<boolean> {
     return this.#inTurn(() => this.#start());
+  }
+
+  /** Lets its messages run again after an error halted them. */
+  resume(): void {
+    this.lane.resume();
+    this.#routedLane()?.resume();
   }
 
   stop(): Promise<void> {
@@ -89,7 +99,7 @@ export class Inbound {
       this.#state = "running";
       this.#error = undefined;
       this.#retryMs = RETRY_FIRST_MS;
-      this.lane.resume();
+      this.resume();
       return true;
     } catch (thrown) {
       this.#state = "failed";

@@ -56,12 +56,18 @@ export class IngressLane {
   #items: IngressItem[] = [];
   /** Items handed out and not yet removed. */
   #taken = 0;
+  /** Items with the sandbox, whatever memory holds by now. */
+  #out = 0;
+  /** Those of them that memory has forgotten: until they are back, none of them may run again. */
+  #strays = 0;
   #claiming = false;
   #resyncing = false;
   /** The store holds other rows than memory expected: run what is here, then count again. */
   #stale = false;
   #parked: ReturnType<typeof setTimeout> | undefined;
   #parkMs = PARK_FIRST_MS;
+  /** Microseconds; ahead of the clock after that has stepped back. */
+  #notBefore = 0;
   /** Halted by policy or by its inbound's absence: nothing is claimed until resumed. */
   halted: string | undefined;
   #stopped = false;
@@ -127,15 +133,24 @@ export class IngressLane {
 
   /** Hands out the next items, in order, at most `max`. */
   take(max: number): IngressItem[] {
-    if (this.halted !== undefined || this.#claiming || this.#resyncing) return [];
+    if (!this.hasReady) return [];
     const items = this.#items.slice(this.#taken, this.#taken + max);
     this.#taken += items.length;
+    this.#out += items.length;
     return items;
   }
 
   get hasReady(): boolean {
-    return this.halted === undefined && !this.#claiming && !this.#resyncing &&
-      this.#items.length > this.#taken;
+    return this.#items.length > this.#taken && this.halted === undefined && !this.#claiming &&
+      !this.#resyncing && this.#strays === 0;
+  }
+
+  /** An item taken under `generation` is back from the sandbox, with a result or without. */
+  cameBack(generation: number): void {
+    this.#out -= 1;
+    if (generation === this.memory.generation) return;
+    this.#strays -= 1;
+    if (this.#strays === 0) this.#announce();
   }
 
   /** The first taken item is resolved: its handoff is durable. Items resolve in order. */
@@ -154,7 +169,9 @@ export class IngressLane {
   /** The store failed on an item: forget memory, wait, and read the lane back. */
   park(): void {
     if (this.#parked !== undefined || this.#stopped) return;
+    const { spilled } = this.memory;
     this.#forget();
+    this.memory.spilled = spilled;
     this.#parked = setTimeout(() => {
       this.#parked = undefined;
       this.#resync();
@@ -183,9 +200,10 @@ export class IngressLane {
   /** Ends the lane; claims nothing came of are undone, for a restart must not cost attempts. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#parked !== undefined) clearTimeout(this.#parked);
-    this.#parked = undefined;
-    if (this.#items.length === 0 && !this.#claiming) return;
+    const holds = this.#items.length > 0 || this.#claiming || this.#resyncing || this.#stale ||
+      this.#parked !== undefined;
+    this.#unpark();
+    if (!holds) return;
     const { store, stage, name, now } = this.#options;
     try {
       await store.submit({ kind: "resync", stage, lane: name, at: now() });
@@ -199,11 +217,15 @@ export class IngressLane {
   }
 
   #forget(): void {
-    const { spilled } = this.memory;
     this.memory.reset();
-    this.memory.spilled = spilled;
     this.#items = [];
     this.#taken = 0;
+    this.#strays = this.#out;
+  }
+
+  #unpark(): void {
+    if (this.#parked !== undefined) clearTimeout(this.#parked);
+    this.#parked = undefined;
   }
 
   /** Re-pends what this process holds of the lane and counts what is open. */
@@ -211,9 +233,8 @@ export class IngressLane {
     if (this.#resyncing || this.#stopped) return;
     this.#resyncing = true;
     this.#stale = false;
-    this.memory.reset();
-    this.#items = [];
-    this.#taken = 0;
+    this.#unpark();
+    this.#forget();
     const { store, stage, name, now } = this.#options;
     try {
       const { open }: ResyncResult = await store.submit({
@@ -238,7 +259,10 @@ export class IngressLane {
       this.halted !== undefined || this.#items.length > 0
     ) return;
     if (this.#stale) return this.#resync(suspects);
-    if (this.memory.spilled === 0) return;
+    if (this.memory.spilled === 0) {
+      this.#parkMs = PARK_FIRST_MS;
+      return;
+    }
     this.#claiming = true;
     const { store, stage, name, now } = this.#options;
     const { generation } = this.memory;
@@ -257,7 +281,7 @@ export class IngressLane {
         token: store.nextToken(CLAIM_ROWS),
         after: 0,
         unordered: false,
-        at: now(),
+        at: Math.max(now(), this.#notBefore),
         attemptsMax: ATTEMPTS_MAX,
         suspects,
       });
@@ -271,23 +295,23 @@ export class IngressLane {
   }
 
   #adopt(claim: ClaimResult, expected: number, takesAll: boolean): void {
-    const { rows, exhausted, drained, suspect } = claim;
+    const { rows, exhausted, drained, suspect, dueAt } = claim;
     const seen = rows.length + exhausted;
-    if (takesAll && (seen !== expected || !drained)) {
-      // Rows that were promised a place in memory meanwhile wait in the store for the next count.
-      this.memory.reset();
+    if (takesAll ? seen !== expected || !drained : drained) {
+      // Another count than expected. Rows that were promised a place in memory meanwhile wait in the store for the next count.
+      this.#forget();
       this.memory.spilled = Math.max(0, expected - seen);
-      this.#items = [];
       this.#stale = true;
-    }
-    if (!takesAll) this.memory.spilled = Math.max(0, this.memory.spilled - seen);
+    } else if (!takesAll) this.memory.spilled = Math.max(0, this.memory.spilled - seen);
     if (exhausted > 0) this.#options.onExhausted(this, exhausted);
     const items = rows.flatMap((row) => this.#toItem(row));
     for (const item of items) this.memory.adopt(item.text.length);
     this.#items.unshift(...items);
-    if (items.length > 0) this.#announce();
+    // Nothing backs off in these stages: what is not due yet was made before the clock stepped back.
+    if (dueAt !== undefined) this.#notBefore = dueAt;
+    if (this.#items.length > 0) this.#announce();
     else if (suspect) this.#options.onSuspect(this);
-    else if (seen > 0) this.#claim();
+    else if (seen > 0 || drained || dueAt !== undefined) this.#claim();
     else this.park();
   }
 

@@ -12,7 +12,7 @@ import type { Failpoints } from "../failpoints.ts";
 import type { OutboundDefinition } from "../graph/graph.ts";
 import { peekHeader } from "../hl7/mod.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { ClaimResult, QueueRow, ResolveResult } from "../store/intents.ts";
+import type { ClaimResult, NextClaim, QueueRow, ResolveResult } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
 import { LaneMemory, type MemoryBudget } from "./memory.ts";
 import { judgeAnswer, judgeFailure, type Verdict } from "./retry.ts";
@@ -64,6 +64,8 @@ const MARCHING_DEPTH = 4;
 const MARCHING_PARTNER_MS = 3;
 const PARK_FIRST_MS = 1_000;
 const PARK_MAX_MS = 60_000;
+/** By how much wall clock and monotonic clock may part while a row backs off. */
+const CLOCK_SLACK_MS = 1_000;
 /** Lanes whose partner answers slower than this on average are the partner's pace, not ours. */
 const PARTNER_SLOW_MS = 25;
 
@@ -76,7 +78,13 @@ export class OutboundLane {
   /** Head first. Only the head may be in flight. */
   #items: OutboundItem[] = [];
   #running = false;
+  /** Something happened while the lane ran: it looks again before it rests. */
+  #woken = false;
   #resyncWanted = false;
+  /** Was sent, and the store failed to note what came of it. */
+  #unnoted: OutboundItem | undefined;
+  /** More or fewer rows are open than memory thought: count again once it has run what it holds. */
+  #stale = false;
   #resyncing = false;
   #claiming = false;
   #paused = false;
@@ -84,7 +92,8 @@ export class OutboundLane {
   #haltedFor: string | undefined;
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #parkMs = PARK_FIRST_MS;
-  #parkedUntil = 0;
+  /** Microseconds: what the next claim takes for now, once, after the clock has stepped back. */
+  #notBefore = 0;
   #sending = new AbortController();
   #marches = false;
   /** Rows an unordered lane claimed and has not resolved. */
@@ -156,8 +165,7 @@ export class OutboundLane {
       this.memory.spilled += 1;
       return { held: false, token: undefined };
     }
-    const idle = this.memory.depth === 0 && !this.#isBlocked && !this.#claiming &&
-      this.#parkedUntil <= this.#options.clock.monotonic();
+    const idle = this.memory.depth === 0 && !this.#isBlocked && !this.#claiming;
     if (!this.memory.admit(payloadLength)) return { held: false, token: undefined };
     return { held: true, token: idle ? this.#options.store.nextToken() : undefined };
   }
@@ -180,7 +188,17 @@ export class OutboundLane {
 
   /** Something may be sendable: a new row, a resumed lane, a due time. */
   wake(): void {
-    if (this.#running || this.#isBlocked) return;
+    if (this.#isBlocked) return;
+    if (this.#running) {
+      this.#woken = true;
+      return;
+    }
+    // A head that backs off and a lane whose store failed are not hurried by rows behind them.
+    if (this.#wakeTimer !== undefined && (this.#isOrdered || this.#resyncWanted)) return;
+    this.#start();
+  }
+
+  #start(): void {
     this.#running = true;
     void this.#run();
   }
@@ -196,10 +214,7 @@ export class OutboundLane {
       this.wake();
       return Promise.resolve();
     }
-    if (!this.#running) {
-      this.#running = true;
-      void this.#run();
-    }
+    if (!this.#running) this.#start();
     return this.#whenIdle();
   }
 
@@ -216,16 +231,26 @@ export class OutboundLane {
       this.#haltedFor = undefined;
       this.#resyncWanted = true;
     }
+    this.#clearTimer();
     this.wake();
   }
 
-  /** Ends the lane; a delivery on the wire gets `graceMs` to be answered. */
+  /**
+   * Ends the lane; a delivery on the wire gets `graceMs` to be answered. What is claimed and will
+   * not be sent is given back.
+   */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     this.#clearTimer();
     const timer = setTimeout(() => this.#sending.abort(), graceMs);
     await this.#whenIdle();
     clearTimeout(timer);
+    if (!this.#resyncWanted && this.#items[0]?.token === undefined) return;
+    try {
+      await this.#resync();
+    } catch {
+      // The rows stay in flight and are recovered at the next start.
+    }
   }
 
   /** Releases a head that was claimed before the lane was blocked. */
@@ -257,7 +282,8 @@ export class OutboundLane {
       this.#march(false);
       this.#running = false;
       for (const resolve of this.#idle.splice(0)) resolve();
-      if (this.#resyncWanted && !this.#isBlocked && this.#wakeTimer === undefined) this.wake();
+      if (this.#isBlocked) void this.#giveBack();
+      else if (this.#woken || this.#resyncWanted) this.wake();
     }
   }
 
@@ -265,20 +291,21 @@ export class OutboundLane {
 
   async #runOrdered(): Promise<void> {
     while (!this.#isBlocked) {
-      if (this.#resyncWanted) await this.#resync();
+      this.#woken = false;
+      if (this.#resyncWanted || this.#stale && this.#items.length === 0) await this.#resync();
       const head = this.#items[0] ?? await this.#claimCold();
-      if (head === undefined) return;
-      if (this.#sleepUntilDue(head)) return;
+      if (head === undefined || this.#sleepUntilDue(head)) break;
       if (head.token === undefined && !await this.#claimHead(head)) continue;
-      this.#parkMs = PARK_FIRST_MS;
-      await this.#deliver(head);
+      // Stopped or paused while it was claimed: nothing new begins.
+      if (!this.#isBlocked) await this.#deliver(head);
     }
-    await this.#releaseHead();
-    await this.#resyncStanding();
+    await this.#standStill();
   }
 
-  /** A blocked lane sends nothing, but knows how long it is. */
-  async #resyncStanding(): Promise<void> {
+  /** A blocked lane holds nothing in flight and sends nothing, but knows how long it is. */
+  async #standStill(): Promise<void> {
+    if (!this.#isBlocked) return;
+    await this.#releaseHead();
     if (this.#resyncWanted && !this.#stopped) await this.#resync();
   }
 
@@ -292,10 +319,27 @@ export class OutboundLane {
 
   #sleep(waitMs: number): void {
     this.#clearTimer();
+    if (this.#isBlocked) return;
     this.#wakeTimer = setTimeout(() => {
       this.#wakeTimer = undefined;
       this.wake();
     }, Math.ceil(waitMs));
+  }
+
+  /** Rests until a row in the store is due, in microseconds of the wall clock. */
+  #sleepUntil(dueAt: number): void {
+    const waitMs = (dueAt - micros(this.#options.clock)) / 1000;
+    if (waitMs <= this.definition.retry.maxBackoffMs + CLOCK_SLACK_MS) return this.#sleep(waitMs);
+    // No row backs off that long: it was stamped before the clock stepped back.
+    this.#notBefore = dueAt;
+    this.#woken = true;
+  }
+
+  /** The time a claim is made at. */
+  #claimAt(): number {
+    const at = Math.max(micros(this.#options.clock), this.#notBefore);
+    this.#notBefore = 0;
+    return at;
   }
 
   async #claimHead(head: OutboundItem): Promise<boolean> {
@@ -318,7 +362,7 @@ export class OutboundLane {
 
   async #claimCold(): Promise<OutboundItem | undefined> {
     if (this.memory.spilled === 0) return undefined;
-    const { store, clock } = this.#options;
+    const { store } = this.#options;
     const { generation } = this.memory;
     const expected = this.memory.spilled;
     const takesAll = expected <= READ_AHEAD + 1;
@@ -335,7 +379,7 @@ export class OutboundLane {
         token: store.nextToken(),
         after: 0,
         unordered: false,
-        at: micros(clock),
+        at: this.#claimAt(),
         attemptsMax: undefined,
       });
     } finally {
@@ -345,44 +389,37 @@ export class OutboundLane {
       this.#resyncWanted = true;
       return undefined;
     }
+    const [first] = claim.rows;
+    if (first?.token !== undefined && first.body === undefined) {
+      await this.#bury(first, first.token);
+      return undefined;
+    }
     return this.#adopt(claim, expected, takesAll);
   }
 
   #adopt(claim: ClaimResult, expected: number, takesAll: boolean): OutboundItem | undefined {
     const { rows, drained, dueAt } = claim;
+    // What came meanwhile stands behind every row of the claim.
+    const open = this.memory.depth + (takesAll ? expected : 0);
     if (rows.length === 0 && dueAt !== undefined) {
-      // Rows that were promised a place in memory meanwhile stand behind the one that backs off.
-      this.memory.reset();
-      this.#items = [];
-      this.memory.spilled = expected;
-      this.#sleep((dueAt - micros(this.#options.clock)) / 1000);
+      this.#forget();
+      this.memory.spilled = open;
+      this.#sleepUntil(dueAt);
       return undefined;
     }
-    if (takesAll && (rows.length !== expected || !drained)) {
-      // Another count than expected: keep the claimed head, recount once it is resolved.
-      this.#resyncWanted = rows.length === 0;
-      this.memory.reset();
-      this.memory.spilled = 1;
+    const unreadable = rows.findIndex(({ body }) => body === undefined);
+    const items = (unreadable < 0 ? rows : rows.slice(0, unreadable)).map(toItem);
+    const isOff = takesAll ? rows.length !== expected || !drained : drained;
+    if (isOff || unreadable >= 0) {
+      // Memory is no more than a part of the lane, whatever it was promised meanwhile.
+      this.#forget();
+      this.memory.spilled = Math.max(1, open - items.length);
+      this.#stale = true;
+      this.#resyncWanted = items.length === 0;
+    } else if (!takesAll) {
+      this.memory.spilled = Math.max(1, open - items.length);
     }
-    if (!takesAll) this.memory.spilled = Math.max(0, this.memory.spilled - rows.length);
-    const items: OutboundItem[] = [];
-    for (const row of rows) {
-      if (row.body === undefined) {
-        if (row.token !== undefined) void this.#bury(row, row.token);
-        break;
-      }
-      items.push({
-        seq: row.seq,
-        messageSeq: row.messageSeq,
-        channel: row.channel,
-        payload: row.body,
-        attempts: row.attempts,
-        createdAt: row.createdAt,
-        token: row.token,
-        dueAt: 0,
-      });
-      this.memory.adopt(row.body.length);
-    }
+    for (const item of items) this.memory.adopt(item.payload.length);
     this.#items.unshift(...items);
     return this.#items[0];
   }
@@ -390,66 +427,77 @@ export class OutboundLane {
   /** Gives up a row whose content no configured key opens. */
   async #bury(row: QueueRow, token: number): Promise<void> {
     this.#resyncWanted = true;
-    const { store, clock, observer } = this.#options;
-    const error = "body cannot be decrypted";
-    const { mine } = await store.submit({
-      kind: "dead_letter",
-      at: micros(clock),
-      seq: row.seq,
-      token,
-      messageSeq: row.messageSeq,
-      destination: this.name,
-      error,
-      next: undefined,
-    });
-    if (mine) observer.died(this, { ...row, payload: "", token, dueAt: 0 }, error);
+    const item: OutboundItem = { ...row, payload: "", token, dueAt: 0 };
+    const verdict: Verdict = { act: "dead_letter", reason: "body cannot be decrypted" };
+    const { mine } = await this.#resolve(item, verdict);
+    if (mine) this.#report(verdict, item);
   }
 
   async #deliver(head: OutboundItem): Promise<void> {
     const verdict = await this.#send(head);
-    const { store, clock, observer, failpoints } = this.#options;
-    failpoints.hit("delivery.after_send");
-    const row = { seq: head.seq, token: head.token!, messageSeq: head.messageSeq };
+    this.#options.failpoints.hit("delivery.after_send");
+    const isOver = verdict.act === "complete" || verdict.act === "dead_letter";
+    const next = isOver ? this.#nextClaim() : undefined;
+    const { mine, nextClaimed } = await this.#resolve(head, verdict, next);
+    this.#options.failpoints.hit("delivery.after_resolve");
+    if (!mine) {
+      this.#resyncWanted = true;
+      return;
+    }
+    if (isOver) {
+      this.#items.shift();
+      this.memory.drop(head.payload.length);
+    } else {
+      head.token = undefined;
+      if (verdict.act === "retry") head.dueAt = this.#options.clock.monotonic() + verdict.waitMs;
+      else head.attempts -= 1;
+    }
+    if (next) this.#applyClaim(next, nextClaimed);
+    this.#report(verdict, head);
+  }
+
+  /** Writes down what came of a claimed row; a positive answer ends its lane's time of waiting. */
+  async #resolve(item: OutboundItem, verdict: Verdict, next?: NextClaim): Promise<ResolveResult> {
+    const { store, clock, redact } = this.#options;
+    const { seq, messageSeq } = item;
+    const token = item.token!;
     const at = micros(clock);
     const destination = this.name;
+    if (verdict.act !== "release") this.#unnoted = item;
     let resolved: ResolveResult;
     switch (verdict.act) {
-      case "complete":
-      case "dead_letter": {
-        const next = this.#nextClaim();
+      case "complete": {
         const hint = { pressing: this.#march(next !== undefined) };
-        resolved = verdict.act === "complete"
-          ? await store.submit({ kind: "complete", ...row, at, destination, next }, hint)
-          : await store.submit({
-            kind: "dead_letter",
-            ...row,
-            at,
-            destination,
-            error: this.#options.redact(verdict.reason),
-            next,
-          }, hint);
-        if (resolved.mine && this.#items[0] === head) this.#items.shift();
-        if (resolved.mine) this.memory.drop(head.payload.length);
-        if (next) this.#applyClaim(next, resolved.nextClaimed);
+        resolved = await store.submit(
+          { kind: "complete", seq, token, messageSeq, at, destination, next },
+          hint,
+        );
+        break;
+      }
+      case "dead_letter": {
+        const hint = { pressing: this.#march(next !== undefined) };
+        const error = redact(verdict.reason);
+        resolved = await store.submit(
+          { kind: "dead_letter", seq, token, messageSeq, at, destination, error, next },
+          hint,
+        );
         break;
       }
       case "retry": {
-        const error = this.#options.redact(verdict.reason);
+        const error = redact(verdict.reason);
         const dueAt = at + Math.round(verdict.waitMs * 1000);
-        resolved = await store.submit({ kind: "retry", ...row, at, destination, dueAt, error });
-        head.token = undefined;
-        head.dueAt = clock.monotonic() + verdict.waitMs;
+        resolved = await store.submit(
+          { kind: "retry", seq, token, messageSeq, at, destination, dueAt, error },
+        );
         break;
       }
-      case "halt":
-        resolved = await store.submit({ kind: "release", ...row, at });
-        head.token = undefined;
-        this.#haltedFor = verdict.reason;
-        break;
+      default:
+        resolved = await store.submit({ kind: "release", seq, token, at });
+        if (verdict.act === "halt") this.#haltedFor = verdict.reason;
     }
-    failpoints.hit("delivery.after_resolve");
-    if (!resolved.mine) this.#resyncWanted = true;
-    else this.#report(observer, verdict, head);
+    this.#unnoted = undefined;
+    this.#parkMs = PARK_FIRST_MS;
+    return resolved;
   }
 
   /** Joins or leaves the lanes that march; returns whether it does now. */
@@ -463,13 +511,13 @@ export class OutboundLane {
     return marches;
   }
 
-  #nextClaim(): { seq: number; token: number } | undefined {
+  #nextClaim(): NextClaim | undefined {
     const next = this.#items[1];
     if (!next || this.#isBlocked || this.#resyncWanted) return undefined;
     return { seq: next.seq, token: this.#options.store.nextToken() };
   }
 
-  #applyClaim(next: { seq: number; token: number }, claimed: boolean): void {
+  #applyClaim(next: NextClaim, claimed: boolean): void {
     const [head] = this.#items;
     if (!claimed || head?.seq !== next.seq) {
       this.#resyncWanted = true;
@@ -479,7 +527,8 @@ export class OutboundLane {
     head.attempts += 1;
   }
 
-  #report(observer: OutboundObserver, verdict: Verdict, item: OutboundItem): void {
+  #report(verdict: Verdict, item: OutboundItem): void {
+    const { observer } = this.#options;
     switch (verdict.act) {
       case "complete":
         this.#lastDeliveredAt = this.#options.clock.monotonic();
@@ -509,6 +558,8 @@ export class OutboundLane {
       this.#partnerMs += (clock.monotonic() - startedAt - this.#partnerMs) / 16;
       return judgeAnswer(answer, item.attempts, this.definition);
     } catch (thrown) {
+      // Cut off by a stop: the partner is not to blame, so the row is sent again without a wait.
+      if (this.#sending.signal.aborted) return { act: "release" };
       return judgeFailure(thrown, item.attempts, this.definition);
     }
   }
@@ -528,9 +579,14 @@ export class OutboundLane {
   async #resync(): Promise<void> {
     this.#resyncWanted = false;
     this.#resyncing = true;
-    this.memory.reset();
-    this.#items = [];
+    this.#stale = false;
+    this.#forget();
     try {
+      if (this.#unnoted !== undefined) {
+        await this.#noteSend(this.#unnoted);
+        // What came meanwhile is submitted already: the count that follows sees it.
+        this.#forget();
+      }
       const { open } = await this.#options.store.submit({
         kind: "resync",
         stage: "outbound",
@@ -543,10 +599,32 @@ export class OutboundLane {
     }
   }
 
+  /** A send is an attempt, also when the store was away for its outcome: the row is due again. */
+  async #noteSend({ seq, messageSeq, token }: OutboundItem): Promise<void> {
+    const { store, clock } = this.#options;
+    const at = micros(clock);
+    const error = "the store could not note the outcome";
+    await store.submit({
+      kind: "retry",
+      seq,
+      messageSeq,
+      token: token!,
+      at,
+      destination: this.name,
+      dueAt: at,
+      error,
+    });
+    this.#unnoted = undefined;
+  }
+
+  #forget(): void {
+    this.memory.reset();
+    this.#items = [];
+  }
+
   #park(): void {
     this.#resyncWanted = true;
-    this.#parkedUntil = this.#options.clock.monotonic() + this.#parkMs;
-    if (!this.#isBlocked) this.#sleep(this.#parkMs);
+    this.#sleep(this.#parkMs);
     this.#parkMs = Math.min(PARK_MAX_MS, this.#parkMs * 2);
   }
 
@@ -558,11 +636,12 @@ export class OutboundLane {
   // Unordered lanes: claim what is due, send one by one, let failures rotate back.
 
   async #runUnordered(): Promise<void> {
-    const { store, clock } = this.#options;
+    const { store } = this.#options;
     while (!this.#isBlocked) {
+      this.#woken = false;
       if (this.#resyncWanted) await this.#resync();
-      if (this.memory.spilled === 0) return;
-      const claim = await store.submit({
+      if (this.memory.spilled === 0) break;
+      const { rows, dueAt, drained } = await store.submit({
         kind: "claim",
         stage: "outbound",
         lane: this.name,
@@ -571,84 +650,50 @@ export class OutboundLane {
         token: store.nextToken(UNORDERED_ROWS),
         after: 0,
         unordered: true,
-        at: micros(clock),
+        at: this.#claimAt(),
         attemptsMax: undefined,
       });
-      if (claim.rows.length === 0) {
-        if (claim.dueAt === undefined) this.#resyncWanted = !claim.drained;
-        else this.#sleep((claim.dueAt - micros(clock)) / 1000);
-        return;
+      if (rows.length === 0) {
+        if (dueAt === undefined) this.#resyncWanted = !drained;
+        else this.#sleepUntil(dueAt);
+        break;
       }
-      this.#claimed = claim.rows.length;
-      for (const row of claim.rows) {
+      this.#claimed = rows.length;
+      for (const row of rows) {
         await this.#deliverUnordered(row);
         this.#claimed -= 1;
       }
     }
-    await this.#resyncStanding();
+    await this.#standStill();
   }
 
-  async #deliverUnordered(row: ClaimResult["rows"][number]): Promise<void> {
-    const { store, clock, observer } = this.#options;
-    const { seq, messageSeq, token, body } = row;
-    if (token === undefined) return;
-    const at = micros(clock);
-    if (this.#isBlocked) {
-      await store.submit({ kind: "release", seq, token, at });
+  async #deliverUnordered(row: QueueRow): Promise<void> {
+    if (row.token === undefined) return;
+    if (row.body === undefined && !this.#isBlocked) return this.#bury(row, row.token);
+    const item = toItem(row);
+    const verdict: Verdict = this.#isBlocked ? { act: "release" } : await this.#send(item);
+    const { mine } = await this.#resolve(item, verdict);
+    if (!mine) {
+      this.#resyncWanted = true;
       return;
     }
-    if (body === undefined) return this.#bury(row, token);
-    const item: OutboundItem = { ...row, payload: body, token, dueAt: 0 };
-    const verdict = await this.#send(item);
-    const destination = this.name;
-    const now = micros(clock);
-    let resolved: ResolveResult;
-    if (verdict.act === "complete") {
-      resolved = await store.submit({
-        kind: "complete",
-        seq,
-        token,
-        messageSeq,
-        destination,
-        at: now,
-        next: undefined,
-      });
-    } else if (verdict.act === "dead_letter") {
-      const error = this.#options.redact(verdict.reason);
-      resolved = await store.submit({
-        kind: "dead_letter",
-        seq,
-        token,
-        messageSeq,
-        destination,
-        error,
-        at: now,
-        next: undefined,
-      });
-    } else if (verdict.act === "retry") {
-      const error = this.#options.redact(verdict.reason);
-      const dueAt = now + Math.round(verdict.waitMs * 1000);
-      resolved = await store.submit({
-        kind: "retry",
-        seq,
-        token,
-        messageSeq,
-        destination,
-        dueAt,
-        error,
-        at: now,
-      });
-    } else {
-      this.#haltedFor = verdict.reason;
-      resolved = await store.submit({ kind: "release", seq, token, at: now });
-    }
     const isOver = verdict.act === "complete" || verdict.act === "dead_letter";
-    if (!resolved.mine) this.#resyncWanted = true;
-    else {
-      if (isOver) this.memory.spilled = Math.max(0, this.memory.spilled - 1);
-      this.#report(observer, verdict, item);
-    }
+    if (isOver) this.memory.spilled = Math.max(0, this.memory.spilled - 1);
+    this.#report(verdict, item);
   }
+}
+
+function toItem(row: QueueRow): OutboundItem {
+  return {
+    seq: row.seq,
+    messageSeq: row.messageSeq,
+    channel: row.channel,
+    payload: row.body ?? "",
+    attempts: row.attempts,
+    createdAt: row.createdAt,
+    token: row.token,
+    dueAt: 0,
+  };
 }
 
 /** What the partner's acknowledgement has to name; only HL7 payloads have one. */

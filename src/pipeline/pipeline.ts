@@ -235,7 +235,14 @@ export class Pipeline {
     });
     this.inbounds.set(
       definition.name,
-      new Inbound({ definition, lane, source, intake, logger }),
+      new Inbound({
+        definition,
+        lane,
+        source,
+        intake,
+        logger,
+        routedLane: () => this.#routedLanes.get(definition.name),
+      }),
     );
   }
 
@@ -301,7 +308,7 @@ export class Pipeline {
           rows,
           attempts: ATTEMPTS_MAX,
         }),
-      onUnreadable: (_lane, row) =>
+      onUnreadable: (lane, row) =>
         void store.submit({
           kind: "dead_letter",
           at: Math.round(clock.now() * 1000),
@@ -309,7 +316,7 @@ export class Pipeline {
           destination: undefined,
           error: "body cannot be decrypted",
           next: undefined,
-        }).catch(() => {}),
+        }).catch(() => lane.recount()),
     });
   }
 

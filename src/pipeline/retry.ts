@@ -7,7 +7,9 @@ export type Verdict =
   | { readonly act: "complete" }
   | { readonly act: "retry"; readonly waitMs: number; readonly reason: string }
   | { readonly act: "dead_letter"; readonly reason: string }
-  | { readonly act: "halt"; readonly reason: string };
+  | { readonly act: "halt"; readonly reason: string }
+  /** Not sent, or cut off by a stop: the claim is undone. */
+  | { readonly act: "release" };
 
 export interface RetryPolicy {
   readonly retry: RetryDefinition;

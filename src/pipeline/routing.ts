@@ -156,9 +156,10 @@ export class Routing {
     this.#pump();
   }
 
-  /** Takes up to `share` messages of each lane. */
+  /** Takes up to `share` messages of each lane; who finds no room is first the next time. */
   #gather(lanes: readonly IngressLane[], share = LANE_SHARE): Work[] {
     const batch: Work[] = [];
+    const served: IngressLane[] = [];
     for (const lane of lanes) {
       const room = BATCH_MAX - batch.length;
       const definition = this.#options.inbound(lane.name);
@@ -171,9 +172,11 @@ export class Routing {
       for (const item of items) {
         batch.push({ lane, item, generation, definition: definition!, routeOnly });
       }
+      if (!definition) lane.halt("its inbound is not in the graph");
       lane.queued = lane.hasReady;
-      if (lane.queued) this.#ready.push(lane);
+      if (lane.queued) (items.length > 0 ? served : this.#ready).push(lane);
     }
+    this.#ready.push(...served);
     return batch;
   }
 
@@ -202,22 +205,23 @@ export class Routing {
       this.#options.logger.error("routing.sandbox_failed", {
         error: thrown instanceof Error ? thrown.name : typeof thrown,
       });
-      for (const lane of new Set(batch.map((work) => work.lane))) lane.park();
-      this.#forgetSplits(batch);
-      this.#batchDone();
-      return;
+      this.#takeBack(batch);
+      return this.#batchDone();
     }
     this.#options.failpoints.hit("routing.before_submit");
-    const halted = new Set<IngressLane>();
     for (const [index, work] of batch.entries()) {
-      if (work.generation !== work.lane.memory.generation || halted.has(work.lane)) {
+      const { lane, generation } = work;
+      const result = results[index]!;
+      const isStray = generation !== lane.memory.generation;
+      // Memory forgot it meanwhile: it will run again, from the state of that time.
+      if (isStray && hasState(result)) this.#options.runner().discardState(lane.name);
+      lane.cameBack(generation);
+      if (isStray) {
         this.#forgetSplits([work]);
         continue;
       }
-      const result = results[index]!;
       this.#noteTime(work, result);
       if (this.#mustHalt(result)) {
-        halted.add(work.lane);
         this.#forgetSplits([work]);
         this.#halt(work, result);
       } else {
@@ -226,6 +230,18 @@ export class Routing {
       }
     }
     this.#batchDone();
+  }
+
+  /** Nothing is known of these: whatever they wrote is forgotten, their lanes begin again. */
+  #takeBack(batch: readonly Work[]): void {
+    for (const { lane, routeOnly } of batch) {
+      if (!routeOnly) this.#options.runner().discardState(lane.name);
+    }
+    for (const { lane, generation } of batch) {
+      if (generation === lane.memory.generation) lane.park();
+      lane.cameBack(generation);
+    }
+    this.#forgetSplits(batch);
   }
 
   #forgetSplits(works: readonly Work[]): void {
@@ -436,6 +452,10 @@ function toRequest({ item, definition, routeOnly }: Work): RunRequest {
     ingestTime: item.receivedAt / 1e6,
     routeOnly: routeOnly || undefined,
   };
+}
+
+function hasState(result: RunResult): boolean {
+  return result.outcomes.some(({ state }) => state.length > 0);
 }
 
 /** The class part of `"<class>: <text>"`: the text stays in the row. */

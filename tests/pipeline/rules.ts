@@ -1,0 +1,289 @@
+/**
+ * What must hold, looked at while a simulation runs and at its end. Numbers are those of the
+ * invariants in spec pipeline-store-cluster §10.
+ */
+import type { InternalErrorPolicy } from "../../src/graph/graph.ts";
+import type { FakeDatabase, FakeRow } from "./fake_database.ts";
+import { COUNTER, deliveryKey, keyOf, planOf } from "./plan.ts";
+
+export type Outcome = "taken" | "AE" | "AR" | "refused" | "lost" | "bug" | "aborted";
+
+export interface RulesOptions {
+  readonly database: FakeDatabase;
+  readonly outbounds: number;
+  readonly retryMax: number | null;
+  readonly internalError: InternalErrorPolicy;
+  /** Milliseconds of virtual time, for reports. */
+  readonly now: () => number;
+  /** Microseconds of the wall clock. */
+  readonly wall: () => number;
+  readonly isOrdered: (lane: string) => boolean;
+  /** False: a due time says nothing, for the wall clock steps. */
+  readonly isClockSteady: boolean;
+}
+
+interface Sent {
+  readonly lane: string;
+  readonly seq: number;
+  outcome: Outcome;
+}
+
+const DEFECTS_MAX = 10;
+
+export class Rules {
+  readonly defects: string[] = [];
+  readonly #options: RulesOptions;
+  readonly #sent: Sent[] = [];
+  readonly #onWire = new Map<string, number>();
+  /** Messages in the order they came, by inbound; true once the sender was told they are stored. */
+  readonly #arrived = new Map<string, Map<string, boolean>>();
+  /** Messages of which an operator requeued something: order says nothing of them. */
+  readonly #replayedMessages = new Set<string>();
+  /** How often a row may be taken once more: its answer was lost on the way to its row. */
+  readonly #excuses = new Map<number, number>();
+  /** Rows whose attempts count more than sends, for a process ended while it held them. */
+  readonly #recovered = new Set<number>();
+  /** Lanes an operator keeps from sending. */
+  readonly paused = new Set<string>();
+
+  constructor(options: RulesOptions) {
+    this.#options = options;
+  }
+
+  defect(text: string): void {
+    if (this.defects.length < DEFECTS_MAX) this.defects.push(`${this.#options.now()} ms: ${text}`);
+  }
+
+  // What is told while it happens.
+
+  arrived(inbound: string, id: string): void {
+    const messages = this.#arrived.get(inbound) ?? new Map<string, boolean>();
+    this.#arrived.set(inbound, messages.set(id, false));
+  }
+
+  answered(inbound: string, id: string, isStored: boolean): void {
+    this.#arrived.get(inbound)!.set(id, isStored);
+  }
+
+  replayed(id: string): void {
+    this.#replayedMessages.add(id);
+  }
+
+  /** A resolution of this row was not written. */
+  unresolved(seq: number): void {
+    this.#excuses.set(seq, (this.#excuses.get(seq) ?? 0) + 1);
+  }
+
+  /** A process ended while it held these rows. */
+  abandoned(rows: readonly FakeRow[]): void {
+    for (const { seq } of rows) {
+      this.#recovered.add(seq);
+      this.unresolved(seq);
+    }
+    this.#onWire.clear();
+    this.paused.clear();
+  }
+
+  get busyLanes(): string[] {
+    return [...this.#onWire].filter(([, count]) => count > 0).map(([lane]) => lane);
+  }
+
+  /** A partner gets a payload; returns what `ended()` wants. */
+  began(lane: string, payload: string, outcome: Outcome): Sent {
+    const key = keyOf(payload);
+    const { database, isOrdered, isClockSteady, wall } = this.#options;
+    const isFifo = isOrdered(lane);
+    const onWire = (this.#onWire.get(lane) ?? 0) + 1;
+    this.#onWire.set(lane, onWire);
+    if (onWire > 1) this.defect(`I28: ${lane} has ${onWire} deliveries on the wire`);
+    if (this.paused.has(lane)) this.defect(`${lane} begins to send although it is paused`);
+    const open = database.open("outbound", lane);
+    const row = open.find(({ body }) => keyOf(body) === key);
+    if (row?.status !== "inflight") {
+      this.defect(`I14: ${lane} sends ${key} without a durable claim (${row?.status})`);
+    } else {
+      if (isClockSteady && row.dueAt > wall()) {
+        this.defect(`I32: ${lane} sends ${key} before it is due`);
+      }
+      const earlier = open.find(({ seq, replays }) => seq < row.seq && replays === 0);
+      if (isFifo && earlier) this.defect(`I26: ${lane} sends ${key} past row ${earlier.seq}`);
+      if (row.attempts !== row.retries + 1 && !this.#recovered.has(row.seq)) {
+        this.defect(`I31: ${lane} sends ${key}, attempt ${row.attempts}, retries ${row.retries}`);
+      }
+    }
+    const sent = { lane, seq: row?.seq ?? -1, outcome };
+    this.#sent.push(sent);
+    return sent;
+  }
+
+  ended(sent: Sent): void {
+    this.#onWire.set(sent.lane, this.#onWire.get(sent.lane)! - 1);
+  }
+
+  /** I10: an accepted, unfinished message has an open row at every instant. */
+  checkUnfinished(): void {
+    const withRows = new Set(this.#options.database.open().map(({ messageSeq }) => messageSeq));
+    for (const { seq, id, status } of this.#options.database.messages.values()) {
+      if ((status === "received" || status === "routed") && !withRows.has(seq)) {
+        this.defect(`I10: ${id} is ${status} without an open row`);
+      }
+    }
+  }
+
+  /** After a stop in order: nothing is in flight and no attempt was spent on it. */
+  checkStopped(): void {
+    for (const row of this.#options.database.open()) {
+      if (row.status === "inflight") {
+        this.defect(`stop() leaves row ${row.seq} (${row.stage} ${row.lane}) in flight`);
+      } else if (row.attempts > row.retries && !this.#recovered.has(row.seq)) {
+        this.defect(`stop() costs row ${row.seq} (${row.stage} ${row.lane}) an attempt`);
+      }
+    }
+  }
+
+  // What must stand at the end.
+
+  checkEnd(): void {
+    const { database } = this.#options;
+    for (const row of database.open()) {
+      this.defect(
+        `I71: row ${row.seq} (${row.stage} ${row.lane}) stays ${row.status}, ` +
+          `attempts ${row.attempts}`,
+      );
+    }
+    this.#checkIntake();
+    for (const message of database.messages.values()) this.#checkMessage(message);
+    this.#checkDeliveries();
+    this.#checkLaneOrder();
+    this.#checkInboundOrder();
+    this.#checkState();
+  }
+
+  /** I3, I4: stored is what the sender was told is stored, and in the order it came. */
+  #checkIntake(): void {
+    const { database } = this.#options;
+    const stored = new Map([...database.messages.values()].map((m) => [rawId(m.raw), m]));
+    for (const [inbound, messages] of this.#arrived) {
+      let last = 0;
+      for (const [id, isStored] of messages) {
+        const message = stored.get(id);
+        if (isStored && !message) this.defect(`I1: ${inbound} answered ${id}, which is not stored`);
+        if (!message) continue;
+        if (message.seq < last) this.defect(`I25: ${inbound} stored ${id} before an earlier one`);
+        last = message.seq;
+      }
+    }
+  }
+
+  #checkMessage(message: { seq: number; raw: string; status: string }): void {
+    const { database, outbounds, internalError } = this.#options;
+    const id = rawId(message.raw);
+    const rows = database.rowsOf(message.seq);
+    const fails = internalError === "continue";
+    const plan = planOf(id, outbounds);
+    const ran = plan.handlers.filter((handler) => !(fails && handler.fails));
+    const wanted = plan.routerFails && fails
+      ? []
+      : ran.flatMap(({ handler, sends }) =>
+        sends.map((to, index) => `${to} ${deliveryKey(id, handler, index)}`)
+      );
+    const made = rows.filter(({ stage }) => stage === "outbound")
+      .map(({ lane, body }) => `${lane} ${keyOf(body)}`);
+    const [want, got] = [wanted.sort().join(), made.sort().join()];
+    if (want !== got) this.defect(`I11: ${id} should have made [${want}], made [${got}]`);
+    const isDead = rows.some(({ status }) => status === "dead");
+    const status = isDead
+      ? "error"
+      : plan.handlers.length === 0
+      ? "unrouted"
+      : wanted.length > 0
+      ? "processed"
+      : "filtered";
+    const expected = plan.routerFails && fails ? "error" : status;
+    if (message.status !== expected) {
+      this.defect(`I18: ${id} is ${message.status}, should be ${expected}`);
+    }
+    for (const { stage, status, error, handler } of rows) {
+      if (stage === "outbound" || status !== "dead") continue;
+      const isPlanned = fails &&
+        (stage === "ingress"
+          ? plan.routerFails
+          : plan.handlers.some((h) => h.handler === handler && h.fails));
+      if (!isPlanned) this.defect(`${id}: ${stage} row given up: ${error}`);
+    }
+  }
+
+  /** Delivered once and no more, unless there is an excuse; given up for a reason only. */
+  #checkDeliveries(): void {
+    const { database, retryMax, internalError } = this.#options;
+    for (const row of database.rows.values()) {
+      if (row.stage !== "outbound") continue;
+      const sends = this.#sent.filter(({ seq }) => seq === row.seq);
+      const taken = sends.filter(({ outcome }) => outcome === "taken").length;
+      const what = `row ${row.seq} (${row.lane} ${keyOf(row.body)})`;
+      const allowed = 1 + row.replays + (this.#excuses.get(row.seq) ?? 0);
+      if (taken > allowed) this.defect(`I35: ${what} delivered ${taken} times`);
+      if (row.status === "done" && taken === 0) this.defect(`${what} is done, nobody took it`);
+      if (row.status !== "dead") continue;
+      const last = sends.at(-1)?.outcome;
+      const isSpent = retryMax !== null && sends.length >= retryMax;
+      if (last !== "AR" && !(last === "bug" && internalError === "continue") && !isSpent) {
+        this.defect(`I30: ${what} is dead after ${sends.length} sends, the last ${last}`);
+      }
+    }
+  }
+
+  /** I25: a lane's first deliveries follow its rows. */
+  #checkLaneOrder(): void {
+    const { database, isOrdered } = this.#options;
+    const last = new Map<string, number>();
+    const seen = new Set<number>();
+    for (const { lane, seq, outcome } of this.#sent) {
+      if (outcome !== "taken" || seen.has(seq) || !isOrdered(lane)) continue;
+      seen.add(seq);
+      if (database.rows.get(seq)?.replays !== 0) continue;
+      if (seq < (last.get(lane) ?? 0)) this.defect(`I25: ${lane} delivers row ${seq} late`);
+      last.set(lane, seq);
+    }
+  }
+
+  /** I25: of one inbound, a destination gets what arrived first first. */
+  #checkInboundOrder(): void {
+    const { database, isOrdered } = this.#options;
+    const last = new Map<string, number>();
+    const seen = new Set<number>();
+    for (const { lane, seq, outcome } of this.#sent) {
+      const row = database.rows.get(seq);
+      if (outcome !== "taken" || !row || seen.has(seq) || !isOrdered(lane)) continue;
+      seen.add(seq);
+      const id = rawId(database.messages.get(row.messageSeq)!.raw);
+      if (row.replays > 0 || this.#replayedMessages.has(id)) continue;
+      const way = `${row.channel} to ${lane}`;
+      if (row.messageSeq < (last.get(way) ?? 0)) {
+        this.defect(`I25: ${way}: ${keyOf(row.body)} comes after a later message`);
+      }
+      last.set(way, row.messageSeq);
+    }
+  }
+
+  /** I55, I56: every write once, each on top of the one before. */
+  #checkState(): void {
+    const { database, outbounds, internalError } = this.#options;
+    const fails = internalError === "continue";
+    const counts = new Map<string, number>();
+    for (const { raw, channel } of database.messages.values()) {
+      const { routerFails, handlers } = planOf(rawId(raw), outbounds);
+      if (routerFails && fails) continue;
+      const writes = handlers.filter((handler) => handler.counts && !(fails && handler.fails));
+      counts.set(channel, (counts.get(channel) ?? 0) + writes.length);
+    }
+    for (const [channel, count] of counts) {
+      const stored = Number(database.state.get(`${COUNTER} ${channel}`) ?? "0");
+      if (stored !== count) this.defect(`I56: ${channel} counted ${stored} of ${count} writes`);
+    }
+  }
+}
+
+function rawId(raw: string): string {
+  return (JSON.parse(raw) as { id: string }).id;
+}

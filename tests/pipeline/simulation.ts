@@ -1,0 +1,462 @@
+/**
+ * A whole pipeline between a fake store, a fake sandbox and scripted partners, driven by a seed
+ * through a storm and then left in peace until nothing is open. `rules.ts` looks on.
+ */
+import { type DeliveryAnswer, DeliveryError } from "../../src/connectors/connector.ts";
+import { noFailpoints } from "../../src/failpoints.ts";
+import type { InternalErrorPolicy } from "../../src/graph/graph.ts";
+import { MemoryBudget } from "../../src/pipeline/memory.ts";
+import { Pipeline } from "../../src/pipeline/pipeline.ts";
+import type { EdgeChange, Intent, Stage, TouchedLane } from "../../src/store/intents.ts";
+import { FakeConnector, type Script } from "./fake_connectors.ts";
+import { FakeDatabase } from "./fake_database.ts";
+import { graphOf, inboundDefinition, outboundDefinition } from "./fake_graph.ts";
+import { FakeRunner } from "./fake_runner.ts";
+import { FakeStore } from "./fake_store.ts";
+import { authorOf, HANDLERS, textOf } from "./plan.ts";
+import { Random } from "./random.ts";
+import { type Outcome, Rules } from "./rules.ts";
+import { silentLogger } from "./silent_logger.ts";
+import { VirtualTime } from "./virtual_time.ts";
+
+/** What a storm may hold; failures are probabilities a commit, a batch, a send. */
+export interface Weather {
+  readonly seed: number;
+  readonly inbounds: number;
+  readonly outbounds: number;
+  readonly messages: number;
+  /** Memory of all lanes together, in messages. */
+  readonly roomFor: number;
+  readonly internalError: InternalErrorPolicy;
+  readonly commitMs: number;
+  readonly storeFails: number;
+  readonly sandboxFails: number;
+  readonly partnersFail: number;
+  readonly partnerMs: number;
+  /** Operators' acts during the storm. */
+  readonly acts: number;
+  readonly crashes: number;
+  readonly restarts: number;
+  /** Steps of the wall clock by up to an hour, either way. */
+  readonly wallSteps: number;
+  /** Handlers change between quick and slow. */
+  readonly slowHandlers: boolean;
+  readonly retryMax: number | null;
+}
+
+/** One process; the rows outlive it. */
+interface Life {
+  readonly pipeline: Pipeline;
+  readonly store: FakeStore;
+  readonly connector: FakeConnector;
+  readonly budget: MemoryBudget;
+}
+
+const STORM_MS = 20_000;
+const PEACE_MS = 20 * 60_000;
+const GRACE_MS = 300;
+const TEXT_BYTES = 500;
+const BURSTS = 12;
+const OUTCOMES: readonly Outcome[] = ["AE", "AE", "refused", "lost", "AR", "bug"];
+
+/** Runs one weather from beginning to end; returns every rule that was broken. */
+export async function simulate(weather: Weather): Promise<readonly string[]> {
+  using time = new VirtualTime();
+  const simulation = new Simulation(weather, time);
+  try {
+    await simulation.run();
+  } catch (thrown) {
+    simulation.rules.defect(`threw ${thrown instanceof Error ? thrown.stack : thrown}`);
+  }
+  return simulation.rules.defects;
+}
+
+class Simulation {
+  readonly rules: Rules;
+  readonly #weather: Weather;
+  readonly #time: VirtualTime;
+  readonly #database = new FakeDatabase();
+  readonly #random: Random;
+  #life!: Life;
+  #isStorm = true;
+  #isSlow = false;
+  #isUp = false;
+  #storeDownUntil = 0;
+  #ending: "crash" | "restart" | undefined;
+  #arrivals = 0;
+  readonly #ids: string[] = [];
+
+  constructor(weather: Weather, time: VirtualTime) {
+    this.#weather = weather;
+    this.#time = time;
+    this.#random = new Random(weather.seed);
+    const { outbounds, retryMax, internalError } = weather;
+    this.rules = new Rules({
+      database: this.#database,
+      outbounds,
+      retryMax,
+      internalError,
+      now: () => time.now,
+      wall: () => time.clock.now() * 1000,
+      isOrdered,
+      isClockSteady: weather.wallSteps === 0,
+    });
+  }
+
+  async run(): Promise<void> {
+    const time = this.#time;
+    this.#plan();
+    await this.#begin();
+    while (time.now < STORM_MS) {
+      await time.run(() => this.#ending !== undefined, STORM_MS - time.now);
+      const ending = this.#ending;
+      this.#ending = undefined;
+      if (ending === "crash") await this.#crash();
+      if (ending === "restart") await this.#restart();
+    }
+    this.#isStorm = false;
+    await this.#calmDown();
+    this.rules.checkEnd();
+    await this.#stop();
+  }
+
+  // One life of the process.
+
+  async #begin(): Promise<void> {
+    const weather = this.#weather;
+    const time = this.#time;
+    const random = this.#random;
+    const store = new FakeStore({
+      database: this.#database,
+      clock: time.clock,
+      commitMs: () => this.#isStorm ? random.below(weather.commitMs) : 1,
+      batchFails: () =>
+        this.#isStorm && (time.now < this.#storeDownUntil || random.chance(weather.storeFails)),
+      intentFails: () => this.#isStorm && random.chance(weather.storeFails / 4),
+      onRefused: (intent) => this.#noteRefused(intent),
+      onCommit: () => this.rules.checkUnfinished(),
+    });
+    const runner = new FakeRunner({
+      author: authorOf({
+        outbounds: weather.outbounds,
+        mayFail: () => this.#isStorm || weather.internalError === "continue",
+        isSlow: () => this.#isSlow,
+      }),
+      batchMs: () => this.#isStorm ? random.below(this.#isSlow ? 80 : 5) : 1,
+      batchFails: () => this.#isStorm && random.chance(weather.sandboxFails),
+      state: this.#database.stateEntries(),
+    });
+    const connector = new FakeConnector((name) => this.#partner(name));
+    const budget = new MemoryBudget(weather.roomFor * (TEXT_BYTES + 512));
+    const pipeline = new Pipeline({
+      store: store.asStore,
+      graph: this.#graph(),
+      runner,
+      connectors: new Map([["fake", connector]]),
+      clock: time.clock,
+      logger: silentLogger,
+      failpoints: noFailpoints,
+      redact: (text) => text,
+      validateStrict: () => Promise.resolve({ ok: true }),
+      bindHost: "127.0.0.1",
+      internalError: weather.internalError,
+      simulateAll: false,
+      allowInsecureTls: false,
+      stopGraceMs: GRACE_MS,
+      budget,
+    });
+    this.#life = { pipeline, store, connector, budget };
+    let isStarted: boolean | undefined;
+    pipeline.start().then(() => isStarted = true, () => isStarted = false);
+    await time.run(() => isStarted !== undefined, 60_000);
+    // The store was down: the launcher starts the process again, but not at once.
+    if (!isStarted) {
+      await time.pass(200);
+      return await this.#crash();
+    }
+    this.#isUp = true;
+  }
+
+  #graph() {
+    const { inbounds, outbounds, retryMax, internalError } = this.#weather;
+    return graphOf(
+      names("IB", inbounds).map((name) => inboundDefinition(name)),
+      names("OB", outbounds).map((name) =>
+        outboundDefinition(name, {
+          ordering: isOrdered(name) ? "fifo" : "unordered",
+          internalError,
+          retry: { maxAttempts: retryMax, backoffMs: 50, multiplier: 2, maxBackoffMs: 2_000 },
+        })
+      ),
+      HANDLERS,
+    );
+  }
+
+  /** SIGKILL: no timer fires, no answer comes, no promise settles. */
+  async #crash(): Promise<void> {
+    this.#isUp = false;
+    this.#life.store.closedFor = "a crash";
+    this.#time.forgetEngine();
+    this.#abandon();
+    await this.#begin();
+  }
+
+  #abandon(): void {
+    const held = this.#database.open().filter(({ status }) => status === "inflight");
+    this.rules.abandoned(held);
+  }
+
+  async #restart(): Promise<void> {
+    await this.#stop();
+    this.#abandon();
+    await this.#begin();
+  }
+
+  /** Stops in order; nothing may go on after it. */
+  async #stop(): Promise<void> {
+    const { rules } = this;
+    const time = this.#time;
+    const { pipeline, store } = this.#life;
+    const refusedBefore = store.refused;
+    this.#isUp = false;
+    let isOver = false;
+    pipeline.stop().then(() => isOver = true, (thrown) => {
+      rules.defect(`stop() rejected: ${thrown}`);
+      isOver = true;
+    });
+    if (!await time.run(() => isOver, 60_000)) rules.defect("stop() never came to its end");
+    await time.run(() => store.unanswered === 0, 10_000);
+    store.closedFor = "stop()";
+    await time.settle();
+    if (time.pending > 0) rules.defect(`${time.pending} timers outlive stop()`);
+    for (const text of store.defects) rules.defect(text);
+    if (store.marching !== 0) rules.defect(`march() is out of balance by ${store.marching}`);
+    for (const lane of rules.busyLanes) rules.defect(`${lane} is on the wire after stop()`);
+    // What the store refused meanwhile, the next start recovers.
+    if (store.refused === refusedBefore) rules.checkStopped();
+  }
+
+  #noteRefused(intent: Intent): void {
+    if (intent.kind === "complete" || intent.kind === "dead_letter") {
+      this.rules.unresolved(intent.seq);
+    }
+  }
+
+  // Partners.
+
+  #partner(lane: string): Script {
+    return async ({ text }, signal): Promise<DeliveryAnswer> => {
+      const random = this.#random;
+      const { partnersFail, partnerMs } = this.#weather;
+      const fails = this.#isStorm && random.chance(partnersFail);
+      const outcome = fails ? random.pick(OUTCOMES) : "taken";
+      const sent = this.rules.began(lane, text, outcome);
+      try {
+        await this.#onWire(this.#isStorm ? random.below(partnerMs) : 1, signal);
+      } catch (thrown) {
+        sent.outcome = "aborted";
+        throw thrown;
+      } finally {
+        this.rules.ended(sent);
+      }
+      return answerOf(outcome);
+    };
+  }
+
+  #onWire(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      setTimeout(resolve, ms);
+      signal.addEventListener(
+        "abort",
+        () => reject(new DeliveryError("delivery.aborted", "Aborted", { reached: "unknown" })),
+      );
+    });
+  }
+
+  // The storm.
+
+  #plan(): void {
+    const { inbounds, messages, acts, crashes, restarts, wallSteps } = this.#weather;
+    const { slowHandlers, storeFails } = this.#weather;
+    const time = this.#time;
+    const random = this.#random;
+    const some = (count: number, act: () => void) => {
+      for (let n = 0; n < count; n += 1) time.schedule(random.below(STORM_MS - 2_000), act);
+    };
+    for (let n = 0; n < messages; n += 1) {
+      const inbound = `IB_${random.below(inbounds)}`;
+      // In bursts, so that batches hold more than one message.
+      const at = random.below(BURSTS) * (STORM_MS / BURSTS - 100) + random.below(40);
+      time.schedule(at, () => this.#arrive(inbound));
+    }
+    some(acts, () => this.#act());
+    some(crashes, () => this.#ending = "crash");
+    some(restarts, () => this.#ending = "restart");
+    some(wallSteps, () => time.stepWall(random.below(7_200_000) - 3_600_000));
+    if (slowHandlers) some(7, () => this.#isSlow = !this.#isSlow);
+    if (storeFails > 0) some(1, () => this.#storeDownUntil = time.now + random.below(4_000));
+  }
+
+  #arrive(inbound: string): void {
+    const id = `${inbound}-${this.#arrivals++}`;
+    const fed = this.#life.connector.sources.get(inbound)?.feed(textOf(id, TEXT_BYTES));
+    if (!fed) return;
+    this.#ids.push(id);
+    this.rules.arrived(inbound, id);
+    fed.then(
+      ({ stored }) => this.rules.answered(inbound, id, stored),
+      (thrown) => this.rules.defect(`receive() rejected: ${thrown}`),
+    );
+  }
+
+  /** Something an operator does, on whatever there is. */
+  #act(): void {
+    const random = this.#random;
+    if (!this.#isUp) return;
+    const { pipeline } = this.#life;
+    const { inbounds, outbounds } = this.#weather;
+    const name = random.pick(names("OB", outbounds));
+    const lane = pipeline.outbounds.get(name)!;
+    const inbound = pipeline.inbounds.get(random.pick(names("IB", inbounds)))!;
+    switch (random.below(9)) {
+      case 0:
+      case 1:
+        this.rules.paused.add(name);
+        void lane.pause();
+        break;
+      case 2:
+        this.rules.paused.delete(name);
+        lane.resume();
+        break;
+      case 3:
+        void lane.pause();
+        lane.resume();
+        this.rules.paused.delete(name);
+        break;
+      case 4:
+        void inbound.stop().then(() => inbound.start());
+        break;
+      case 5:
+        void this.#operate(this.#replay(), pipeline);
+        break;
+      case 6: {
+        const destination = random.chance(0.5) ? name : undefined;
+        const at = this.#at();
+        const { store } = this.#life;
+        void this.#operate(
+          store.submit({ kind: "replay_dead", channel: undefined, destination, at }),
+          pipeline,
+        );
+        break;
+      }
+      case 7:
+        void this.#operate(this.#cancel(name), pipeline);
+        break;
+      case 8:
+        void pipeline.touched([
+          { stage: random.pick<Stage>(["ingress", "routed"]), lane: inbound.name },
+          { stage: "outbound", lane: name },
+        ]);
+    }
+  }
+
+  async #replay() {
+    const id = this.#random.pick(this.#ids.length > 0 ? this.#ids : [""]);
+    const message = [...this.#database.messages.values()]
+      .find(({ raw }) => raw === textOf(id, TEXT_BYTES));
+    const result = await this.#life.store.submit({
+      kind: "replay",
+      id: message?.id ?? "none",
+      at: this.#at(),
+    });
+    if (result.requeued > 0) this.rules.replayed(id);
+    return result;
+  }
+
+  async #cancel(destination: string) {
+    const scope = this.#random.chance(0.8) ? "top" : "all";
+    const at = this.#at();
+    const { edges } = await this.#life.store.submit({ kind: "cancel", destination, scope, at });
+    return { edges, lanes: [{ stage: "outbound" as const, lane: destination }] };
+  }
+
+  async #operate(
+    act: Promise<{ lanes: readonly TouchedLane[]; edges: readonly EdgeChange[] }>,
+    pipeline: Pipeline,
+  ): Promise<void> {
+    try {
+      const { lanes, edges } = await act;
+      await pipeline.touched(lanes, edges);
+    } catch {
+      // The store refused it; the operator is told.
+    }
+  }
+
+  #at(): number {
+    return Math.round(this.#time.clock.now() * 1000);
+  }
+
+  // Peace.
+
+  async #calmDown(): Promise<void> {
+    const time = this.#time;
+    const { pipeline, store, budget } = this.#life;
+    // What halted before the authors mended it halts no more once an operator starts it again.
+    await time.pass(2_000);
+    this.rules.paused.clear();
+    for (const lane of pipeline.outbounds.values()) lane.resume();
+    for (const inbound of pipeline.inbounds.values()) {
+      void inbound.stop().then(() => inbound.start());
+    }
+    const isQuiet = () =>
+      this.#database.open().length === 0 && pipeline.openRows === 0 && store.unanswered === 0;
+    const isOver = await time.run(isQuiet, PEACE_MS);
+    if (!isOver && this.#database.open().length === 0) {
+      const lanes = [...pipeline.outbounds.values(), ...laneOf(pipeline)]
+        .filter(({ depth }) => depth !== 0).map(({ name, depth }) => `${name}: ${depth}`);
+      this.rules.defect(
+        `memory counts ${pipeline.openRows} open rows (${lanes.join()}), the store none`,
+      );
+    }
+    // A lane that was parked counts once more.
+    await time.pass(70_000);
+    if (!isOver) return;
+    if (budget.bytes !== 0) this.rules.defect(`memory holds ${budget.bytes} bytes of nothing`);
+    if (store.marching !== 0) this.rules.defect(`${store.marching} lanes march, none has rows`);
+    if (time.pending > 0) this.rules.defect(`${time.pending} timers run in an idle engine`);
+    for (const edge of pipeline.statistics.edges()) {
+      if (edge.depth === 0) continue;
+      this.rules.defect(`${edge.inbound} to ${edge.outbound} shows depth ${edge.depth}`);
+    }
+  }
+}
+
+function answerOf(outcome: Outcome): DeliveryAnswer {
+  switch (outcome) {
+    case "AE":
+      return { accepted: false, code: "AE", permanent: false };
+    case "AR":
+      return { accepted: false, code: "AR", permanent: true };
+    case "refused":
+      throw new DeliveryError("delivery.connect_failed", "Refused", { reached: "no" });
+    case "lost":
+      throw new DeliveryError("delivery.unconfirmed", "No answer", { reached: "unknown" });
+    case "bug":
+      throw new TypeError("a defect of the connector");
+    default:
+      return { accepted: true };
+  }
+}
+
+function laneOf(pipeline: Pipeline) {
+  return [...pipeline.inbounds.values()].map(({ lane }) => lane);
+}
+
+/** Every fourth outbound takes its rows in any order. */
+function isOrdered(lane: string): boolean {
+  return Number(lane.slice(3)) % 4 !== 3;
+}
+
+function names(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}_${index}`);
+}

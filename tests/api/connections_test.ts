@@ -424,3 +424,17 @@ Deno.test("dead rows and replays move the depth of their edge, also while its la
   await bench.walk.drained();
   assert.equal((await row(bench, LAB))!.queue_depth, 0);
 });
+
+Deno.test("an inbound whose routing stopped at a message is failed until it is started", async () => {
+  await using bench = await ApiBench.open({ settings: '[delivery]\ninternal_error = "stop"' });
+  await bench.send("X1", "L2");
+  await statusOf(bench, "IB_ADT ▸ in", "failed");
+  const failed = (await row(bench, "IB_ADT ▸ in"))!;
+  assert.equal(failed.error, "Routing stopped after an error: Error");
+  assert.equal((await bench.get("/connections/IB_ADT/metadata")).running, false);
+  assert.equal((await bench.get("/stats")).in_pipeline, 2);
+
+  await bench.post("/connections/IB_ADT/start");
+  await statusOf(bench, "IB_ADT ▸ in", "failed");
+  assert.equal(bench.lab.received.length, 0, "the message that halts it keeps its place");
+});

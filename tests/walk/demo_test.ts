@@ -106,7 +106,24 @@ Deno.test("Ctrl-C stops the demo and its engine; --keep goes on with what it lef
   assert.equal((JSON.parse(again.out) as Summary).dispositions.processed > 0, true);
 });
 
-Deno.test("the demo says what is wrong: a taken port, an option it does not know", async () => {
+Deno.test("a demo whose engine is killed under it ends with 1 and says so", async () => {
+  await using data = await openData();
+  const given = ["--messages", "400", "--rate", "50", "--free-ports", "--data", data.name];
+  const { code, err } = await demo(given, {
+    async whileRunning() {
+      await untilStored(`${root}${data.name}/archive`);
+      const log = await Deno.readTextFile(`${root}${data.name}/engine.log`);
+      const [, api] = /engine\.started api=(\S+)/.exec(log) ?? [];
+      const { engine } = await (await fetch(`${api}/status`)).json();
+      Deno.kill(engine.pid, "SIGKILL");
+    },
+  });
+  assert.equal(code, 1, err);
+  assert.match(err, /^error: The engine/m);
+  assert.match(err, /^hint: /m);
+});
+
+Deno.test("the demo says what it does not know, and what it does", async () => {
   const refused = await demo(["--faster"]);
   assert.equal(refused.code, 2);
   assert.match(refused.err, /--faster/);

@@ -51,7 +51,11 @@ export interface StateWrite {
   readonly value: string;
 }
 
-/** T3+T4 fused: the ingress row becomes outbound rows, dead routed rows, state and events. */
+/**
+ * T3+T4 fused: the ingress row becomes outbound rows, dead routed rows, state and events. Fails when
+ * an earlier hand-off of its lane failed and the lane has not been resynced since (`lane_gate.ts`);
+ * so do the other two.
+ */
 export interface HandOffIntent {
   readonly kind: "hand_off";
   /** Microseconds since the epoch. */

@@ -8,6 +8,7 @@
  */
 import { describeFailure, isEnvironmental } from "../errors.ts";
 import type { Intent } from "../intents.ts";
+import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
 import { execute } from "./execute.ts";
 import type { Session } from "./session.ts";
@@ -33,6 +34,7 @@ export class Writer {
   readonly #session: Session;
   readonly #onPoint: OnPoint | undefined;
   readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
+  readonly #gate = new LaneGate();
   #lookedAt = 0;
   /** Messages up to here are in the look-up tables; undefined until read. */
   #indexedTo: number | undefined;
@@ -49,12 +51,12 @@ export class Writer {
     try {
       return this.#commit(intents, false);
     } catch (thrown) {
-      if (isEnvironmental(thrown)) return failAll(intents, thrown);
+      if (isEnvironmental(thrown)) return this.#failAll(intents, thrown);
     }
     try {
       return this.#commit(intents, true);
     } catch (thrown) {
-      return failAll(intents, thrown);
+      return this.#failAll(intents, thrown);
     }
   }
 
@@ -66,7 +68,7 @@ export class Writer {
       session.begin();
       const outcomes: Outcome[] = [];
       for (const intent of intents) {
-        outcomes.push(isolated ? this.#isolated(intent) : { result: execute(session, intent) });
+        outcomes.push(this.#execute(intent, isolated));
         if (intent.kind === "receive" || intent.kind === "record_error") this.#unindexed += 1;
         this.#onPoint?.("inside_batch", intents);
       }
@@ -77,6 +79,7 @@ export class Writer {
       this.#onPoint?.("after_commit", intents);
       this.counters.commits += 1;
       this.counters.intents += intents.length;
+      this.#gate.committed(intents);
       return outcomes;
     } catch (thrown) {
       // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
@@ -103,6 +106,11 @@ export class Writer {
     this.#unindexed = 0;
   }
 
+  #execute(intent: Intent, isolated: boolean): Outcome {
+    if (this.#gate.isClosed(intent)) return { failure: behindFailed };
+    return isolated ? this.#isolated(intent) : { result: execute(this.#session, intent) };
+  }
+
   #isolated(intent: Intent): Outcome {
     const session = this.#session;
     session.db.exec("SAVEPOINT member");
@@ -114,9 +122,16 @@ export class Writer {
       if (isEnvironmental(thrown)) throw thrown;
       session.db.exec("ROLLBACK TO member");
       session.db.exec("RELEASE member");
+      this.#gate.failed(intent);
       // Its numbers stay used: if one of them is what failed, the next member must not meet it.
       return { failure: describeFailure(thrown) };
     }
+  }
+
+  #failAll(intents: readonly Intent[], thrown: unknown): Outcome[] {
+    const failure = describeFailure(thrown);
+    for (const intent of intents) this.#gate.failed(intent);
+    return intents.map(() => ({ failure }));
   }
 
   /** Copies the log back when it has grown. Called between batches, when nobody waits for it. */
@@ -134,9 +149,4 @@ export class Writer {
     this.counters.checkpoints += 1;
     this.#session.db.prepare(`PRAGMA wal_checkpoint(${mode})`).all();
   }
-}
-
-function failAll(intents: readonly Intent[], thrown: unknown): Outcome[] {
-  const failure = describeFailure(thrown);
-  return intents.map(() => ({ failure }));
 }

@@ -57,6 +57,46 @@ export function testBatches(backend: StoreBackend): void {
     assert.equal((await bench.complete(head, "OB_A")).mine, true);
   });
 
+  // Goal: hand-offs of a lane keep their order when one of them is not written (I25), and what was
+  // computed from its state is not written either (I56).
+  // Method: the second of four fails, in one batch and with the last in a batch of its own.
+  Deno.test(`${name} hand-offs behind a failed one fail until their lane is counted`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const { store } = bench;
+    const held: Held[] = [];
+    for (let index = 0; index < 4; index += 1) held.push(await bench.receive());
+    const other = await bench.receive({ channel: "IB_OTHER" });
+    const intents = held.map((row, index) =>
+      bench.handOffIntent(row, { deliveries: [delivery(index === 1 ? notText() : "OB_A")] })
+    );
+    const first = intents.slice(0, 3).map((intent) => store.submit(intent));
+    const beside = store.submit(bench.handOffIntent(other, { deliveries: [delivery("OB_B")] }));
+    const outcomes = await Promise.allSettled(first);
+    assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
+    assert.equal((await beside).mine, true);
+    await assert.rejects(store.submit(intents[3]!), { code: "store.failed" });
+    const handlers = ["h"];
+    const { seq, token, messageSeq, channel } = held[3]!;
+    const split = {
+      kind: "route_hand_off",
+      at: bench.now,
+      seq,
+      token,
+      messageSeq,
+      channel,
+    } as const;
+    await assert.rejects(store.submit({ ...split, handlers }), { code: "store.failed" });
+
+    assert.equal(await bench.resync("ingress", "IB_ADT"), 3);
+    for (const row of held.slice(1)) {
+      const again = await bench.take("ingress", "IB_ADT");
+      assert.equal(again.id, row.id);
+      assert.equal((await bench.handOff(again, { deliveries: [delivery("OB_A")] })).mine, true);
+    }
+    const lane = await bench.lane("outbound", "OB_A");
+    assert.deepEqual(lane.map(({ messageId }) => messageId), held.map(({ id }) => id));
+  });
+
   Deno.test(`${name} intents of one batch act in the order they were submitted`, async () => {
     await using bench = await StoreBench.open(backend);
     const held = await bench.receive();

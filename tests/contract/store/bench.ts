@@ -208,6 +208,12 @@ export class StoreBench implements AsyncDisposable {
     return this.store.submit({ kind: "release", at: this.now, seq, token });
   }
 
+  /** Gives back what is held of a lane; returns how many rows are open. */
+  async resync(stage: Stage, lane: string): Promise<number> {
+    const { open } = await this.store.submit({ kind: "resync", stage, lane, at: this.now });
+    return open;
+  }
+
   async look(id: string): Promise<Look> {
     const detail = await this.store.message(id);
     if (detail === undefined) throw new Error(`No message "${id}"`);

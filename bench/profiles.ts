@@ -56,8 +56,8 @@ export const profiles: readonly Profile[] = [
   {
     ...base,
     name: "lanes-8",
-    title: "8 strict lanes, 8 sources",
-    sources: 8,
+    title: "8 strict lanes, 32 sources",
+    sources: 32,
     inbounds: 8,
     lanes: 8,
   },

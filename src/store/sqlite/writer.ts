@@ -51,12 +51,12 @@ export class Writer {
     try {
       return this.#commit(intents, false);
     } catch (thrown) {
-      if (isEnvironmental(thrown)) return this.#failAll(intents, thrown);
+      if (isEnvironmental(thrown)) return this.refuse(intents, thrown);
     }
     try {
       return this.#commit(intents, true);
     } catch (thrown) {
-      return this.#failAll(intents, thrown);
+      return this.refuse(intents, thrown);
     }
   }
 
@@ -128,7 +128,8 @@ export class Writer {
     }
   }
 
-  #failAll(intents: readonly Intent[], thrown: unknown): Outcome[] {
+  /** Answers a batch of which nothing is written. */
+  refuse(intents: readonly Intent[], thrown: unknown): Outcome[] {
     const failure = describeFailure(thrown);
     for (const intent of intents) this.#gate.failed(intent);
     return intents.map(() => ({ failure }));

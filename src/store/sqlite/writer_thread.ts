@@ -80,8 +80,7 @@ class WriterThread {
       sealed = await sealIntents(this.#cipher, intents);
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.
-      const failure = describeFailure(thrown);
-      return this.#answer(id, intents, intents.map(() => ({ failure })));
+      return this.#answer(id, intents, this.#writer!.refuse(intents, thrown));
     }
     const outcomes = this.#writer!.run(sealed).map((outcome, index) =>
       intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome

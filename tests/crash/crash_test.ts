@@ -18,8 +18,8 @@ for (const [round, names] of places.entries()) {
   Deno.test(`an engine under load survives ${names.join(", ")} and chance`, async () => {
     const seed = crypto.randomUUID().slice(0, 8);
     const struck = names.map((name): Ending => ({ by: "failpoint", name, hit: 5, stop: false }));
-    const endings = [...struck, ...planRound(seed, { endings: 2, turn: round }).endings];
-    const load = { window: 8, pauseMs: 10, paddingMax: 500 };
+    const endings = [...struck, ...planRound(seed, { endings: 2, turn: round }).endings.slice(1)];
+    const load = { outages: [], window: 8, pauseMs: 10, paddingMax: 500 };
     const result = await runRound({ seed, endings, synchronous: "full", ...load });
     assert.deepEqual(result.violations, [], `seed ${seed}`);
     for (const { ending, reached } of result.lives.slice(0, names.length)) {

@@ -1,4 +1,4 @@
-/** One life of the engine's process, started, watched and ended by its handle. */
+/** One life of the engine's process, the real command, started, watched and ended by its handle. */
 import { fileURLToPath } from "node:url";
 import { sandboxV8Flags } from "../../src/sandbox/v8_flags.ts";
 
@@ -37,8 +37,9 @@ export class EngineChild {
         `--allow-write=${dir}`,
         "--allow-env=MEFOR_*",
         `--v8-flags=${[...sandboxV8Flags, `--max-old-space-size=${HEAP_MB}`].join(",")}`,
-        `${root}tests/crash/engine_process.ts`,
-        dir,
+        `${root}main.ts`,
+        ...["serve", "--engine", "--env", "dev"],
+        ...["--config", dir, "--service-config", `${dir}/messagefoundry.toml`],
       ],
       cwd: root,
       env: failpoints === undefined ? {} : { MEFOR_FAILPOINTS: failpoints },
@@ -47,13 +48,8 @@ export class EngineChild {
       stderr: "piped",
     }).spawn();
     this.#readers = Promise.all([
-      forEachLine(this.#process.stdout, (line) => {
-        if (line === "ready") this.#ready.resolve(true);
-      }),
-      forEachLine(this.#process.stderr, (line) => {
-        this.#lines.push(line);
-        if (this.#lines.length > LINES_KEPT) this.#lines.shift();
-      }),
+      forEachLine(this.#process.stdout, (line) => this.#onLine(line)),
+      forEachLine(this.#process.stderr, (line) => this.#onLine(line)),
     ]).then(() => {});
     this.ended = this.#process.status.then(async (status) => {
       await this.#readers;
@@ -78,11 +74,17 @@ export class EngineChild {
     return isReady;
   }
 
+  #onLine(line: string): void {
+    if (line.includes("engine.started")) this.#ready.resolve(true);
+    this.#lines.push(line);
+    if (this.#lines.length > LINES_KEPT) this.#lines.shift();
+  }
+
   get pid(): number {
     return this.#process.pid;
   }
 
-  /** What it last said on standard error. */
+  /** What it last said. */
   get errors(): string {
     return this.#lines.join("\n");
   }

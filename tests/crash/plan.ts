@@ -23,7 +23,10 @@ export type Ending =
 
 export interface RoundPlan {
   readonly seed: string;
+  /** One a life. */
   readonly endings: readonly Ending[];
+  /** The lane whose partner takes nothing, by life; its rows pile up beyond memory. */
+  readonly outages: readonly (LaneName | undefined)[];
   readonly synchronous: "normal" | "full";
   /** Frames each sender may be ahead of its answers. */
   readonly window: number;
@@ -97,9 +100,13 @@ export function planRound(seed: string, { endings, turn }: { endings: number; tu
           : atFailpoint(random.pick(failpoints), drawHit(random));
     }
   });
+  const outages = drawn.map(() =>
+    random.pick([undefined, undefined, undefined, "OB_A", "OB_B", "OB_C", "OB_ANY"] as const)
+  );
   return {
     seed,
     endings: drawn,
+    outages,
     synchronous: random.pick(["normal", "full"] as const),
     window: random.pick([1, 4, 16, 64]),
     pauseMs: random.pick([2, 10, 30]),

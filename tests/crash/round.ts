@@ -76,8 +76,11 @@ class Round {
     const startedAt = performance.now();
     this.#site.partner("OB_BLOCKED").blocked = true;
     for (const sender of this.#senders) sender.start();
-    for (const ending of this.#plan.endings) {
+    for (const [life, ending] of this.#plan.endings.entries()) {
+      const outage = this.#plan.outages[life];
+      if (outage) this.#site.partner(outage).blocked = true;
       await this.#live(ending);
+      if (outage) this.#site.partner(outage).blocked = false;
       this.#violations.push(...checkAfterCrash(this.#site.evidence(), this.#testimony()));
       if (this.#violations.length > 0) break;
     }

@@ -36,7 +36,7 @@ export class Site implements AsyncDisposable {
       inbounds: site.ports,
       lanes: Object.fromEntries(lanePorts) as Record<LaneName, number>,
     });
-    const settings = `[store]\npath = "${dir}/store.db"\nsynchronous = "${synchronous}"\n`;
+    const settings = settingsText(dir, { synchronous, apiPort: await freePort() });
     // Nobody else may write what becomes code.
     await Deno.chmod(dir, 0o755);
     await Deno.mkdir(`${dir}/graph`, { mode: 0o755 });
@@ -95,4 +95,23 @@ export class Site implements AsyncDisposable {
     await Promise.all(this.#witnesses.map((witness) => witness[Symbol.asyncDispose]()));
     await Deno.remove(this.dir, { recursive: true });
   }
+}
+
+function settingsText(
+  dir: string,
+  { synchronous, apiPort }: { synchronous: "normal" | "full"; apiPort: number },
+): string {
+  return `[store]
+path = "${dir}/store.db"
+synchronous = "${synchronous}"
+
+[api]
+port = ${apiPort}
+
+[auth]
+enabled = false
+
+[environments]
+base_dir = "${dir}"
+`;
 }

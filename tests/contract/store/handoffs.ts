@@ -141,34 +141,38 @@ export function testHandOffs(backend: StoreBackend): void {
     ]);
   });
 
-  for (const { title, parts, first, then = [], events } of fused) {
-    Deno.test(`${name} hand_off: ${title}`, async () => {
-      await using bench = await StoreBench.open(backend);
-      const held = await bench.receive();
-      const { mine, seqs } = await bench.handOff(held, parts);
-      assert.equal(mine, true);
-      assert.equal(seqs.length, parts.deliveries?.length ?? 0);
-      assert.equal((await bench.look(held.id)).status, first);
-      await resolveInTurn(bench, held.id, parts.deliveries ?? [], then);
-      const look = await bench.look(held.id);
-      assert.deepEqual(look.events, events);
-      assert.equal(look.error !== null, look.status === "error");
-      assert.deepEqual(await bench.store.state(), [...parts.state ?? []]);
-    });
-  }
+  Deno.test(`${name} hand_off leads to the dispositions of the specification`, async (t) => {
+    await using bench = await StoreBench.open(backend);
+    for (const { title, parts, first, then = [], events } of fused) {
+      await t.step(title, async () => {
+        const held = await bench.receive();
+        const { mine, seqs } = await bench.handOff(held, parts);
+        assert.equal(mine, true);
+        assert.equal(seqs.length, parts.deliveries?.length ?? 0);
+        assert.equal((await bench.look(held.id)).status, first);
+        await resolveInTurn(bench, held.id, parts.deliveries ?? [], then);
+        const look = await bench.look(held.id);
+        assert.deepEqual(look.events, events);
+        assert.equal(look.error !== null, look.status === "error");
+      });
+    }
+    assert.deepEqual(await bench.store.state(), [remembered]);
+  });
 
-  for (const { title, parts, first, then = [] } of fused) {
-    Deno.test(`${name} route_hand_off and transform_hand_off: ${title}`, async () => {
-      await using bench = await StoreBench.open(backend);
-      const held = await bench.receive();
-      const { deliveries = [], failures = [], state = [] } = parts;
-      const count = parts.handlers ?? Math.max(1, deliveries.length + failures.length);
-      await splitHandOff(bench, held, { count, deliveries, failed: failures.length, state });
-      assert.equal((await bench.look(held.id)).status, first);
-      await resolveInTurn(bench, held.id, deliveries, then);
-      assert.deepEqual(await bench.store.state(), [...state]);
-    });
-  }
+  Deno.test(`${name} the durable split leads to the same dispositions`, async (t) => {
+    await using bench = await StoreBench.open(backend);
+    for (const { title, parts, first, then = [] } of fused) {
+      await t.step(title, async () => {
+        const held = await bench.receive();
+        const { deliveries = [], failures = [], state = [] } = parts;
+        const count = parts.handlers ?? Math.max(1, deliveries.length + failures.length);
+        await splitHandOff(bench, held, { count, deliveries, failed: failures.length, state });
+        assert.equal((await bench.look(held.id)).status, first);
+        await resolveInTurn(bench, held.id, deliveries, then);
+      });
+    }
+    assert.deepEqual(await bench.store.state(), [remembered]);
+  });
 
   Deno.test(`${name} numbers produced rows in the order of handlers and sends`, async () => {
     await using bench = await StoreBench.open(backend);

@@ -224,10 +224,10 @@ export function testHandOffs(backend: StoreBackend): void {
     await using bench = await StoreBench.open(backend);
     const write = (key: string, value: string) => ({ namespace: "n", key, value });
     await bench.handOff(await bench.receive(), { state: [write("a", "1"), write("b", "2")] });
-    await bench.handOff(await bench.receive(), { state: [write("a", "3"), write("a", "4")] });
+    await bench.handOff(await bench.receive(), { state: [write("a", "3"), write("a", "4\0")] });
     const state = await bench.store.state();
     const sorted = state.toSorted((x, y) => x.key < y.key ? -1 : 1);
-    assert.deepEqual(sorted, [write("a", "4"), write("b", "2")]);
+    assert.deepEqual(sorted, [write("a", "4\0"), write("b", "2")]);
   });
 
   // Goal: consumed row gone exactly when produced rows, state, status and events stand (I11).

@@ -117,14 +117,14 @@ export function testReads(backend: StoreBackend): void {
     await using bench = await StoreBench.open(backend);
     const held = await bench.receive({ raw: "raw" });
     await bench.handOff(held, {
-      deliveries: [delivery("OB_B"), delivery("OB_A", { payload: "changed" })],
+      deliveries: [delivery("OB_B"), delivery("OB_A", { payload: "chan\0ged" })],
       failures: [{ handler: "h", error: "failed" }],
     });
     await bench.complete(await bench.take("outbound", "OB_A"), "OB_A");
     const payloads = await bench.store.outboundOf(held.id);
     assert.deepEqual(
       payloads?.map(({ destination, status, payload }) => [destination, status, payload]),
-      [["OB_B", "pending", "raw"], ["OB_A", "done", "changed"]],
+      [["OB_B", "pending", "raw"], ["OB_A", "done", "chan\0ged"]],
     );
   });
 

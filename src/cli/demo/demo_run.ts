@@ -122,7 +122,8 @@ export class DemoRun implements AsyncDisposable {
       // Ctrl-C reaches the engine too, and may be felt there first.
       await pause(SAME_SIGNAL_MS);
       if (this.#options.signal.aborted) return undefined;
-      throw thrown;
+      // A broken connection is how the engine's end is often felt first.
+      throw hasEnded() ? engineGone() : thrown;
     }
   }
 

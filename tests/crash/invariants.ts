@@ -331,7 +331,7 @@ function checkLane(
   }
 }
 
-/** I35: what was taken twice lies on both sides of a crash, one row a lane and crash. */
+/** I35: what was taken again was taken before by a life that crashed, and that left one such row. */
 function checkDoubles(
   name: LaneName,
   { seen, endedInOrder }: {
@@ -348,12 +348,15 @@ function checkDoubles(
     takenIn.set(key, life);
     if (before === undefined) continue;
     verdict.require(before < life, "I35", () => `${name}: ${key} twice in life ${life}`);
-    const lastWasInOrder = endedInOrder.has(life - 1);
-    verdict.require(!lastWasInOrder, "I35", () => `${name}: ${key} doubled by a stop in order`);
-    doublesOf.set(life, (doublesOf.get(life) ?? 0) + 1);
+    verdict.require(
+      before === life || !endedInOrder.has(before),
+      "I35",
+      () => `${name}: ${key} was taken in life ${before}, which ended in order`,
+    );
+    doublesOf.set(before, (doublesOf.get(before) ?? 0) + 1);
   }
   for (const [life, doubles] of doublesOf) {
-    verdict.require(doubles <= 1, "I35", () => `${name}: ${doubles} doubles in life ${life}`);
+    verdict.require(doubles <= 1, "I35", () => `${name}: ${doubles} doubles of life ${life}`);
   }
 }
 

@@ -247,6 +247,17 @@ Deno.test("the judge allows each lane one double a crash", () => {
   assert.deepEqual(judge(run), new Set());
 });
 
+Deno.test("the judge blames a double on the life that took the row first", () => {
+  const run = soundRun();
+  for (const row of run.rows) row.attempts = 2;
+  // Life 1 crashed, life 2 was stopped in order before it came to the row, life 3 sent it again.
+  run.exchanges.get("OB_C")!.push({ ...run.exchanges.get("OB_C")!.at(-1)!, life: 3 });
+  run.endedInOrder.add(2);
+  assert.deepEqual(judge(run), new Set());
+  run.endedInOrder.add(1);
+  assert.deepEqual(judge(run), new Set(["I35"]));
+});
+
 for (const [name, invariant, spoil] of faults) {
   Deno.test(`the judge finds ${name}`, () => {
     const run = soundRun();

@@ -1,4 +1,5 @@
 /** SQLite stores in temporary directories, and a look at their files past the engine. */
+import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join } from "node:path";
 import { SqliteStore, type SqliteStoreOptions } from "../../../src/store/sqlite/store.ts";
@@ -37,6 +38,50 @@ export function inspect<T>(path: string, look: (db: DatabaseSync) => T): T {
   } finally {
     db.close();
   }
+}
+
+/** The bodies, look-up tables and dispositions of a store that has lost nothing. */
+const whole = {
+  rows_without_message_or_body: 0,
+  messages_without_body: 0,
+  messages_not_found_once_by_id: 0,
+  messages_not_found_once_by_channel: 0,
+  open_without_open_row_or_the_reverse: 0,
+  messages_wrongly_totalled: 0,
+};
+
+/**
+ * Asserts what holds in every store between two commits: rows refer to what is there (the writer
+ * does not check it), each message is in its look-up tables or newer than they are, and it is
+ * RECEIVED or ROUTED exactly while a row of it is open (I10).
+ */
+export function assertWhole(db: DatabaseSync, title?: string): void {
+  const integrity = db.prepare("PRAGMA integrity_check").all().map((row) => ({ ...row }));
+  assert.deepEqual(integrity, [{ integrity_check: "ok" }], title);
+  const notFoundOnce = (table: string) => `
+    SELECT count(*) FROM messages m
+     WHERE (m.seq > (SELECT indexed_to FROM store_meta))
+         + (SELECT count(*) FROM (SELECT seq FROM ${table}) f WHERE f.seq = m.seq) <> 1`;
+  const found = db.prepare(`
+    SELECT (SELECT count(*) FROM queue q
+             WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.seq = q.message_seq)
+                OR NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = q.body_seq)
+           ) AS rows_without_message_or_body,
+           (SELECT count(*) FROM messages m
+             WHERE NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = m.body_seq)
+           ) AS messages_without_body,
+           (${notFoundOnce("message_by_id")}) AS messages_not_found_once_by_id,
+           (${notFoundOnce("message_by_channel")}) AS messages_not_found_once_by_channel,
+           (SELECT count(*) FROM messages m
+             WHERE (m.status IN ('received', 'routed')) <>
+                   EXISTS (SELECT 1 FROM queue q
+                            WHERE q.message_seq = m.seq AND q.status IN ('pending', 'inflight'))
+           ) AS open_without_open_row_or_the_reverse,
+           (SELECT coalesce(sum(total), 0) FROM totals WHERE kind = 'messages')
+             - (SELECT count(*) FROM messages WHERE seq <= (SELECT indexed_to FROM store_meta))
+             AS messages_wrongly_totalled
+  `).get();
+  assert.deepEqual({ ...found }, whole, title);
 }
 
 /** A temporary directory that goes with the test. */

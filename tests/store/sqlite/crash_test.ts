@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { within } from "../../connectors/waiting.ts";
-import { Folder, inspect, openStore } from "./bench.ts";
+import { assertWhole, Folder, inspect, openStore } from "./bench.ts";
 import { type Batch, bodyOf, changedOf, destinations, type Line } from "./crash_child.ts";
 
 /** In the order of one store's life. */
@@ -80,15 +80,7 @@ class Life {
   }
 
   check(db: DatabaseSync, failpoint: string): void {
-    assert.deepEqual({ ...db.prepare("PRAGMA integrity_check").get() }, { integrity_check: "ok" });
-    const stuck = db.prepare(`
-      SELECT count(*) AS messages
-        FROM messages m
-       WHERE (m.status IN ('received', 'routed')) <>
-             EXISTS (SELECT 1 FROM queue q
-                      WHERE q.message_seq = m.seq AND q.status IN ('pending', 'inflight'))
-    `).get();
-    assert.equal(stuck?.messages, 0, `${failpoint}: open without an open row, or the reverse`);
+    assertWhole(db, failpoint);
     for (const id of this.#received) {
       const message = this.#find(db, id);
       assert.equal(message?.body, bodyOf(id), `${failpoint}: an answered message is gone`);

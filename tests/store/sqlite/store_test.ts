@@ -1,5 +1,11 @@
-/** The store contract on SQLite. */
+/** The store contract on SQLite; every test of it leaves a store that is whole. */
 import { testStore } from "../../contract/store_contract.ts";
-import { sqliteBackend } from "./bench.ts";
+import { assertWhole, inspect, sqliteBackend } from "./bench.ts";
 
-testStore(sqliteBackend);
+testStore({
+  ...sqliteBackend,
+  remove(closed) {
+    inspect(closed.path, assertWhole);
+    return sqliteBackend.remove(closed);
+  },
+});

@@ -9,7 +9,7 @@ import {
 import { Session } from "../../../src/store/sqlite/session.ts";
 import { type OnPoint, Writer } from "../../../src/store/sqlite/writer.ts";
 import type { Outcome } from "../../../src/store/wire.ts";
-import { Folder, inspect, openStore } from "./bench.ts";
+import { assertWhole, Folder, inspect, openStore } from "./bench.ts";
 
 class WriterBench implements AsyncDisposable {
   readonly #folder = new Folder();
@@ -165,33 +165,16 @@ Deno.test("Writer keeps look-up tables and totals equal to the messages", async 
   await using bench = new WriterBench((point) => {
     if (fails && point === "before_commit") throw new Error("unforeseen");
   });
-  const { writer, session } = bench;
+  const { writer } = bench;
   for (const [round, size] of [1, 254, 1, 1, 255, 256, 3, 300, 600, 7].entries()) {
     fails = round % 3 === 2;
     writer.run(bench.receives(size));
     fails = false;
     writer.run(bench.receives(size));
-    const problems = inspect(bench.path, (db) =>
-      db.prepare(`
-      WITH edge (at) AS (SELECT indexed_to FROM store_meta),
-           found (name, seq) AS (
-             SELECT 'id', seq FROM message_by_id
-              UNION ALL SELECT 'id', seq FROM messages, edge WHERE seq > at
-              UNION ALL SELECT 'channel', seq FROM message_by_channel
-              UNION ALL SELECT 'channel', seq FROM messages, edge WHERE seq > at)
-      SELECT (SELECT count(*) FROM messages m
-               WHERE (SELECT count(*) FROM found f WHERE f.name = 'id' AND f.seq = m.seq) <> 1
-                  OR (SELECT count(*) FROM found f WHERE f.name = 'channel' AND f.seq = m.seq) <> 1
-             ) AS messages,
-             (SELECT coalesce(sum(total), 0) FROM totals WHERE kind = 'messages')
-               + (SELECT count(*) FROM messages, edge WHERE seq > at)
-               - (SELECT count(*) FROM messages) AS total,
-             (SELECT count(*) FROM messages, edge
-               WHERE seq > at AND seq < (SELECT max(seq) FROM messages) - 2000) AS waiting
-    `).get());
-    assert.deepEqual({ ...problems }, { messages: 0, total: 0, waiting: 0 }, `after ${size}`);
+    inspect(bench.path, (db) => assertWhole(db, `after ${size}`));
+    const waiting = bench.count("messages", "seq > (SELECT indexed_to FROM store_meta)");
+    assert.ok(waiting < 256 + size, `${waiting} messages wait for their look-up tables`);
   }
-  assert.ok(session.newest > 0);
 });
 
 Deno.test("SqliteStore keeps the write-ahead log short while it writes", async () => {
@@ -213,8 +196,6 @@ Deno.test("SqliteStore keeps the write-ahead log short while it writes", async (
     await store.messages({}, { limit: 10, offset: 0 });
     longest = Math.max(longest, Deno.statSync(folder.file("store.db-wal")).size);
   }
-  const { checkpoints } = await store.counters();
-  assert.ok(checkpoints >= 2, `${checkpoints} checkpoints`);
   assert.ok(longest < 26 * 2 ** 20, `the log grew to ${longest} bytes of ${batches} MB written`);
 });
 

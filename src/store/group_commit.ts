@@ -37,7 +37,7 @@ export const defaultGroupCommit: GroupCommitOptions = {
   siblings: 4,
   ratePerSecond: 750,
   windowMs: 100,
-  stepMs: 2,
+  stepMs: 1,
   intentsMax: 256,
   bytesMax: 4 * 1024 * 1024,
 };
@@ -98,8 +98,8 @@ export class GroupCommit {
       this.#waiting += 1;
       this.#arrivals.note(hint.waiter);
     }
-    const hasAllLanes = this.#marching > 0 && this.#first.length >= this.#marching;
-    if (this.#full() || hasAllLanes && this.#outstanding < OUTSTANDING_MAX) this.#flush();
+    const hasEnoughLanes = this.#marching > 0 && this.#first.length * 2 >= this.#marching;
+    if (this.#full() || hasEnoughLanes && this.#outstanding < OUTSTANDING_MAX) this.#flush();
     else this.#schedule();
   }
 
@@ -144,7 +144,7 @@ export class GroupCommit {
     if (this.#full()) return 0;
     const now = performance.now();
     if (this.#marching > 0) {
-      if (this.#first.length >= this.#marching) return 0;
+      if (this.#first.length * 2 >= this.#marching) return 0;
       // What the lanes wait for may be with the writer; its answer looks at this batch again.
       return this.#outstanding > 0 ? stepMs : this.#lastAnswered + stepMs - now;
     }

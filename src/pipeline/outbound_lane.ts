@@ -176,7 +176,7 @@ export class OutboundLane {
     this.#items.push(item);
     // While a delivery is on the wire the head is its; it is given back when that has ended.
     if (!this.#isBlocked) this.wake();
-    else if (!this.#running) void this.#giveBack();
+    else void this.#standDown();
   }
 
   /** The commit of an admitted row failed or was not ours: it does not exist. */
@@ -210,19 +210,16 @@ export class OutboundLane {
   recount(): Promise<void> {
     this.#resyncWanted = true;
     this.#clearTimer();
-    if (!this.#isBlocked || this.#stopped) {
-      this.wake();
-      return Promise.resolve();
-    }
-    if (!this.#running) this.#start();
-    return this.#whenIdle();
+    if (this.#isBlocked) return this.#standDown();
+    this.wake();
+    return Promise.resolve();
   }
 
   /** Operator's stop: the delivery on the wire ends, nothing new begins. Resolves when drained. */
   pause(): Promise<void> {
     this.#paused = true;
     this.#clearTimer();
-    return this.#running ? this.#whenIdle() : this.#giveBack();
+    return this.#standDown();
   }
 
   resume(): void {
@@ -253,13 +250,11 @@ export class OutboundLane {
     }
   }
 
-  /** Releases a head that was claimed before the lane was blocked. */
-  async #giveBack(): Promise<void> {
-    try {
-      await this.#releaseHead();
-    } catch {
-      this.#resyncWanted = true;
-    }
+  /** A blocked lane gives back what it holds and counts what it has to; resolves when it has. */
+  #standDown(): Promise<void> {
+    const isOwed = this.#resyncWanted || this.#items[0]?.token !== undefined;
+    if (isOwed && !this.#running && !this.#stopped) this.#start();
+    return this.#whenIdle();
   }
 
   #whenIdle(): Promise<void> {
@@ -282,8 +277,8 @@ export class OutboundLane {
       this.#march(false);
       this.#running = false;
       for (const resolve of this.#idle.splice(0)) resolve();
-      if (this.#isBlocked) void this.#giveBack();
-      else if (this.#woken || this.#resyncWanted) this.wake();
+      if (!this.#isBlocked && (this.#woken || this.#resyncWanted)) this.wake();
+      else if (this.#wakeTimer === undefined) void this.#standDown();
     }
   }
 
@@ -319,10 +314,11 @@ export class OutboundLane {
 
   #sleep(waitMs: number): void {
     this.#clearTimer();
-    if (this.#isBlocked) return;
+    if (this.#stopped) return;
     this.#wakeTimer = setTimeout(() => {
       this.#wakeTimer = undefined;
-      this.wake();
+      if (this.#isBlocked) void this.#standDown();
+      else this.wake();
     }, Math.ceil(waitMs));
   }
 
@@ -622,7 +618,11 @@ export class OutboundLane {
     this.#items = [];
   }
 
+  /** The store failed: memory no longer knows, and asks again after a while. */
   #park(): void {
+    const open = this.memory.depth;
+    this.#forget();
+    this.memory.spilled = open;
     this.#resyncWanted = true;
     this.#sleep(this.#parkMs);
     this.#parkMs = Math.min(PARK_MAX_MS, this.#parkMs * 2);

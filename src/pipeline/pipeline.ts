@@ -103,7 +103,7 @@ export class Pipeline {
       outbound: (name) => this.outbounds.get(name),
       routedLane: (name) => this.#routedLane(name),
       onQueued: (inbound, outbound) => {
-        this.statistics.edge(inbound, outbound).depth += 1;
+        this.statistics.edge(inbound, outbound).opened(1);
       },
       onHandedOff: () => this.#pace.handedOff(),
       onHalted: (inbound, reason) => this.#onStopped(inbound, reason),
@@ -113,7 +113,7 @@ export class Pipeline {
     for (const { stage, lane, channel, open } of store.openLanes) {
       if (stage === "routed" && options.graph.inbounds.has(lane)) this.#routedLane(lane);
       if (stage === "outbound" && this.outbounds.has(lane)) {
-        this.statistics.edge(channel, lane).depth += open;
+        this.statistics.edge(channel, lane).opened(open);
       }
     }
   }
@@ -158,8 +158,7 @@ export class Pipeline {
     edges: readonly EdgeChange[] = [],
   ): Promise<void> {
     for (const { channel, destination, rows } of edges) {
-      const edge = this.statistics.edge(channel, destination);
-      edge.depth = Math.max(0, edge.depth + rows);
+      this.statistics.edge(channel, destination).opened(rows);
     }
     const standing: Promise<void>[] = [];
     for (const { stage, lane } of lanes) {

@@ -32,7 +32,8 @@ export class EdgeStatistics {
   readonly outbound: string;
   written = 0;
   dead = 0;
-  depth = 0;
+  /** Below 0 for the moment between a row's end and the news that an operator had opened it. */
+  #open = 0;
   lastDoneAt: number | undefined;
   readonly latency: number[] = new Array(LATENCY_BUCKETS.length + 1).fill(0);
   latencySumSeconds = 0;
@@ -45,9 +46,19 @@ export class EdgeStatistics {
     this.outbound = outbound;
   }
 
+  /** Rows waiting or in flight. */
+  get depth(): number {
+    return Math.max(0, this.#open);
+  }
+
+  /** Rows came into being, or were requeued; negative: they were cancelled. */
+  opened(rows: number): void {
+    this.#open += rows;
+  }
+
   delivered(nowMs: number, latencySeconds: number): void {
     this.written += 1;
-    this.depth = Math.max(0, this.depth - 1);
+    this.#open -= 1;
     this.lastDoneAt = nowMs;
     const bucket = LATENCY_BUCKETS.findIndex((bound) => latencySeconds <= bound);
     this.latency[bucket < 0 ? LATENCY_BUCKETS.length : bucket]! += 1;
@@ -58,7 +69,7 @@ export class EdgeStatistics {
 
   died(): void {
     this.dead += 1;
-    this.depth = Math.max(0, this.depth - 1);
+    this.#open -= 1;
   }
 
   /** What people see: counted from the last reset. */

@@ -45,6 +45,8 @@ export class Rules {
   readonly #recovered = new Set<number>();
   /** Lanes an operator keeps from sending. */
   readonly paused = new Set<string>();
+  /** Messages that end the process: they are given up, and only they. */
+  readonly poisons = new Set<string>();
 
   constructor(options: RulesOptions) {
     this.#options = options;
@@ -120,9 +122,16 @@ export class Rules {
     this.#onWire.set(sent.lane, this.#onWire.get(sent.lane)! - 1);
   }
 
-  /** I10: an accepted, unfinished message has an open row at every instant. */
+  /** I10: an accepted, unfinished message has an open row at every instant. I28: in the rows. */
   checkUnfinished(): void {
-    const withRows = new Set(this.#options.database.open().map(({ messageSeq }) => messageSeq));
+    const withRows = new Set<number>();
+    const inFlight = new Set<string>();
+    for (const { messageSeq, stage, lane, status } of this.#options.database.open()) {
+      withRows.add(messageSeq);
+      if (stage !== "outbound" || status !== "inflight" || !this.#options.isOrdered(lane)) continue;
+      if (inFlight.has(lane)) this.defect(`I28: ${lane} has two rows in flight`);
+      inFlight.add(lane);
+    }
     for (const { seq, id, status } of this.#options.database.messages.values()) {
       if ((status === "received" || status === "routed") && !withRows.has(seq)) {
         this.defect(`I10: ${id} is ${status} without an open row`);
@@ -176,41 +185,65 @@ export class Rules {
   }
 
   #checkMessage(message: { seq: number; raw: string; status: string }): void {
-    const { database, outbounds, internalError } = this.#options;
+    const { database } = this.#options;
     const id = rawId(message.raw);
     const rows = database.rowsOf(message.seq);
-    const fails = internalError === "continue";
-    const plan = planOf(id, outbounds);
-    const ran = plan.handlers.filter((handler) => !(fails && handler.fails));
-    const wanted = plan.routerFails && fails
-      ? []
-      : ran.flatMap(({ handler, sends }) =>
-        sends.map((to, index) => `${to} ${deliveryKey(id, handler, index)}`)
-      );
+    const { isRouted, handlers, ran } = this.#expected(id, rows);
+    const wanted = ran.flatMap(({ handler, sends }) =>
+      sends.map((to, index) => `${to} ${deliveryKey(id, handler, index)}`)
+    );
     const made = rows.filter(({ stage }) => stage === "outbound")
       .map(({ lane, body }) => `${lane} ${keyOf(body)}`);
     const [want, got] = [wanted.sort().join(), made.sort().join()];
     if (want !== got) this.defect(`I11: ${id} should have made [${want}], made [${got}]`);
-    const isDead = rows.some(({ status }) => status === "dead");
+    const isDead = !isRouted || rows.some(({ status }) => status === "dead");
     const status = isDead
       ? "error"
-      : plan.handlers.length === 0
+      : handlers.length === 0
       ? "unrouted"
       : wanted.length > 0
       ? "processed"
       : "filtered";
-    const expected = plan.routerFails && fails ? "error" : status;
-    if (message.status !== expected) {
-      this.defect(`I18: ${id} is ${message.status}, should be ${expected}`);
+    if (message.status !== status) {
+      this.defect(`I18: ${id} is ${message.status}, should be ${status}`);
     }
-    for (const { stage, status, error, handler } of rows) {
-      if (stage === "outbound" || status !== "dead") continue;
-      const isPlanned = fails &&
-        (stage === "ingress"
-          ? plan.routerFails
-          : plan.handlers.some((h) => h.handler === handler && h.fails));
-      if (!isPlanned) this.defect(`${id}: ${stage} row given up: ${error}`);
+    for (const row of rows) {
+      if (row.stage === "outbound" || row.status !== "dead" || this.#mayDie(id, row)) continue;
+      this.defect(`${id}: ${row.stage} row given up: ${row.error}`);
     }
+  }
+
+  /** What was to become of a message, given which of its rows no key opened. */
+  #expected(id: string, rows: readonly FakeRow[]) {
+    const { outbounds } = this.#options;
+    const { routerFails, handlers } = planOf(id, outbounds);
+    const lost = rows.filter((row) => row.status === "dead" && this.#isLost(row));
+    const isRouted = !(routerFails && this.#fails) && !this.poisons.has(id) &&
+      !lost.some(({ stage }) => stage === "ingress");
+    const ran = handlers.filter(({ handler, fails }) =>
+      isRouted && !(fails && this.#fails) &&
+      !lost.some((row) => row.stage === "routed" && row.handler === handler)
+    );
+    return { isRouted, handlers, ran };
+  }
+
+  /** Author code that fails does so again and again; under `stop` it is mended in the end. */
+  get #fails(): boolean {
+    return this.#options.internalError === "continue";
+  }
+
+  #isLost({ seq, error }: FakeRow): boolean {
+    return this.#options.database.unreadable.has(seq) && error === "body cannot be decrypted";
+  }
+
+  #mayDie(id: string, row: FakeRow): boolean {
+    if (this.poisons.has(id)) return row.error === "attempts exhausted";
+    if (this.#isLost(row)) return true;
+    if (!this.#fails) return false;
+    const { routerFails, handlers } = planOf(id, this.#options.outbounds);
+    return row.stage === "ingress"
+      ? routerFails
+      : handlers.some(({ handler, fails }) => handler === row.handler && fails);
   }
 
   /** Delivered once and no more, unless there is an excuse; given up for a reason only. */
@@ -224,9 +257,10 @@ export class Rules {
       const allowed = 1 + row.replays + (this.#excuses.get(row.seq) ?? 0);
       if (taken > allowed) this.defect(`I35: ${what} delivered ${taken} times`);
       if (row.status === "done" && taken === 0) this.defect(`${what} is done, nobody took it`);
-      if (row.status !== "dead") continue;
+      if (row.status !== "dead" || this.#isLost(row)) continue;
       const last = sends.at(-1)?.outcome;
-      const isSpent = retryMax !== null && sends.length >= retryMax;
+      const counted = sends.filter(({ outcome }) => outcome !== "aborted").length;
+      const isSpent = retryMax !== null && counted >= retryMax;
       if (last !== "AR" && !(last === "bug" && internalError === "continue") && !isSpent) {
         this.defect(`I30: ${what} is dead after ${sends.length} sends, the last ${last}`);
       }
@@ -268,14 +302,12 @@ export class Rules {
 
   /** I55, I56: every write once, each on top of the one before. */
   #checkState(): void {
-    const { database, outbounds, internalError } = this.#options;
-    const fails = internalError === "continue";
+    const { database } = this.#options;
     const counts = new Map<string, number>();
-    for (const { raw, channel } of database.messages.values()) {
-      const { routerFails, handlers } = planOf(rawId(raw), outbounds);
-      if (routerFails && fails) continue;
-      const writes = handlers.filter((handler) => handler.counts && !(fails && handler.fails));
-      counts.set(channel, (counts.get(channel) ?? 0) + writes.length);
+    for (const { seq, raw, channel } of database.messages.values()) {
+      const { ran } = this.#expected(rawId(raw), database.rowsOf(seq));
+      const writes = ran.filter((handler) => handler.counts).length;
+      counts.set(channel, (counts.get(channel) ?? 0) + writes);
     }
     for (const [channel, count] of counts) {
       const stored = Number(database.state.get(`${COUNTER} ${channel}`) ?? "0");

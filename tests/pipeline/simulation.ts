@@ -5,6 +5,7 @@
 import { type DeliveryAnswer, DeliveryError } from "../../src/connectors/connector.ts";
 import { noFailpoints } from "../../src/failpoints.ts";
 import type { InternalErrorPolicy } from "../../src/graph/graph.ts";
+import { ATTEMPTS_MAX } from "../../src/pipeline/ingress_lane.ts";
 import { MemoryBudget } from "../../src/pipeline/memory.ts";
 import { Pipeline } from "../../src/pipeline/pipeline.ts";
 import type { EdgeChange, Intent, Stage, TouchedLane } from "../../src/store/intents.ts";
@@ -13,7 +14,7 @@ import { FakeDatabase } from "./fake_database.ts";
 import { graphOf, inboundDefinition, outboundDefinition } from "./fake_graph.ts";
 import { FakeRunner } from "./fake_runner.ts";
 import { FakeStore } from "./fake_store.ts";
-import { authorOf, HANDLERS, textOf } from "./plan.ts";
+import { authorOf, HANDLERS, idOf, textOf } from "./plan.ts";
 import { Random } from "./random.ts";
 import { type Outcome, Rules } from "./rules.ts";
 import { silentLogger } from "./silent_logger.ts";
@@ -41,6 +42,10 @@ export interface Weather {
   readonly wallSteps: number;
   /** Handlers change between quick and slow. */
   readonly slowHandlers: boolean;
+  /** Messages that end the process whenever author code gets them. */
+  readonly poisons: number;
+  /** Rows whose content no key opens when it is read back from the store. */
+  readonly unreadable: number;
   readonly retryMax: number | null;
 }
 
@@ -85,6 +90,10 @@ class Simulation {
   #ending: "crash" | "restart" | undefined;
   #arrivals = 0;
   readonly #ids: string[] = [];
+  readonly #poisons = new Set<string>();
+  #deaths = 0;
+  /** Rows up to here are readable or not. */
+  #looked = 0;
 
   constructor(weather: Weather, time: VirtualTime) {
     this.#weather = weather;
@@ -107,17 +116,22 @@ class Simulation {
     const time = this.#time;
     this.#plan();
     await this.#begin();
-    while (time.now < STORM_MS) {
-      await time.run(() => this.#ending !== undefined, STORM_MS - time.now);
-      const ending = this.#ending;
-      this.#ending = undefined;
-      if (ending === "crash") await this.#crash();
-      if (ending === "restart") await this.#restart();
-    }
+    while (time.now < STORM_MS) await this.#runUntil(() => false, STORM_MS - time.now);
     this.#isStorm = false;
     await this.#calmDown();
     this.rules.checkEnd();
     await this.#stop();
+  }
+
+  /** Runs until `isDone`, the limit, or one end of the process; returns whether it is done. */
+  async #runUntil(isDone: () => boolean, limitMs: number): Promise<boolean> {
+    const isOver = () => this.#ending !== undefined || isDone();
+    await this.#time.run(isOver, limitMs);
+    const ending = this.#ending;
+    this.#ending = undefined;
+    if (ending === "crash") await this.#crash();
+    if (ending === "restart") await this.#restart();
+    return ending === undefined && isDone();
   }
 
   // One life of the process.
@@ -134,14 +148,18 @@ class Simulation {
         this.#isStorm && (time.now < this.#storeDownUntil || random.chance(weather.storeFails)),
       intentFails: () => this.#isStorm && random.chance(weather.storeFails / 4),
       onRefused: (intent) => this.#noteRefused(intent),
-      onCommit: () => this.rules.checkUnfinished(),
+      onCommit: () => this.#lookAtRows(),
+    });
+    const author = authorOf({
+      outbounds: weather.outbounds,
+      mayFail: () => this.#isStorm || weather.internalError === "continue",
+      isSlow: () => this.#isSlow,
     });
     const runner = new FakeRunner({
-      author: authorOf({
-        outbounds: weather.outbounds,
-        mayFail: () => this.#isStorm || weather.internalError === "continue",
-        isSlow: () => this.#isSlow,
-      }),
+      author: (request, read) => {
+        if (this.#poisons.has(idOf(request.text))) this.#poison();
+        return author(request, read);
+      },
       batchMs: () => this.#isStorm ? random.below(this.#isSlow ? 80 : 5) : 1,
       batchFails: () => this.#isStorm && random.chance(weather.sandboxFails),
       state: this.#database.stateEntries(),
@@ -192,6 +210,15 @@ class Simulation {
     );
   }
 
+  #poison(): void {
+    this.#ending = "crash";
+    this.#deaths += 1;
+    const { poisons, crashes, restarts } = this.#weather;
+    if (this.#deaths > poisons * ATTEMPTS_MAX + crashes + restarts) {
+      this.rules.defect(`I15: author code ended the process ${this.#deaths} times`);
+    }
+  }
+
   /** SIGKILL: no timer fires, no answer comes, no promise settles. */
   async #crash(): Promise<void> {
     this.#isUp = false;
@@ -236,6 +263,22 @@ class Simulation {
     if (store.refused === refusedBefore) rules.checkStopped();
   }
 
+  #lookAtRows(): void {
+    this.rules.checkUnfinished();
+    const { pipeline, budget } = this.#life;
+    if (budget.bytes < 0) this.rules.defect(`memory holds ${budget.bytes} bytes`);
+    for (const { name, memory } of [...pipeline.outbounds.values(), ...lanesOf(pipeline)]) {
+      if (memory.rows < 0) this.rules.defect(`${name} holds ${memory.rows} rows in memory`);
+    }
+    const { unreadable } = this.#weather;
+    if (unreadable === 0) return;
+    for (const { seq } of this.#database.rows.values()) {
+      if (seq <= this.#looked) continue;
+      this.#looked = seq;
+      if (this.#random.chance(unreadable)) this.#database.unreadable.add(seq);
+    }
+  }
+
   #noteRefused(intent: Intent): void {
     if (intent.kind === "complete" || intent.kind === "dead_letter") {
       this.rules.unresolved(intent.seq);
@@ -247,12 +290,12 @@ class Simulation {
   #partner(lane: string): Script {
     return async ({ text }, signal): Promise<DeliveryAnswer> => {
       const random = this.#random;
-      const { partnersFail, partnerMs } = this.#weather;
+      const { partnersFail } = this.#weather;
       const fails = this.#isStorm && random.chance(partnersFail);
       const outcome = fails ? random.pick(OUTCOMES) : "taken";
       const sent = this.rules.began(lane, text, outcome);
       try {
-        await this.#onWire(this.#isStorm ? random.below(partnerMs) : 1, signal);
+        await this.#onWire(this.#wireMs(), signal);
       } catch (thrown) {
         sent.outcome = "aborted";
         throw thrown;
@@ -263,13 +306,22 @@ class Simulation {
     };
   }
 
+  /** Now and then a partner takes longer than a stop waits for it. */
+  #wireMs(): number {
+    const { partnersFail, partnerMs } = this.#weather;
+    if (!this.#isStorm) return 1;
+    return this.#random.chance(partnersFail / 20)
+      ? 200 + this.#random.below(2_000)
+      : this.#random.below(partnerMs);
+  }
+
   #onWire(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      setTimeout(resolve, ms);
-      signal.addEventListener(
-        "abort",
-        () => reject(new DeliveryError("delivery.aborted", "Aborted", { reached: "unknown" })),
-      );
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(new DeliveryError("delivery.aborted", "Aborted", { reached: "unknown" }));
+      });
     });
   }
 
@@ -302,6 +354,10 @@ class Simulation {
     const fed = this.#life.connector.sources.get(inbound)?.feed(textOf(id, TEXT_BYTES));
     if (!fed) return;
     this.#ids.push(id);
+    if (this.#poisons.size < this.#weather.poisons && this.#random.chance(0.1)) {
+      this.#poisons.add(id);
+      this.rules.poisons.add(id);
+    }
     this.rules.arrived(inbound, id);
     fed.then(
       ({ stored }) => this.rules.answered(inbound, id, stored),
@@ -386,6 +442,9 @@ class Simulation {
   ): Promise<void> {
     try {
       const { lanes, edges } = await act;
+      const lateMs = this.#random.below(60);
+      await new Promise<void>((resolve) => this.#time.schedule(lateMs, resolve));
+      if (!this.#isUp || pipeline !== this.#life.pipeline) return;
       await pipeline.touched(lanes, edges);
     } catch {
       // The store refused it; the operator is told.
@@ -398,21 +457,47 @@ class Simulation {
 
   // Peace.
 
+  /** What halted before the authors mended it halts no more once an operator starts it again. */
+  #startAll(): void {
+    const { pipeline } = this.#life;
+    // Nobody else is woken: a lane that sleeps over rows that are due must show.
+    for (const lane of pipeline.outbounds.values()) {
+      if (lane.isPaused || lane.haltedFor !== undefined) lane.resume();
+    }
+    for (const inbound of pipeline.inbounds.values()) {
+      if (inbound.haltedFor !== undefined) inbound.resume();
+    }
+    this.rules.paused.clear();
+  }
+
+  /** A paused lane that is not busy holds nothing in flight, so that it can be purged. */
+  #checkPaused(): void {
+    const { pipeline, store } = this.#life;
+    if (store.unanswered > 0) return;
+    for (const { name, isPaused, isBusy } of pipeline.outbounds.values()) {
+      if (!isPaused || isBusy) continue;
+      const held = this.#database.open("outbound", name).filter((r) => r.status === "inflight");
+      if (held.length > 0) this.rules.defect(`${name} is paused, row ${held[0]!.seq} in flight`);
+    }
+  }
+
   async #calmDown(): Promise<void> {
     const time = this.#time;
-    const { pipeline, store, budget } = this.#life;
-    // What halted before the authors mended it halts no more once an operator starts it again.
-    await time.pass(2_000);
-    this.rules.paused.clear();
-    for (const lane of pipeline.outbounds.values()) lane.resume();
-    for (const inbound of pipeline.inbounds.values()) {
-      void inbound.stop().then(() => inbound.start());
-    }
+    const end = time.now + PEACE_MS;
     const isQuiet = () =>
-      this.#database.open().length === 0 && pipeline.openRows === 0 && store.unanswered === 0;
-    const isOver = await time.run(isQuiet, PEACE_MS);
+      this.#database.open().length === 0 && this.#life.pipeline.openRows === 0 &&
+      this.#life.store.unanswered === 0;
+    let isOver = false;
+    while (!isOver && time.now < end) {
+      // Longer than any lane waits for a store that failed.
+      await this.#runUntil(() => false, 62_000);
+      this.#checkPaused();
+      this.#startAll();
+      isOver = await this.#runUntil(isQuiet, end - time.now);
+    }
+    const { pipeline, store, budget } = this.#life;
     if (!isOver && this.#database.open().length === 0) {
-      const lanes = [...pipeline.outbounds.values(), ...laneOf(pipeline)]
+      const lanes = [...pipeline.outbounds.values(), ...lanesOf(pipeline)]
         .filter(({ depth }) => depth !== 0).map(({ name, depth }) => `${name}: ${depth}`);
       this.rules.defect(
         `memory counts ${pipeline.openRows} open rows (${lanes.join()}), the store none`,
@@ -448,7 +533,7 @@ function answerOf(outcome: Outcome): DeliveryAnswer {
   }
 }
 
-function laneOf(pipeline: Pipeline) {
+function lanesOf(pipeline: Pipeline) {
   return [...pipeline.inbounds.values()].map(({ lane }) => lane);
 }
 

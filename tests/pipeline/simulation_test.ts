@@ -25,6 +25,8 @@ const calm: Weather = {
   restarts: 0,
   wallSteps: 0,
   slowHandlers: false,
+  poisons: 0,
+  unreadable: 0,
   retryMax: null,
 };
 

@@ -60,6 +60,7 @@ export class IngressLane {
   #out = 0;
   /** Those of them that memory has forgotten: until they are back, none of them may run again. */
   #strays = 0;
+  #onStraysBack: (() => void) | undefined;
   #claiming = false;
   #resyncing = false;
   /** The store holds other rows than memory expected: run what is here, then count again. */
@@ -150,7 +151,9 @@ export class IngressLane {
     this.#out -= 1;
     if (generation === this.memory.generation) return;
     this.#strays -= 1;
-    if (this.#strays === 0) this.#announce();
+    if (this.#strays > 0) return;
+    this.#onStraysBack?.();
+    this.#announce();
   }
 
   /** The first taken item is resolved: its handoff is durable. Items resolve in order. */
@@ -185,10 +188,10 @@ export class IngressLane {
     return this.hasReady;
   }
 
-  /** Stops handing out items; rows stay where they are. */
-  halt(reason: string): void {
+  /** Stops handing out items; rows stay where they are. Resolves when no claim of them is left. */
+  halt(reason: string): Promise<void> {
     this.halted = reason;
-    this.#resync();
+    return this.#resync();
   }
 
   resume(): void {
@@ -235,6 +238,7 @@ export class IngressLane {
     this.#stale = false;
     this.#unpark();
     this.#forget();
+    if (this.#strays > 0) await this.#straysBack();
     const { store, stage, name, now } = this.#options;
     try {
       const { open }: ResyncResult = await store.submit({
@@ -251,6 +255,14 @@ export class IngressLane {
       return this.park();
     }
     await this.#claim(suspects);
+  }
+
+  /** What runs may be what ends the process: its claim counts until it has come back. */
+  async #straysBack(): Promise<void> {
+    await new Promise<void>((resolve) => this.#onStraysBack = resolve);
+    this.#onStraysBack = undefined;
+    // What came meanwhile is submitted already: the count that follows sees it.
+    this.#forget();
   }
 
   async #claim(suspects = false): Promise<void> {

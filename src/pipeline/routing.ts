@@ -74,6 +74,7 @@ export class Routing {
   readonly #suspects = new Set<IngressLane>();
   /** The lane whose suspect runs now, beside nothing else. */
   #alone: IngressLane | undefined;
+  #claimingSuspect = false;
   /** The others had no turn since the last suspect. */
   #othersFirst = false;
   #batches = 0;
@@ -143,7 +144,10 @@ export class Routing {
     this.#suspects.delete(lane!);
     this.#alone = lane;
     this.#othersFirst = true;
-    if (await lane!.claimSuspect() && !this.#stopped) {
+    this.#claimingSuspect = true;
+    const isThere = await lane!.claimSuspect();
+    this.#claimingSuspect = false;
+    if (isThere && !this.#stopped) {
       lane!.queued = false;
       this.#ready = this.#ready.filter((other) => other !== lane);
       const batch = this.#gather([lane!], 1);
@@ -152,8 +156,7 @@ export class Routing {
         return this.#runBatch(batch);
       }
     }
-    this.#alone = undefined;
-    this.#pump();
+    this.#settle();
   }
 
   /** Takes up to `share` messages of each lane; who finds no room is first the next time. */
@@ -172,7 +175,7 @@ export class Routing {
       for (const item of items) {
         batch.push({ lane, item, generation, definition: definition!, routeOnly });
       }
-      if (!definition) lane.halt("its inbound is not in the graph");
+      if (!definition) void lane.halt("its inbound is not in the graph");
       lane.queued = lane.hasReady;
       if (lane.queued) (items.length > 0 ? served : this.#ready).push(lane);
     }
@@ -250,17 +253,16 @@ export class Routing {
 
   #batchDone(): void {
     this.#batches -= 1;
-    this.#pump();
-    this.#settleIdle();
+    this.#settle();
   }
 
-  #settleIdle(): void {
-    if (this.#batches > 0 || this.#handingOff > 0) return;
-    if (this.#alone || this.#suspects.size > 0) {
+  /** Something came to its end: who waits until nothing runs may have a turn. */
+  #settle(): void {
+    if (this.#batches === 0 && this.#handingOff === 0 && !this.#claimingSuspect) {
       this.#alone = undefined;
-      this.#pump();
+      for (const resolve of this.#idle.splice(0)) resolve();
     }
-    for (const resolve of this.#idle.splice(0)) resolve();
+    this.#pump();
   }
 
   #noteTime({ lane, routeOnly }: Work, { tookMs }: RunResult): void {
@@ -277,7 +279,9 @@ export class Routing {
   #halt({ lane, item }: Work, result: RunResult): void {
     const reason = result.error ?? result.outcomes.find((o) => o.error)?.error ?? "failed";
     this.#options.runner().discardState(lane.name);
-    lane.halt(reason);
+    // Until its claims are undone the rows of the lane count as running.
+    this.#handingOff += 1;
+    void lane.halt(reason).finally(() => this.#handedOff());
     this.#options.onHalted(lane.name, `row ${item.seq}: ${errorName(reason)}`);
   }
 
@@ -332,10 +336,14 @@ export class Routing {
       for (const place of reserved) {
         place?.lane.refused(place.length, place.held, place.generation);
       }
-      this.#handingOff -= 1;
       this.#forgetSplits([work]);
-      this.#settleIdle();
+      this.#handedOff();
     }
+  }
+
+  #handedOff(): void {
+    this.#handingOff -= 1;
+    if (this.#handingOff === 0 && this.#batches === 0) this.#settle();
   }
 
   #rowOf({ lane, item }: Work) {

@@ -260,7 +260,9 @@ export class Rules {
       if (row.status !== "dead" || this.#isLost(row)) continue;
       const last = sends.at(-1)?.outcome;
       const counted = sends.filter(({ outcome }) => outcome !== "aborted").length;
-      const isSpent = retryMax !== null && counted >= retryMax;
+      // A crash between claim and send counts as an attempt (spec §3.4: attempts are kept).
+      const isSpent = retryMax !== null &&
+        (counted >= retryMax || this.#recovered.has(row.seq));
       if (last !== "AR" && !(last === "bug" && internalError === "continue") && !isSpent) {
         this.defect(`I30: ${what} is dead after ${sends.length} sends, the last ${last}`);
       }

@@ -92,6 +92,8 @@ class Simulation {
   readonly #ids: string[] = [];
   readonly #poisons = new Set<string>();
   #deaths = 0;
+  /** Replays of them: each begins its attempts anew. */
+  #revived = 0;
   /** Rows up to here are readable or not. */
   #looked = 0;
 
@@ -214,7 +216,7 @@ class Simulation {
     this.#ending = "crash";
     this.#deaths += 1;
     const { poisons, crashes, restarts } = this.#weather;
-    if (this.#deaths > poisons * ATTEMPTS_MAX + crashes + restarts) {
+    if (this.#deaths > (poisons + this.#revived) * ATTEMPTS_MAX + crashes + restarts) {
       this.rules.defect(`I15: author code ended the process ${this.#deaths} times`);
     }
   }
@@ -425,7 +427,10 @@ class Simulation {
       id: message?.id ?? "none",
       at: this.#at(),
     });
-    if (result.requeued > 0) this.rules.replayed(id);
+    if (result.requeued > 0) {
+      this.rules.replayed(id);
+      if (this.#poisons.has(id)) this.#revived += 1;
+    }
     return result;
   }
 

@@ -134,6 +134,45 @@ Deno.test("a wall clock that steps holds nothing up and turns nothing around", a
   await holds(kind, 12);
 });
 
+// Goal: what ends the process is given up after its five attempts, and nothing else is (I15): an
+// innocent beside it, in its lane or another, spends none of its own on those crashes.
+Deno.test("messages that kill the process die alone", async () => {
+  const kind = fc.record({
+    poisons: fc.integer({ min: 1, max: 3 }),
+    partnersFail: fc.constantFrom(0, 0.1),
+    slowHandlers: fc.boolean(),
+    internalError: fc.constantFrom("continue" as const, "stop" as const),
+    acts: fc.constantFrom(0, 20),
+  });
+  await holds(kind, 25);
+});
+
+Deno.test("rows that no key opens are given up, and only they", async () => {
+  const kind = fc.record({
+    unreadable: fc.double({ min: 0.01, max: 0.3, noNaN: true }),
+    roomFor: fc.constantFrom(2, 6),
+    storeFails: fc.constantFrom(0, 0.05),
+    partnersFail: fc.constantFrom(0, 0.2),
+    acts: fc.constantFrom(0, 40),
+    slowHandlers: fc.boolean(),
+  });
+  await holds(kind, 25);
+});
+
+Deno.test("long backlogs are read back in order while more comes", async () => {
+  const kind = fc.record({
+    inbounds: fc.constant(1),
+    outbounds: fc.integer({ min: 1, max: 2 }),
+    messages: fc.constant(800),
+    roomFor: fc.constantFrom(3, 30),
+    partnerMs: fc.constantFrom(20, 60),
+    acts: fc.constant(60),
+    slowHandlers: fc.boolean(),
+    internalError: fc.constantFrom("continue" as const, "stop" as const),
+  });
+  await holds(kind, 8);
+});
+
 Deno.test("all of it at once", async () => {
   const kind = fc.record({
     storeFails: fc.constantFrom(0.02, 0.1),
@@ -144,7 +183,8 @@ Deno.test("all of it at once", async () => {
     restarts: fc.constantFrom(0, 1, 2),
     internalError: fc.constantFrom("continue" as const, "stop" as const),
     slowHandlers: fc.boolean(),
+    unreadable: fc.constantFrom(0, 0.02),
     retryMax: fc.constantFrom(null, 4),
   });
-  await holds(kind, 40);
+  await holds(kind, 60);
 });

@@ -33,8 +33,11 @@ import type { MessageIds } from "./message_id.ts";
 import type { Pace } from "./pace.ts";
 import type { InboundStatistics } from "./statistics.ts";
 
-/** The engine's ceiling for one message, whatever a connection allows. */
-export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * The engine's ceiling for one message, whatever a connection allows: bytes of a binary one, decoded
+ * length of text.
+ */
+export const MESSAGE_SIZE_MAX = 16 * 1024 * 1024;
 export const SEGMENTS_MAX = 10_000;
 
 export type ValidateStrict = (
@@ -96,8 +99,12 @@ export class Intake {
     if (!this.#options.definition.strict) return this.#store(prepared, received);
     const validated = prepared.fault ? prepared : this.#validate(prepared);
     const turn = this.#tail.then(() => validated);
-    this.#tail = turn;
-    return turn.then((verdict) => this.#store(verdict, received));
+    // A validator that is gone says nothing of the messages behind this one.
+    this.#tail = turn.catch(() => {});
+    return turn.then(
+      (verdict) => this.#store(verdict, received),
+      (thrown) => this.#refuse(thrown),
+    );
   };
 
   #prepare(bytes: Uint8Array): Prepared {
@@ -112,11 +119,11 @@ export class Intake {
       const fault = { code: "AR" as const, told: "decode error", stored: "decode error" };
       return { text: latin1View(bytes), header: undefined, fault };
     }
-    if (!this.#isHl7) return { text: decoded, header: undefined, fault: oversize(bytes.length) };
+    if (!this.#isHl7) return { text: decoded, header: undefined, fault: oversize(decoded.length) };
     const text = normaliseText(decoded);
     const peek = peekHeader(text);
     const header = peek.ok ? peek.header : undefined;
-    const fault = oversize(bytes.length) ?? tooManySegments(text) ??
+    const fault = oversize(text.length) ?? tooManySegments(text) ??
       (peek.ok ? undefined : { code: "AR" as const, told: peek.failure, stored: peek.failure });
     return { text, header, fault };
   }
@@ -156,8 +163,7 @@ export class Intake {
         await this.#enter(message, received.connectionId);
       }
     } catch (thrown) {
-      this.#options.onStoreFailure(thrown);
-      return { stored: false };
+      return this.#refuse(thrown);
     }
     failpoints.hit("intake.before_reply");
     if (failpoints !== noFailpoints) {
@@ -169,6 +175,12 @@ export class Intake {
     if (fault) statistics.errored += 1;
     if (header?.characterSet) this.#noteCharset(header.characterSet);
     return { stored: true, accepted: !fault, reply: this.#reply(prepared, nowMs) };
+  }
+
+  /** Nothing is durable: the sender gets no answer and keeps its message. */
+  #refuse(thrown: unknown): IntakeAnswer {
+    this.#options.onStoreFailure(thrown);
+    return { stored: false };
   }
 
   /** T1; once durable the lane has the message, in memory or by a look at the store. */
@@ -228,9 +240,9 @@ export class Intake {
   }
 }
 
-function oversize(bytes: number): Fault | undefined {
-  if (bytes <= MESSAGE_BYTES_MAX) return undefined;
-  const text = `message over ${MESSAGE_BYTES_MAX} bytes`;
+function oversize(size: number): Fault | undefined {
+  if (size <= MESSAGE_SIZE_MAX) return undefined;
+  const text = `message over ${MESSAGE_SIZE_MAX} bytes`;
   return { code: "AR", told: text, stored: text };
 }
 

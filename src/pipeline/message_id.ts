@@ -13,11 +13,19 @@ export class MessageIds {
 
   /** `nowMs` milliseconds since the epoch; a clock that steps back does not break the order. */
   next(nowMs: number): string {
-    const ms = Math.max(Math.floor(nowMs), this.#lastMs);
-    this.#sequence = ms === this.#lastMs ? this.#sequence + 1 : 0;
-    this.#lastMs = this.#sequence > 0xfff ? ms + 1 : ms;
-    const sequence = (this.#sequence & 0xfff) | 0x7000;
-    return ms.toString(16).padStart(12, "0") + sequence.toString(16) + this.#tail();
+    const ms = Math.floor(nowMs);
+    if (ms > this.#lastMs) {
+      this.#lastMs = ms;
+      this.#sequence = 0;
+    } else if (this.#sequence < 0xfff) {
+      this.#sequence += 1;
+    } else {
+      // More than a millisecond can number: the next one lends its numbers.
+      this.#lastMs += 1;
+      this.#sequence = 0;
+    }
+    const sequence = (this.#sequence | 0x7000).toString(16);
+    return this.#lastMs.toString(16).padStart(12, "0") + sequence + this.#tail();
   }
 
   #tail(): string {

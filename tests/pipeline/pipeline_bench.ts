@@ -139,6 +139,20 @@ export class PipelineBench implements AsyncDisposable {
   }
 }
 
+/** A message that was stored before the process began, or behind its back. */
+export function addMessage(database: FakeDatabase, channel: string, raw: string): void {
+  const message = {
+    id: raw,
+    channel,
+    receivedAt: 0,
+    sourceType: "fake",
+    controlId: undefined,
+    messageType: undefined,
+    raw,
+  };
+  database.execute({ kind: "receive", message, token: undefined });
+}
+
 /** A result of one handler. */
 export function outcome(
   sends: readonly string[],

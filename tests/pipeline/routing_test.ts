@@ -7,7 +7,7 @@ import { FakeDatabase } from "./fake_database.ts";
 import { inboundDefinition } from "./fake_graph.ts";
 import { FakeRunner } from "./fake_runner.ts";
 import { FakeStore } from "./fake_store.ts";
-import { outcome, passing, PipelineBench } from "./pipeline_bench.ts";
+import { addMessage, outcome, passing, PipelineBench } from "./pipeline_bench.ts";
 import { silentLogger } from "./silent_logger.ts";
 import { VirtualTime } from "./virtual_time.ts";
 
@@ -35,21 +35,7 @@ Deno.test("two inbounds with endless backlogs do not keep a third from its turn"
 Deno.test("a lane whose inbound is not in the graph gives its rows back and does not spin", async () => {
   using time = new VirtualTime();
   const database = new FakeDatabase();
-  for (const text of ["x", "y"]) {
-    database.execute({
-      kind: "receive",
-      message: {
-        id: text,
-        channel: "IB_GONE",
-        receivedAt: 0,
-        sourceType: "fake",
-        controlId: undefined,
-        messageType: undefined,
-        raw: text,
-      },
-      token: undefined,
-    });
-  }
+  for (const text of ["x", "y"]) addMessage(database, "IB_GONE", text);
   const store = new FakeStore({ database, clock: time.clock });
   const runner = new FakeRunner({ author: passing });
   let isThere = false;
@@ -149,19 +135,100 @@ Deno.test("messages still with the sandbox when their lane is read back run once
   assert.deepEqual(bench.sent, ["OB_A a", "OB_A b"]);
 });
 
-// I14, I15. Method: the row is read back while it runs, as an operator's act makes a lane do.
+// I14, I15. Method: a lane halts at a message of its first batch while its second one runs.
 Deno.test("what runs keeps its claim on the books until it has come back", async () => {
-  await using bench = await PipelineBench.open({ runner: { batchMs: () => 500 } });
-  await bench.feed("IB_A", "a");
-  await bench.time.pass(10);
-  await bench.pipeline.touched([{ stage: "ingress", lane: "IB_A" }]);
-  await bench.feed("IB_A", "b", "c");
-  await bench.time.pass(400);
-  assert.equal(bench.open[0], "ingress IB_A inflight 1", "a crash now counts");
-  assert.equal(bench.pipeline.inbounds.get("IB_A")!.lane.depth >= 2, true);
-  await bench.time.pass(2_000);
-  assert.deepEqual(bench.sent, ["OB_A a", "OB_A b", "OB_A c"]);
-  assert.deepEqual([bench.budget.bytes, bench.pipeline.openRows], [0, 0]);
+  await using bench = await PipelineBench.open({
+    pipeline: { internalError: "stop" },
+    runner: {
+      batchMs: () => 100,
+      author: ({ text }) =>
+        outcome(["OB_A"], text === "m0" ? { error: "TypeError: x", sends: [] } : {}),
+    },
+  });
+  await bench.feed("IB_A", ...letters(40));
+  await bench.time.run(() => bench.pipeline.inbounds.get("IB_A")!.haltedFor !== undefined, 1_000);
+  await bench.time.pass(80);
+  const [last] = bench.rowsOf("m39");
+  assert.deepEqual([last!.status, last!.attempts], ["inflight", 1], "a crash now counts");
+  await bench.time.pass(1_000);
+  assert.deepEqual(new Set(bench.open), new Set(["ingress IB_A pending 0"]));
+});
+
+/** Rows that were claimed twice when the process ended, one an inbound. */
+function suspectsOf(...inbounds: string[]): FakeDatabase {
+  const database = new FakeDatabase();
+  for (const channel of inbounds) {
+    addMessage(database, channel, `${channel} suspect`);
+    database.open("ingress", channel)[0]!.attempts = 2;
+  }
+  return database;
+}
+
+// I15. What may have ended the process runs beside nothing else, so that a crash is its own.
+Deno.test("suspects run one at a time, whatever the others do", async () => {
+  for (const internalError of ["continue", "stop"] as const) {
+    const database = suspectsOf("IB_B", "IB_C", "IB_D");
+    const running = new Set<string>();
+    const defects: string[] = [];
+    await using bench = await PipelineBench.open({
+      inbounds: ["IB_A", "IB_B", "IB_C", "IB_D"],
+      database,
+      store: { commitMs: () => 10 },
+      pipeline: { internalError },
+      runner: {
+        batchMs: () => 50,
+        author: ({ text }) =>
+          outcome(["OB_A"], text.includes("bad") ? { error: "TypeError: x", sends: [] } : {}),
+      },
+    }, (bench) => {
+      const run = bench.runner.run.bind(bench.runner);
+      bench.runner.run = async (requests) => {
+        const texts = requests.map(({ text }) => text);
+        for (const text of texts) running.add(text);
+        const held = database.open().filter((row) =>
+          row.stage === "ingress" && row.status === "inflight" && row.attempts > 2
+        );
+        const isSuspect = texts.some((text) => text.includes("suspect"));
+        if (held.length !== (isSuspect ? 1 : 0)) defects.push(`${held.length} suspects claimed`);
+        if (isSuspect && running.size > 1) defects.push(`beside others: ${[...running]}`);
+        const results = await run(requests);
+        for (const text of texts) running.delete(text);
+        return results;
+      };
+    });
+    for (let n = 0; n < 20; n += 1) {
+      bench.time.schedule(n * 30, () => {
+        const text = n === 9 ? "bad" : `m${n}`;
+        bench.connector.sources.get("IB_A")!.feed(text);
+      });
+    }
+    await bench.time.pass(5_000);
+    assert.deepEqual(defects, []);
+    const delivered = bench.sent.filter((text) => text.includes("suspect"));
+    assert.equal(delivered.length, 3);
+    const expected = internalError === "stop" ? 9 : 19;
+    assert.equal(bench.sent.length - delivered.length, expected);
+  }
+});
+
+Deno.test("a suspect that halts has its claim undone before the next one runs", async () => {
+  const database = suspectsOf("IB_B", "IB_C");
+  const seen: string[] = [];
+  await using bench = await PipelineBench.open({
+    inbounds: ["IB_B", "IB_C"],
+    database,
+    store: { commitMs: () => 20 },
+    pipeline: { internalError: "stop" },
+    runner: {
+      author: ({ text }) => {
+        seen.push(`${text}: ${database.open().map(({ attempts }) => attempts).join()}`);
+        return outcome([], { error: "TypeError: x" });
+      },
+    },
+  });
+  await bench.time.pass(5_000);
+  assert.deepEqual(seen, ["IB_B suspect: 3,2", "IB_C suspect: 2,3"]);
+  assert.deepEqual(bench.open, ["ingress IB_B pending 2", "ingress IB_C pending 2"]);
 });
 
 Deno.test("a sandbox that is not to be had costs no attempt; messages wait and keep their order", async () => {

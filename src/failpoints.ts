@@ -12,6 +12,7 @@ export interface Failpoints {
 export type FailpointName =
   | `store.${"inside_batch" | "before_commit" | "after_commit"}`
   | `store.${"inside_batch" | "before_commit" | "after_commit"}.${string}`
+  | `store.${"inside_tidy" | "after_tidy"}${string}`
   | "intake.before_submit"
   | "intake.before_reply"
   | "intake.after_reply"

@@ -15,7 +15,7 @@ export function bundleFiles(): Readonly<Record<string, string>> {
     "README.md": readme,
     "deno.json": denoJson(engine),
     ".dvmrc": `${Deno.version.deno}\n`,
-    ".gitignore": "/data/\n/.engine/\n.env\n*.db\n*.db-wal\n*.db-shm\n*.db.lock\n",
+    ".gitignore": "/data/\n/.engine/\n.env\n*.db\n*.db-wal\n*.db-shm\n*.db-log\n*.db.lock\n",
     ".gitattributes": "# Segments end in carriage returns.\n*.hl7 -text\n",
     ".vscode/settings.json": json({ "deno.enable": true }),
     ".github/workflows/check.yml": workflow(Deno.version.deno),

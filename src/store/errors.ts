@@ -5,7 +5,7 @@ import { EngineError } from "../errors.ts";
  * Codes: `store.locked` another engine holds the file; `store.newer_schema`; `store.foreign`
  * another program's database; `store.open_failed`; `store.busy`; `store.read_only`;
  * `store.disk_full`; `store.io`; `store.corrupt`; `store.unreadable` no key opens a cell;
- * `store.failed`; `store.closed`.
+ * `store.log_mismatch`; `store.failed`; `store.closed`.
  */
 export class StoreError extends EngineError {}
 
@@ -83,10 +83,22 @@ export function isEnvironmental(thrown: unknown): boolean {
   return primary !== undefined && SQLITE_CODES.has(primary);
 }
 
+/** What a file that is not SQLite's says, in SQLite's words. */
+const SYSTEM_CODES: ReadonlyMap<string, number> = new Map([
+  ["ENOSPC", 13],
+  ["EDQUOT", 13],
+  ["EFBIG", 13],
+  ["EIO", 10],
+  ["EROFS", 8],
+  ["EACCES", 8],
+  ["EPERM", 8],
+]);
+
 function primaryCode(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error)) return undefined;
-  const { errcode } = thrown as { errcode?: unknown };
+  const { errcode, code } = thrown as { errcode?: unknown; code?: unknown };
   if (typeof errcode === "number") return errcode & 0xff;
+  if (typeof code === "string" && SYSTEM_CODES.has(code)) return SYSTEM_CODES.get(code);
   // `exec()` failures carry only text; these are SQLite's own fixed sentences.
   if (/database or disk is full/.test(thrown.message)) return 13;
   if (/disk I\/O error/.test(thrown.message)) return 10;

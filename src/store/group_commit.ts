@@ -92,7 +92,7 @@ export class GroupCommit {
     } else {
       this.#intents.push(intent);
       this.#settles.push(settle);
-      this.#bytes += sizeOf(intent);
+      this.#bytes += charsOf(intent);
     }
     if (hint.waiter !== undefined) {
       this.#waiting += 1;
@@ -207,15 +207,24 @@ class Arrivals {
   }
 }
 
-function sizeOf(intent: Intent): number {
+/** UTF-16 units of the texts an intent carries that can be long; what is no text counts nothing. */
+export function charsOf(intent: Intent): number {
   switch (intent.kind) {
     case "receive":
     case "record_error":
-      return intent.message.raw.length;
+      return lengthOf(intent.message.raw);
     case "hand_off":
-    case "transform_hand_off":
-      return intent.deliveries.reduce((sum, { payload }) => sum + (payload?.length ?? 0), 0);
+    case "transform_hand_off": {
+      let chars = 0;
+      for (const { payload } of intent.deliveries) chars += lengthOf(payload);
+      for (const { key, value } of intent.state) chars += lengthOf(key) + lengthOf(value);
+      return chars;
+    }
     default:
       return 0;
   }
+}
+
+function lengthOf(text: unknown): number {
+  return typeof text === "string" ? text.length : 0;
 }

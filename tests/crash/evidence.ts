@@ -5,6 +5,7 @@
  * the next start will, and the original stays untouched.
  */
 import { DatabaseSync } from "node:sqlite";
+import { catchUp } from "../../src/store/sqlite/database.ts";
 
 export interface StoredMessage {
   readonly seq: number;
@@ -44,7 +45,7 @@ export interface Evidence {
 /** Reads the store of an engine that does not run; `scratch` is a directory for the copy. */
 export function readEvidence(storePath: string, scratch: string): Evidence {
   const copy = `${scratch}/copy.db`;
-  for (const suffix of ["", "-wal"]) {
+  for (const suffix of ["", "-wal", "-log"]) {
     try {
       Deno.copyFileSync(storePath + suffix, copy + suffix);
     } catch (thrown) {
@@ -53,9 +54,10 @@ export function readEvidence(storePath: string, scratch: string): Evidence {
   }
   try {
     using db = new DatabaseSync(copy);
+    recover(db, `${copy}-log`);
     return read(db);
   } finally {
-    for (const suffix of ["", "-wal", "-shm"]) {
+    for (const suffix of ["", "-wal", "-shm", "-log"]) {
       try {
         Deno.removeSync(copy + suffix);
       } catch {
@@ -63,6 +65,15 @@ export function readEvidence(storePath: string, scratch: string): Evidence {
       }
     }
   }
+}
+
+/** Has the tables take in what the commit log says beyond them, as the next start does. */
+function recover(db: DatabaseSync, logPath: string): void {
+  const isStore = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'store_meta'").get();
+  if (isStore === undefined) return;
+  db.exec("BEGIN IMMEDIATE");
+  catchUp(db, logPath);
+  db.exec("COMMIT");
 }
 
 const none: Evidence = {

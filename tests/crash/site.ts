@@ -10,17 +10,22 @@ import { type Exchange, Witness } from "./witness.ts";
 export class Site implements AsyncDisposable {
   readonly dir: string;
   readonly ports: Readonly<Record<InboundName, number>>;
+  readonly #apiPort: number;
   readonly #witnesses: readonly Witness[];
   #child: EngineChild | undefined;
   #lives = 0;
 
   private constructor(
     dir: string,
-    ports: Readonly<Record<InboundName, number>>,
-    witnesses: readonly Witness[],
+    { ports, apiPort, witnesses }: {
+      ports: Readonly<Record<InboundName, number>>;
+      apiPort: number;
+      witnesses: readonly Witness[];
+    },
   ) {
     this.dir = dir;
     this.ports = ports;
+    this.#apiPort = apiPort;
     this.#witnesses = witnesses;
   }
 
@@ -31,12 +36,13 @@ export class Site implements AsyncDisposable {
     const ports: Partial<Record<InboundName, number>> = {};
     for (const name of inbounds) ports[name] = await freePort();
     const lanePorts = witnesses.map(({ lane, port }) => [lane, port] as const);
-    const site = new Site(dir, ports as Record<InboundName, number>, witnesses);
+    const apiPort = await freePort();
+    const site = new Site(dir, { ports: ports as Record<InboundName, number>, apiPort, witnesses });
     const graph = graphText({
       inbounds: site.ports,
       lanes: Object.fromEntries(lanePorts) as Record<LaneName, number>,
     });
-    const settings = settingsText(dir, { synchronous, apiPort: await freePort() });
+    const settings = settingsText(dir, { synchronous, apiPort: site.#apiPort });
     // Nobody else may write what becomes code.
     await Deno.chmod(dir, 0o755);
     await Deno.mkdir(`${dir}/graph`, { mode: 0o755 });
@@ -75,18 +81,29 @@ export class Site implements AsyncDisposable {
   async flowsOff(ms: number, except?: LaneName): Promise<number> {
     const deadline = performance.now() + ms;
     for (;;) {
-      const open = this.#openRows(except);
+      const open = await this.#openRows(except);
       if (open === 0 || performance.now() > deadline || this.child.status) return open;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
-  #openRows(except: LaneName | undefined): number {
+  async #openRows(except: LaneName | undefined): Promise<number> {
+    await this.#settle();
     using db = new DatabaseSync(`${this.dir}/store.db`, { readOnly: true, timeout: 1_000 });
     const row = db.prepare(`
       SELECT count(*) AS open FROM queue
        WHERE status IN ('pending', 'inflight') AND lane IS NOT ?`).get(except ?? null);
     return Number(row?.open);
+  }
+
+  /** A read over the API has the engine bring what is answered into the tables. */
+  async #settle(): Promise<void> {
+    try {
+      const signal = AbortSignal.timeout(2_000);
+      await (await fetch(`http://127.0.0.1:${this.#apiPort}/stats`, { signal })).body?.cancel();
+    } catch {
+      // It is starting, or gone: what its tables lack is counted the next time.
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

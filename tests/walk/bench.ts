@@ -145,7 +145,7 @@ export class Walk implements AsyncDisposable {
     const deadline = performance.now() + ms;
     for (;;) {
       await until(() => this.engine.pipeline.openRows === 0, "the pipeline to drain", ms);
-      const { pending = 0, inflight = 0 } = this.rowsByStatus();
+      const { pending = 0, inflight = 0 } = await this.rowsByStatus();
       if (pending + inflight === 0) return;
       if (performance.now() > deadline) throw new Error(`${pending + inflight} rows stay open`);
       await pause(20);
@@ -153,7 +153,9 @@ export class Walk implements AsyncDisposable {
   }
 
   /** Rows of every stage by status, read from the file itself. */
-  rowsByStatus(): Partial<Record<string, number>> {
+  async rowsByStatus(): Promise<Partial<Record<string, number>>> {
+    // A read of the engine's own brings what is answered into the tables.
+    await this.engine.store.totals();
     using db = new DatabaseSync(this.storePath, { readOnly: true });
     const rows = db.prepare("SELECT status, count(*) AS rows FROM queue GROUP BY status").all();
     return Object.fromEntries(rows.map((row) => [String(row.status), Number(row.rows)]));

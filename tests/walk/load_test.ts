@@ -74,7 +74,7 @@ Deno.test("messages beyond what memory may hold wait in the store and leave in o
   await partner.waitForFrames(sent.length, LONG_MS);
   await walk.drained();
   assert.deepEqual(partner.controlIds, sent);
-  assert.equal(walk.rowsByStatus().done, sent.length);
+  assert.equal((await walk.rowsByStatus()).done, sent.length);
 });
 
 Deno.test("rows that arrive while a spilled lane drains keep their place", async () => {

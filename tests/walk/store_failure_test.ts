@@ -77,7 +77,8 @@ Deno.test({
   },
 });
 
-Deno.test("a store that another process holds answers nobody, and resumes when it is let go", async () => {
+// Goal: who holds the tables holds up neither senders nor partners, for commits go to the log.
+Deno.test("tables that another process holds catch up when they are let go", async () => {
   await using partner = await ScriptedPartner.start();
   const port = await freePort();
   await using walk = await Walk.open({ graph: pass(port, partner) });
@@ -88,15 +89,15 @@ Deno.test("a store that another process holds answers nobody, and resumes when i
     using holder = new DatabaseSync(walk.storePath);
     holder.exec("BEGIN IMMEDIATE");
     const held = await sendUntilRefused(port, { prefix: "B", ...one });
-    assert.deepEqual(held, { acknowledged: [], refused: true });
+    assert.deepEqual(held, { acknowledged: ["B0"], refused: false });
+    await until(() => partner.controlIds.includes("B0"), "the message to go through");
     holder.exec("ROLLBACK");
   }
-  assert.match(await walk.logged("intake.store_failed"), /store\.busy/);
   assert.equal((await sendUntilRefused(port, { prefix: "C", ...one })).refused, false);
   await until(() => partner.controlIds.includes("C0"), "the next message");
   await walk.drained();
-  assert.deepEqual(partner.controlIds, ["A0", "C0"]);
-  assert.deepEqual(await walk.summaries("B0"), [], "what was refused is not there");
+  assert.deepEqual(partner.controlIds, ["A0", "B0", "C0"]);
+  assert.equal((await walk.summaries("B0")).length, 1);
 });
 
 async function run(command: string, ...args: string[]): Promise<void> {

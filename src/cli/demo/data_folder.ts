@@ -16,6 +16,7 @@ const OURS = [
   "messagefoundry.db",
   "messagefoundry.db-wal",
   "messagefoundry.db-shm",
+  "messagefoundry.db-log",
   "messagefoundry.db.lock",
   "archive",
   "research",

@@ -69,7 +69,7 @@ export interface PermissionInput {
 const DENIED = ["169.254.0.0/16", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]"];
 
 /** Files SQLite and the engine keep beside the store. */
-const STORE_FILES = ["", "-wal", "-shm", ".lock"];
+const STORE_FILES = ["", "-wal", "-shm", "-log", ".lock"];
 
 /** Returns every grant once, in the order of the flags. */
 export function derivePermissions(input: PermissionInput): readonly Grant[] {

@@ -1,12 +1,16 @@
 /**
- * Opens a SQLite store: the engine's lock, pragmas, schema version, migrations, recovery of rows
- * that were in flight when the last process ended.
+ * Opens a SQLite store: the engine's lock, pragmas, schema version, migrations, the commit log, and
+ * recovery of rows that were in flight when the last process ended.
  */
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { errorClass } from "../../errors.ts";
 import { describeFailure, StoreError } from "../errors.ts";
 import { migrations } from "./migrations/mod.ts";
+import { LogMismatch, type LogPlace, readLog } from "./commit_log.ts";
+import { carryOut, readPayload } from "./redo.ts";
+import { Session } from "./session.ts";
 import { statements } from "./statements.ts";
 
 export interface OpenOptions {
@@ -34,6 +38,9 @@ export interface OpenedDatabase {
   readonly nextSeq: number;
   readonly recovered: number;
   readonly lanes: readonly OpenLane[];
+  readonly log: LogPlace;
+  /** The first frame of the log that this opening may write. */
+  readonly nextFrame: number;
   readonly unlock: () => void;
 }
 
@@ -57,13 +64,16 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
     db = new DatabaseSync(path, { timeout: 5_000 });
     refuseForeign(db, options.path);
     restrictFiles(path);
-    configure(db, options.synchronous);
+    configure(db);
     migrate(db);
-    return { db, unlock, ...beginEpoch(db, options.now) };
+    const begun = beginEpoch(db, { now: options.now, logPath: `${path}-log` });
+    if (options.synchronous === "normal") db.exec("PRAGMA synchronous = NORMAL");
+    return { db, unlock, ...begun };
   } catch (cause) {
     db?.close();
     unlock();
     if (cause instanceof StoreError) throw cause;
+    if (cause instanceof LogMismatch) throw foreignLog(`${path}-log`, cause);
     const { code, message, hint } = describeFailure(cause);
     throw new StoreError(
       code === "store.failed" ? "store.open_failed" : code,
@@ -71,6 +81,17 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
       { cause, hint: hint ?? "Check that the folder exists and is writable" },
     );
   }
+}
+
+function foreignLog(path: string, cause: LogMismatch): StoreError {
+  return new StoreError(
+    "store.log_mismatch",
+    `Cannot open the store: its commit log "${path}" does not continue it`,
+    {
+      cause,
+      hint: "A backup was put in the store's place: remove the log, it is of what came later",
+    },
+  );
 }
 
 /** Follows links, so that two names of one store meet at one lock file. */
@@ -169,7 +190,7 @@ function refuseForeign(db: DatabaseSync, path: string): void {
 
 /** Owner-only files; best effort, for some file systems have no modes. */
 function restrictFiles(path: string): void {
-  for (const name of [path, `${path}-wal`, `${path}-shm`]) {
+  for (const name of [path, `${path}-wal`, `${path}-shm`, `${path}-log`]) {
     try {
       Deno.chmodSync(name, 0o600);
     } catch {
@@ -178,14 +199,15 @@ function restrictFiles(path: string): void {
   }
 }
 
-function configure(db: DatabaseSync, synchronous: "normal" | "full"): void {
+function configure(db: DatabaseSync): void {
   const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { page_count: number };
   if (pages === 0) {
     db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     db.exec("PRAGMA auto_vacuum = INCREMENTAL");
   }
   db.exec("PRAGMA journal_mode = WAL");
-  db.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
+  // The log is written from its start once the tables have taken it in: that has to be durable.
+  db.exec("PRAGMA synchronous = FULL");
   // Rows name each other by numbers this writer gives out; checking them again costs a lookup each.
   db.exec("PRAGMA foreign_keys = OFF");
   db.exec("PRAGMA cache_size = -65536");
@@ -253,8 +275,14 @@ function createMeta(db: DatabaseSync): void {
   );
 }
 
-/** Starts a new epoch: reserves numbers and re-pends what the last process left in flight. */
-function beginEpoch(db: DatabaseSync, now: number) {
+/**
+ * Starts a new epoch: reserves numbers, carries out what the last process had not brought into the
+ * tables, and re-pends what it left in flight.
+ */
+function beginEpoch(
+  db: DatabaseSync,
+  { now, logPath }: { readonly now: number; readonly logPath: string },
+) {
   db.exec("BEGIN IMMEDIATE");
   try {
     const meta = db.prepare("SELECT epoch, next_seq FROM store_meta WHERE id = 1").get()!;
@@ -262,6 +290,7 @@ function beginEpoch(db: DatabaseSync, now: number) {
     const nextSeq = Number(meta.next_seq);
     db.prepare("UPDATE store_meta SET epoch = ?, next_seq = ? WHERE id = 1")
       .run(epoch, nextSeq + NUMBER_BLOCK);
+    const { log, nextFrame } = catchUp(db, logPath);
     const recovered = Number(db.prepare(statements.recover).run(now).changes);
     const lanes = db.prepare(statements.openLanes).all().map((row) => ({
       stage: String(row.stage),
@@ -270,9 +299,30 @@ function beginEpoch(db: DatabaseSync, now: number) {
       open: Number(row.open),
     }));
     db.exec("COMMIT");
-    return { epoch, nextSeq, recovered, lanes };
+    return { epoch, nextSeq, recovered, lanes, log, nextFrame };
   } catch (cause) {
     rollBack(db);
     throw cause;
   }
+}
+
+/**
+ * Has the tables take in what the commit log says beyond them; the caller holds the transaction.
+ *
+ * @throws {LogMismatch} the log does not continue this store.
+ */
+export function catchUp(
+  db: DatabaseSync,
+  path: string,
+): { readonly log: LogPlace; readonly nextFrame: number } {
+  const meta = db.prepare("SELECT store_id, log_from, next_seq FROM store_meta WHERE id = 1")
+    .get()!;
+  const log = { path, tag: crc32(String(meta.store_id)) };
+  const session = new Session(db, Number(meta.next_seq));
+  const fromId = Number(meta.log_from);
+  const frames = readLog(path, { tag: log.tag, fromId });
+  for (const { payload } of frames) carryOut(session, readPayload(payload));
+  const nextFrame = fromId + frames.length;
+  session.change("setLogFrom", nextFrame);
+  return { log, nextFrame };
 }

@@ -1,482 +1,372 @@
 /**
- * What each intent does to the rows: T0–T8 of spec pipeline-store-cluster §1.3, inside the
- * transaction the writer holds open.
+ * What the intents do that name their rows: T0–T8 of spec pipeline-store-cluster §1.3, on the
+ * working set. Those that look for rows run on the tables (`lanes.ts`, `operate.ts`).
  */
 import type {
-  CancelIntent,
-  ClaimIntent,
-  ClaimResult,
   CompleteIntent,
-  ConnectionEventsIntent,
   DeadLetterIntent,
   HandOffIntent,
   HandOffResult,
   Intent,
   NewDelivery,
-  NewMessage,
   NextClaim,
-  NoteEventIntent,
-  QueueRow,
   ReceiveIntent,
   ReceiveResult,
   RecordErrorIntent,
   ReleaseIntent,
   ResolveResult,
-  ResyncIntent,
   RetryIntent,
   RouteHandOffIntent,
   RouteResult,
   StateWrite,
-  SweepMissingIntent,
-  SweepResult,
   TransformHandOffIntent,
 } from "../intents.ts";
-import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
-import { textOf } from "./cell_text.ts";
-import type { Session, SqlRow } from "./session.ts";
+import type { NewRow, WorkingSet, WorkMessage, WorkRow } from "./working_set.ts";
 
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };
 const UNRESOLVED: ResolveResult = { mine: false, nextClaimed: false };
 
-/** Executes one intent and returns its answer, which holds once the batch is committed. */
-export function execute(session: Session, intent: Intent): unknown {
+/** Intents that name their rows. */
+export type RowIntent = Extract<
+  Intent,
+  {
+    kind:
+      | "receive"
+      | "record_error"
+      | "hand_off"
+      | "route_hand_off"
+      | "transform_hand_off"
+      | "complete"
+      | "retry"
+      | "dead_letter"
+      | "release"
+      | "claim_row";
+  }
+>;
+
+/** Intents that look for rows. */
+export type TableIntent = Exclude<Intent, RowIntent>;
+
+const rowKinds: ReadonlySet<Intent["kind"]> = new Set<RowIntent["kind"]>([
+  "receive",
+  "record_error",
+  "hand_off",
+  "route_hand_off",
+  "transform_hand_off",
+  "complete",
+  "retry",
+  "dead_letter",
+  "release",
+  "claim_row",
+]);
+
+export function isRowIntent(intent: Intent): intent is RowIntent {
+  return rowKinds.has(intent.kind);
+}
+
+/** Executes one intent and returns its answer, which holds once its commit is durable. */
+export function execute(work: WorkingSet, intent: RowIntent): unknown {
   switch (intent.kind) {
     case "receive":
-      return receive(session, intent);
+      return receive(work, intent);
     case "record_error":
-      return recordError(session, intent);
+      return recordError(work, intent);
     case "hand_off":
-      return handOff(session, intent);
+      return handOff(work, intent);
     case "route_hand_off":
-      return routeHandOff(session, intent);
+      return routeHandOff(work, intent);
     case "transform_hand_off":
-      return transformHandOff(session, intent);
+      return transformHandOff(work, intent);
     case "complete":
-      return complete(session, intent);
+      return complete(work, intent);
     case "retry":
-      return retry(session, intent);
+      return retry(work, intent);
     case "dead_letter":
-      return deadLetter(session, intent);
+      return deadLetter(work, intent);
     case "release":
-      return release(session, intent);
+      return release(work, intent);
     case "claim_row":
-      return { mine: claimNext(session, intent), nextClaimed: false };
-    case "claim":
-      return claim(session, intent);
-    case "resync":
-      return resync(session, intent);
-    case "replay":
-      return replayMessage(session, intent);
-    case "replay_dead":
-      return replayDead(session, intent);
-    case "cancel":
-      return cancelQueued(session, intent satisfies CancelIntent);
-    case "sweep_missing":
-      return sweepMissing(session, intent);
-    case "note_event":
-      return noteEvent(session, intent);
-    case "connection_events":
-      return connectionEvents(session, intent);
+      return { mine: claimRow(work, intent, intent.at), nextClaimed: false };
   }
 }
 
 // Intake.
 
-function insertMessage(
-  session: Session,
-  message: NewMessage,
-  enteredAs: "received" | "error",
-  error: string | null,
-): number {
-  const seq = session.next();
-  session.change("insertBody", seq, message.raw);
-  session.change(
-    "insertMessage",
-    seq,
-    message.id,
-    message.channel,
-    message.receivedAt,
-    message.sourceType,
-    message.controlId ?? null,
-    message.messageType ?? null,
-    enteredAs,
-    error,
-  );
-  return seq;
-}
-
-function receive(session: Session, { message, token }: ReceiveIntent): ReceiveResult {
-  const messageSeq = insertMessage(session, message, "received", null);
-  const seq = session.next();
-  const hot = token !== undefined;
-  session.change(
-    "insertRow",
+function receive(work: WorkingSet, { message, token }: ReceiveIntent): ReceiveResult {
+  const messageSeq = work.nextNumber();
+  const entered = work.add(messageSeq, message, null);
+  const seq = work.nextNumber();
+  work.addRow(entered, {
     seq,
     messageSeq,
-    "ingress",
-    message.channel,
-    message.channel,
-    null,
-    messageSeq,
-    hot ? "inflight" : "pending",
-    hot ? 1 : 0,
-    message.receivedAt,
-    token ?? null,
-    null,
-    message.receivedAt,
-    message.receivedAt,
-  );
+    stage: "ingress",
+    lane: message.channel,
+    channel: message.channel,
+    handler: null,
+    bodySeq: messageSeq,
+    ...bornAs(token),
+    dueAt: message.receivedAt,
+    lastError: null,
+    at: message.receivedAt,
+  });
   return { messageSeq, seq };
 }
 
-function recordError(session: Session, { message, error }: RecordErrorIntent): ReceiveResult {
-  const messageSeq = insertMessage(session, message, "error", error);
+function recordError(
+  work: WorkingSet,
+  { message, error }: RecordErrorIntent,
+): ReceiveResult {
+  const messageSeq = work.nextNumber();
+  work.dispose(work.add(messageSeq, message, error), "error");
   return { messageSeq, seq: 0 };
+}
+
+/** A row with a token is born in flight under it. */
+function bornAs(token: number | undefined): Pick<NewRow, "status" | "attempts" | "token"> {
+  return token === undefined
+    ? { status: "pending", attempts: 0, token: null }
+    : { status: "inflight", attempts: 1, token };
 }
 
 // Handoffs.
 
-function handOff(session: Session, intent: HandOffIntent): HandOffResult {
-  if (session.change("consumeRow", intent.seq, intent.token) === 0) return NOT_MINE;
+function handOff(work: WorkingSet, intent: HandOffIntent): HandOffResult {
+  const row = held(work, intent);
+  if (row === undefined) return NOT_MINE;
   const { messageSeq, channel, failures, at } = intent;
+  const message = work.message(messageSeq);
+  work.endRow(message, row);
   if (intent.handlers === 0) {
-    addEvent(session, messageSeq, at, "unrouted", null, null);
-    session.change("setStatus", "unrouted", messageSeq);
+    work.addEvent(message, { at, event: "unrouted", destination: null, detail: null });
+    work.dispose(message, "unrouted");
     return { mine: true, seqs: [] };
   }
+  work.addEvent(message, { at, event: "routed", destination: null, detail: null });
   if (failures.length < intent.handlers) {
-    session.change("insertEventPair", messageSeq, session.next(), session.next(), at);
-  } else {
-    addEvent(session, messageSeq, at, "routed", null, null);
+    work.addEvent(message, { at, event: "transformed", destination: null, detail: null });
   }
-  const seqs = insertDeliveries(session, intent);
+  const seqs = addDeliveries(work, message, intent);
   for (const { handler, error } of failures) {
-    const seq = session.next();
-    session.change(
-      "insertRow",
-      seq,
-      messageSeq,
-      "routed",
-      channel,
-      channel,
-      handler,
-      messageSeq,
-      "dead",
-      1,
-      at,
-      null,
-      error,
-      at,
-      at,
-    );
-    addEvent(session, messageSeq, at, "dead", handler, error);
+    work.addRow(message, {
+      ...routedRow(work.nextNumber(), { messageSeq, channel, handler, at }),
+      status: "dead",
+      attempts: 1,
+      lastError: error,
+    });
+    work.addEvent(message, { at, event: "dead", destination: handler, detail: error });
   }
-  writeState(session, intent.state, at, messageSeq);
+  writeState(work, intent.state, at, messageSeq);
   // Every row of the message was made just now, so its disposition needs no counting.
   const status = seqs.length > 0 ? "routed" : failures.length > 0 ? "error" : "filtered";
-  const [failure] = failures;
-  if (failure) session.change("setStatusAndError", status, failure.error, messageSeq);
-  else session.change("setStatus", status, messageSeq);
+  work.dispose(message, status, failures[0]?.error ?? message.error);
   return { mine: true, seqs };
 }
 
-function routeHandOff(session: Session, intent: RouteHandOffIntent): RouteResult {
-  if (session.change("consumeRow", intent.seq, intent.token) === 0) return NOT_MINE;
+function routeHandOff(work: WorkingSet, intent: RouteHandOffIntent): RouteResult {
+  const row = held(work, intent);
+  if (row === undefined) return NOT_MINE;
   const { messageSeq, channel, handlers, at } = intent;
+  const message = work.message(messageSeq);
+  work.endRow(message, row);
   const seqs = handlers.map((handler) => {
-    const seq = session.next();
-    session.change(
-      "insertRow",
-      seq,
-      messageSeq,
-      "routed",
-      channel,
-      channel,
-      handler,
-      messageSeq,
-      "pending",
-      0,
-      at,
-      null,
-      null,
-      at,
-      at,
-    );
+    const seq = work.nextNumber();
+    work.addRow(message, routedRow(seq, { messageSeq, channel, handler, at }));
     return seq;
   });
-  const routed = handlers.length > 0;
-  addEvent(session, messageSeq, at, routed ? "routed" : "unrouted", null, null);
-  session.change("setStatus", routed ? "routed" : "unrouted", messageSeq);
+  const event = handlers.length > 0 ? "routed" : "unrouted";
+  work.addEvent(message, { at, event, destination: null, detail: null });
+  work.dispose(message, event);
   return { mine: true, seqs };
 }
 
-function transformHandOff(session: Session, intent: TransformHandOffIntent): HandOffResult {
-  if (session.change("consumeRow", intent.seq, intent.token) === 0) return NOT_MINE;
+/** A row of the durable split, pending. */
+function routedRow(
+  seq: number,
+  { messageSeq, channel, handler, at }: {
+    readonly messageSeq: number;
+    readonly channel: string;
+    readonly handler: string;
+    readonly at: number;
+  },
+): NewRow {
+  return {
+    seq,
+    messageSeq,
+    stage: "routed",
+    lane: channel,
+    channel,
+    handler,
+    bodySeq: messageSeq,
+    ...bornAs(undefined),
+    dueAt: at,
+    lastError: null,
+    at,
+  };
+}
+
+function transformHandOff(
+  work: WorkingSet,
+  intent: TransformHandOffIntent,
+): HandOffResult {
+  const row = held(work, intent);
+  if (row === undefined) return NOT_MINE;
   const { messageSeq, at } = intent;
-  const seqs = insertDeliveries(session, intent);
-  writeState(session, intent.state, at, messageSeq);
-  addEvent(session, messageSeq, at, "transformed", null, null);
-  session.change("finalize", messageSeq);
+  const message = work.message(messageSeq);
+  work.endRow(message, row);
+  const seqs = addDeliveries(work, message, intent);
+  writeState(work, intent.state, at, messageSeq);
+  work.addEvent(message, { at, event: "transformed", destination: null, detail: null });
+  finalize(work, message);
   return { mine: true, seqs };
 }
 
 interface DeliverySet {
-  readonly messageSeq: number;
   readonly channel: string;
   readonly deliveries: readonly NewDelivery[];
   readonly at: number;
 }
 
-/** Inserts outbound rows in order; equal payloads share one body. */
-function insertDeliveries(session: Session, set: DeliverySet): number[] {
-  const { messageSeq, channel, deliveries, at } = set;
+/** Makes outbound rows in order; equal payloads share one body. */
+function addDeliveries(
+  work: WorkingSet,
+  message: WorkMessage,
+  { channel, deliveries, at }: DeliverySet,
+): number[] {
   let bodies: Map<string, number> | undefined;
   const seqs: number[] = [];
   for (const { destination, handler, payload, token } of deliveries) {
-    const seq = session.next();
-    let bodySeq = messageSeq;
+    const seq = work.nextNumber();
+    let bodySeq = message.seq;
     if (payload !== undefined) {
       const shared = bodies?.get(payload);
       if (shared === undefined) {
         bodySeq = seq;
-        session.change("insertBody", bodySeq, payload);
+        work.addBody(message, bodySeq, payload);
         if (deliveries.length > 1) (bodies ??= new Map()).set(payload, bodySeq);
       } else {
         bodySeq = shared;
       }
     }
-    const hot = token !== undefined;
-    session.change(
-      "insertRow",
+    work.addRow(message, {
       seq,
-      messageSeq,
-      "outbound",
-      destination,
+      messageSeq: message.seq,
+      stage: "outbound",
+      lane: destination,
       channel,
       handler,
       bodySeq,
-      hot ? "inflight" : "pending",
-      hot ? 1 : 0,
+      ...bornAs(token),
+      dueAt: at,
+      lastError: null,
       at,
-      token ?? null,
-      null,
-      at,
-      at,
-    );
+    });
     seqs.push(seq);
   }
   return seqs;
 }
 
 function writeState(
-  session: Session,
+  work: WorkingSet,
   state: readonly StateWrite[],
   at: number,
   messageSeq: number,
 ): void {
   for (const { namespace, key, value } of state) {
-    session.change("upsertState", namespace, key, value, at, messageSeq);
+    work.setState({ namespace, key, value, at, messageSeq });
   }
 }
 
 // Resolutions.
 
-function complete(session: Session, intent: CompleteIntent): ResolveResult {
-  const { seq, token, messageSeq, destination, next, at } = intent;
-  if (session.change("completeRow", at, seq, token) === 0) return UNRESOLVED;
-  addEvent(session, messageSeq, at, "delivered", destination, null);
-  session.change("finalize", messageSeq);
-  return { mine: true, nextClaimed: next !== undefined && claimNext(session, { ...next, at }) };
+function complete(work: WorkingSet, intent: CompleteIntent): ResolveResult {
+  const row = held(work, intent);
+  if (row === undefined) return UNRESOLVED;
+  const { messageSeq, destination, next, at } = intent;
+  const message = work.message(messageSeq);
+  row.status = "done";
+  row.token = null;
+  row.lastError = null;
+  work.changed(message, row, at);
+  work.addEvent(message, { at, event: "delivered", destination, detail: null });
+  finalize(work, message);
+  return { mine: true, nextClaimed: next !== undefined && claimRow(work, next, at) };
 }
 
-function retry(session: Session, intent: RetryIntent): ResolveResult {
-  const { seq, token, messageSeq, destination, dueAt, error, at } = intent;
-  if (session.change("retryRow", dueAt, error, at, seq, token) === 0) return UNRESOLVED;
-  addEvent(session, messageSeq, at, "failed", destination, error);
+function retry(work: WorkingSet, intent: RetryIntent): ResolveResult {
+  const row = held(work, intent);
+  if (row === undefined) return UNRESOLVED;
+  const { messageSeq, destination, dueAt, error, at } = intent;
+  row.status = "pending";
+  row.token = null;
+  row.dueAt = dueAt;
+  row.lastError = error;
+  const message = work.message(messageSeq);
+  work.changed(message, row, at);
+  work.addEvent(message, { at, event: "failed", destination, detail: error });
   return { mine: true, nextClaimed: false };
 }
 
-function deadLetter(session: Session, intent: DeadLetterIntent): ResolveResult {
-  const { seq, token, messageSeq, destination, error, next, at } = intent;
-  if (session.change("killRow", error, at, seq, token) === 0) return UNRESOLVED;
-  buryMessage(session, { messageSeq, destination: destination ?? null, error, at });
-  return { mine: true, nextClaimed: next !== undefined && claimNext(session, { ...next, at }) };
+function deadLetter(work: WorkingSet, intent: DeadLetterIntent): ResolveResult {
+  const row = held(work, intent);
+  if (row === undefined) return UNRESOLVED;
+  const { messageSeq, destination = null, error, next, at } = intent;
+  const message = work.message(messageSeq);
+  row.status = "dead";
+  row.token = null;
+  row.lastError = error;
+  work.changed(message, row, at);
+  work.addEvent(message, { at, event: "dead", destination, detail: error });
+  work.dispose(message, message.status, error);
+  finalize(work, message);
+  return { mine: true, nextClaimed: next !== undefined && claimRow(work, next, at) };
 }
 
-/** Event and disposition of a message one of whose rows was just given up. */
-function buryMessage(
-  session: Session,
-  { messageSeq, destination, error, at }: {
-    messageSeq: number;
-    destination: string | null;
-    error: string;
-    at: number;
-  },
-): void {
-  addEvent(session, messageSeq, at, "dead", destination, error);
-  session.change("noteError", error, messageSeq);
-  session.change("finalize", messageSeq);
+function release(work: WorkingSet, intent: ReleaseIntent): ResolveResult {
+  const row = held(work, intent);
+  if (row === undefined) return UNRESOLVED;
+  row.status = "pending";
+  row.token = null;
+  row.attempts -= 1;
+  work.changed(work.message(row.messageSeq), row, intent.at);
+  return { mine: true, nextClaimed: false };
 }
 
-function release(session: Session, { seq, token, at }: ReleaseIntent): ResolveResult {
-  return { mine: session.change("releaseRow", at, seq, token) > 0, nextClaimed: false };
+/** Claims a row by number; loses to whoever changed it meanwhile. */
+function claimRow(work: WorkingSet, next: NextClaim, at: number): boolean {
+  const row = work.row(next.seq);
+  if (row?.status !== "pending") return false;
+  row.status = "inflight";
+  row.token = next.token;
+  row.attempts += 1;
+  work.changed(work.message(row.messageSeq), row, at);
+  return true;
 }
 
-function claimNext(session: Session, next: NextClaim & { readonly at: number }): boolean {
-  return session.change("claimRow", next.token, next.at, next.seq) > 0;
+/** The row of an intent, if it is in flight under the intent's token. */
+function held(
+  work: WorkingSet,
+  { seq, token }: { readonly seq: number; readonly token: number },
+): WorkRow | undefined {
+  const row = work.row(seq);
+  return row?.status === "inflight" && row.token === token ? row : undefined;
 }
 
-// Claims from cold.
-
-function claim(session: Session, intent: ClaimIntent): ClaimResult {
-  return intent.unordered ? claimDue(session, intent) : claimPrefix(session, intent);
-}
-
-/** Any due rows of an unordered lane, oldest first; those that back off are skipped. */
-function claimDue(session: Session, intent: ClaimIntent): ClaimResult {
-  const { stage, lane, limit, at, after } = intent;
-  const read = session.all("readDueLane", stage, lane, after, at, limit + 1);
-  const rows = read.slice(0, limit).map((row, index) => {
-    const token = intent.token + index;
-    session.change("claimRow", token, at, Number(row.seq));
-    return toQueueRow(row, Number(row.attempts) + 1, token);
-  });
-  const none = { exhausted: 0, suspect: false };
-  if (read.length > limit) return { rows, drained: false, dueAt: undefined, ...none };
-  const rest = session.first("laneRest", stage, lane, after);
-  const dueAt = rows.length > 0 || rest?.due_at === null ? undefined : Number(rest?.due_at);
-  return { rows, drained: Number(rest?.open) === rows.length, dueAt, ...none };
-}
-
-/** The contiguous due prefix of an ordered lane. */
-function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
-  const { stage, lane, limit, readAhead, at, after, attemptsMax, suspects = false } = intent;
-  const wanted = limit + readAhead;
-  const read = session.all("readLane", stage, lane, after, wanted + 1);
-  const rows: QueueRow[] = [];
-  let claimed = 0;
-  let exhausted = 0;
-  let dueAt: number | undefined;
-  let blocked = false;
-  let suspect = false;
-  for (const row of read.slice(0, wanted)) {
-    // In flight under another claim of this lane: its holder goes on from here.
-    if (row.status !== "pending") break;
-    const due = Number(row.next_attempt_at);
-    if (due > at) {
-      dueAt = due;
-      break;
-    }
-    const attempts = Number(row.attempts);
-    if (attemptsMax !== undefined && attempts >= attemptsMax) {
-      exhaust(session, row, at);
-      exhausted += 1;
-      continue;
-    }
-    // Alone, so that its neighbours do not spend their attempts on its crashes.
-    const isSuspect = attemptsMax !== undefined && attempts >= 2;
-    suspect = isSuspect && claimed === 0 && !suspects;
-    if (isSuspect && (claimed > 0 || !suspects)) break;
-    if (claimed < limit && !blocked) {
-      const token = intent.token + claimed;
-      session.change("claimRow", token, at, Number(row.seq));
-      rows.push(toQueueRow(row, attempts + 1, token));
-      claimed += 1;
-      if (isSuspect) break;
-    } else {
-      blocked = true;
-      rows.push(toQueueRow(row, attempts, undefined));
-    }
+/**
+ * The finalizer, sole authority for terminal dispositions (spec §1.5); the statement of the same
+ * name is the same on the tables. Leaves the message alone while any row is open. A replayed routed
+ * row leaves its message RECEIVED, so that status too ends as FILTERED.
+ */
+function finalize(work: WorkingSet, message: WorkMessage): void {
+  let isDead = false;
+  let hasDelivery = false;
+  for (const { status, stage } of message.rows) {
+    if (status === "pending" || status === "inflight") return;
+    isDead ||= status === "dead";
+    hasDelivery ||= stage === "outbound";
   }
-  const drained = read.length <= wanted && rows.length + exhausted === read.length;
-  return { rows, drained, dueAt: claimed === 0 ? dueAt : undefined, exhausted, suspect };
-}
-
-function exhaust(session: Session, row: SqlRow, at: number): void {
-  const error = "attempts exhausted";
-  session.change("killOpenRow", error, at, Number(row.seq));
-  const destination = row.handler_name === null ? null : String(row.handler_name);
-  buryMessage(session, { messageSeq: Number(row.message_seq), destination, error, at });
-}
-
-function toQueueRow(row: SqlRow, attempts: number, token: number | undefined): QueueRow {
-  return {
-    seq: Number(row.seq),
-    messageSeq: Number(row.message_seq),
-    messageId: String(row.message_id),
-    channel: String(row.channel_id),
-    handler: row.handler_name === null ? undefined : String(row.handler_name),
-    body: textOf(row.body),
-    attempts,
-    createdAt: Number(row.created_at),
-    receivedAt: Number(row.received_at),
-    token,
-  };
-}
-
-function resync(session: Session, { stage, lane, at }: ResyncIntent) {
-  session.change("resyncLane", at, stage, lane);
-  return { open: Number(session.first("countOpen", stage, lane)?.open ?? 0) };
-}
-
-// Sweeps and notes.
-
-function sweepMissing(session: Session, intent: SweepMissingIntent): SweepResult {
-  const { at } = intent;
-  const destinations = new Set(intent.destinations);
-  const handlers = new Set(intent.handlers);
-  let dead = 0;
-  for (const { lane } of session.all("openOutbound")) {
-    if (destinations.has(String(lane))) continue;
-    const error = "destination removed";
-    for (const row of session.all("openRowsOfLane", "outbound", String(lane))) {
-      session.change("killOpenRow", error, at, Number(row.seq));
-      const messageSeq = Number(row.message_seq);
-      buryMessage(session, { messageSeq, destination: String(lane), error, at });
-      dead += 1;
-    }
-  }
-  for (const row of session.all("openRouted")) {
-    const handler = String(row.handler_name);
-    if (handlers.has(handler)) continue;
-    const error = "handler removed";
-    session.change("killOpenRow", error, at, Number(row.seq));
-    buryMessage(session, { messageSeq: Number(row.message_seq), destination: handler, error, at });
-    dead += 1;
-  }
-  return { dead };
-}
-
-function noteEvent(session: Session, { id, event, at }: NoteEventIntent) {
-  const row = session.first("findMessage", id);
-  if (!row) return { found: false };
-  addEvent(session, Number(row.seq), at, event, null, null);
-  return { found: true };
-}
-
-function connectionEvents(session: Session, { events }: ConnectionEventsIntent) {
-  for (const e of events) {
-    session.change(
-      "insertConnectionEvent",
-      e.at,
-      e.connection,
-      e.transport,
-      e.direction,
-      e.event,
-      e.peer ?? null,
-      e.reason ?? null,
-    );
-  }
-  return {};
-}
-
-export function addEvent(
-  session: Session,
-  messageSeq: number,
-  at: number,
-  event: string,
-  destination: string | null,
-  detail: string | null,
-): void {
-  session.change("insertEvent", messageSeq, session.next(), at, event, destination, detail);
+  if (isDead) work.dispose(message, "error");
+  else if (hasDelivery) work.dispose(message, "processed");
+  else if (message.status === "routed" || message.status === "received") {
+    work.dispose(message, "filtered");
+  } else work.dispose(message, message.status);
 }

@@ -9,7 +9,7 @@ import type {
   Stage,
   TouchedLane,
 } from "../intents.ts";
-import { addEvent } from "./execute.ts";
+import { addEvent } from "./lanes.ts";
 import type { Session, SqlRow } from "./session.ts";
 
 /**
@@ -32,7 +32,7 @@ export function replayMessage(session: Session, { id, at }: ReplayIntent): Repla
   addEvent(session, Number(message.seq), at, "replayed", null, null);
   const reroutes = kept.some((row) => row.stage === "ingress" || row.stage === "routed");
   session.change(
-    "setStatusAndError",
+    "updateMessage",
     reroutes ? "received" : "routed",
     null,
     Number(message.seq),

@@ -17,6 +17,8 @@ export type ToWriter =
     readonly failpoints: string | undefined;
   }
   | { readonly type: "batch"; readonly id: number; readonly intents: Flat }
+  /** Brings what earlier batches did into the tables, for readers. */
+  | { readonly type: "settle"; readonly id: number }
   | { readonly type: "counters"; readonly id: number }
   | { readonly type: "close"; readonly id: number };
 
@@ -29,6 +31,7 @@ export type FromWriter =
   }
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
   | { readonly type: "batch"; readonly id: number; readonly outcomes: Flat }
+  | { readonly type: "settled"; readonly id: number }
   | { readonly type: "counters"; readonly id: number; readonly counters: StoreCounters }
   | { readonly type: "closed"; readonly id: number };
 

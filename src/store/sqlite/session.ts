@@ -48,6 +48,16 @@ export class Session {
     return this.#nextSeq - 1;
   }
 
+  /** Numbers before `nextSeq` are given out. */
+  goOnAt(nextSeq: number): void {
+    this.#nextSeq = Math.max(this.#nextSeq, nextSeq);
+  }
+
+  /** Numbers before this one may be used. */
+  get reservedTo(): number {
+    return this.#reservedTo;
+  }
+
   mark(): Mark {
     return { nextSeq: this.#nextSeq, reservedTo: this.#reservedTo };
   }

@@ -16,53 +16,94 @@ const LANE_ROW = `
       LEFT JOIN bodies b ON b.seq = q.body_seq`;
 
 export const statements = {
-  insertMessage: `
+  // What the commit log and the engine's thread say: all of it may be said twice.
+
+  putMessage: `
     INSERT INTO messages (seq, id, channel_id, received_at, source_type, control_id, message_type,
                           entered_as, status, error, body_seq)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?1)`,
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?1)
+    ON CONFLICT (seq) DO UPDATE SET status = excluded.status, error = excluded.error`,
 
-  insertBody: `
+  updateMessage: `
+    UPDATE messages
+       SET status = ?, error = ?
+     WHERE seq = ?`,
+
+  putBody: `
     INSERT INTO bodies (seq, body)
-    VALUES (?, ?)`,
+    VALUES (?, ?)
+    ON CONFLICT (seq) DO NOTHING`,
 
-  insertRow: `
+  putRow: `
     INSERT INTO queue (seq, message_seq, stage, lane, channel_id, handler_name, body_seq, status,
                        attempts, next_attempt_at, claim_token, last_error, created_at, updated_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (seq) DO UPDATE
+       SET status = excluded.status, attempts = excluded.attempts,
+           next_attempt_at = excluded.next_attempt_at, claim_token = excluded.claim_token,
+           last_error = excluded.last_error, updated_at = excluded.updated_at`,
 
-  insertEvent: `
-    INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
-    VALUES (?, ?, ?, ?, ?, ?)`,
-
-  /** The two entries of a fused handoff. */
-  insertEventPair: `
-    INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
-    VALUES (?1, ?2, ?4, 'routed', NULL, NULL), (?1, ?3, ?4, 'transformed', NULL, NULL)`,
-
-  /** Consumes a row in flight under my token. */
-  consumeRow: `
-    DELETE FROM queue
-     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
-
-  setStatus: `
-    UPDATE messages
-       SET status = ?
+  updateRow: `
+    UPDATE queue
+       SET status = ?, attempts = ?, next_attempt_at = ?, claim_token = ?, last_error = ?,
+           updated_at = ?
      WHERE seq = ?`,
+
+  deleteRow: `
+    DELETE FROM queue
+     WHERE seq = ?`,
+
+  putEvent: `
+    INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
+    VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (message_seq, seq) DO NOTHING`,
+
+  putThreeEvents: `
+    INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
+    VALUES (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (message_seq, seq) DO NOTHING`,
+
+  /** Frames of the commit log before this one are in the tables. */
+  setLogFrom: `
+    UPDATE store_meta
+       SET log_from = ?
+     WHERE id = 1`,
+
+  logFrom: `
+    SELECT log_from FROM store_meta WHERE id = 1`,
+
+  // Messages back into memory.
+
+  messageOfRow: `
+    SELECT message_seq
+      FROM queue
+     WHERE seq = ?`,
+
+  statusOfMessage: `
+    SELECT status, CAST(error AS BLOB) AS error
+      FROM messages
+     WHERE seq = ?`,
+
+  /** Index: queue_message. */
+  recordsOfMessage: `
+    SELECT seq, message_seq, stage, lane, channel_id, handler_name, body_seq, status, attempts,
+           next_attempt_at, claim_token, CAST(last_error AS BLOB) AS last_error, created_at,
+           updated_at
+      FROM queue
+     WHERE message_seq = ?
+     ORDER BY seq`,
+
+  // Operators and lanes that are read back: on the tables, when the working set is stored.
 
   noteError: `
     UPDATE messages
        SET error = ?
      WHERE seq = ?`,
 
-  setStatusAndError: `
-    UPDATE messages
-       SET status = ?, error = ?
-     WHERE seq = ?`,
-
   /**
-   * The finalizer, sole authority for terminal dispositions (spec §1.5). Leaves the message alone
-   * while any row is open. A replayed routed row leaves its message RECEIVED, so that status too
-   * ends as FILTERED. Index: queue_message.
+   * The finalizer of spec §1.5 on the tables; `finalize()` of `execute.ts` is the same in memory.
+   * Leaves the message alone while any row is open. A replayed routed row leaves its message
+   * RECEIVED, so that status too ends as FILTERED. Index: queue_message.
    */
   finalize: `
     UPDATE messages
@@ -74,26 +115,6 @@ export const statements = {
            END
      WHERE seq = ?1
        AND NOT EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND ${OPEN})`,
-
-  completeRow: `
-    UPDATE queue
-       SET status = 'done', claim_token = NULL, last_error = NULL, updated_at = ?
-     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
-
-  retryRow: `
-    UPDATE queue
-       SET status = 'pending', claim_token = NULL, next_attempt_at = ?, last_error = ?, updated_at = ?
-     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
-
-  killRow: `
-    UPDATE queue
-       SET status = 'dead', claim_token = NULL, last_error = ?, updated_at = ?
-     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
-
-  releaseRow: `
-    UPDATE queue
-       SET status = 'pending', claim_token = NULL, attempts = attempts - 1, updated_at = ?
-     WHERE seq = ? AND claim_token = ? AND status = 'inflight'`,
 
   /** Claims a row memory knows by number; loses to whoever changed it meanwhile. */
   claimRow: `
@@ -196,7 +217,7 @@ export const statements = {
   countUnindexed: `
     SELECT count(*) AS messages
       FROM messages
-     WHERE seq > (SELECT indexed_to FROM store_meta WHERE id = 1)`,
+     WHERE seq > ?1 AND seq <= ?2`,
 
   setIndexedTo: `
     UPDATE store_meta SET indexed_to = ? WHERE id = 1`,

@@ -66,6 +66,9 @@ export class SqliteStore implements Store {
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
+  /** Batches the writer was given, and how many of them the tables are known to hold. */
+  #batchesSent = 0;
+  #settledTo = 0;
 
   /**
    * Opens the store, migrating it when needed.
@@ -216,6 +219,7 @@ export class SqliteStore implements Store {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;
+    this.#batchesSent += 1;
     this.#batches.set(id, settles);
     this.#writer.postMessage(
       { type: "batch", id, intents: encodeIntents(intents) } satisfies ToWriter,
@@ -251,7 +255,16 @@ export class SqliteStore implements Store {
     this.#replies.delete(id);
   }
 
+  /** Readers see what is answered: the writer brings it into the tables first. */
+  async #settled(): Promise<void> {
+    if (this.#broken || this.#settledTo === this.#batchesSent) return;
+    const sent = this.#batchesSent;
+    await this.#ask(this.#writer, (id) => ({ type: "settle", id }));
+    this.#settledTo = Math.max(this.#settledTo, sent);
+  }
+
   async #query(name: QueryName, values: readonly (string | number | null)[]): Promise<Row[]> {
+    await this.#settled();
     const reply = await this.#call<Extract<FromReader, { type: "rows" }>>(
       this.#reader,
       (id) => ({ type: "query", id, query: { name, values } }),

@@ -1,21 +1,33 @@
 /**
  * The one writer of a SQLite store: executes batches of intents, one commit a batch.
  *
- * A batch normally runs without savepoints. When a member fails for a reason of its own the batch
- * is rolled back and run again with a savepoint a member, so one bad member costs its siblings one
- * retry and nothing else. A failure of the disk or file fails the whole batch: nobody is answered
- * as if it were durable.
+ * Intents that name their rows change the working set and become a frame of the commit log; what
+ * they said reaches the tables later, some dozen messages at a time (`tidy`). A batch that looks for
+ * rows runs on the tables, in one transaction, when they have been brought up to date.
+ *
+ * When a member fails for a reason of its own the batch is rolled back and run again on the tables
+ * with a savepoint a member, so one bad member costs its siblings one retry and nothing else. A
+ * failure of the disk or file fails the whole batch: nobody is answered as if it were durable.
+ * After either, memory is void until the tables have taken in what the log holds (`mend`).
  */
 import { describeFailure, isEnvironmental } from "../errors.ts";
 import type { Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
-import { execute } from "./execute.ts";
+import { type CommitLog, frameBytesMax, readLog } from "./commit_log.ts";
+import { execute, isRowIntent, type RowIntent, type TableIntent } from "./execute.ts";
+import { charsOf } from "../group_commit.ts";
+import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
+import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
+import { carryOut, FrameBuffer, readPayload, Redo } from "./redo.ts";
 import type { Session } from "./session.ts";
+import { TableLoader } from "./tables.ts";
+import { WorkingSet } from "./working_set.ts";
 
 /** Called at the places where a crash test may end the process. */
 export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
-export type OnPoint = (point: CommitPoint, intents: readonly Intent[]) => void;
+export type TidyPoint = "inside_tidy" | "after_tidy";
+export type OnPoint = (point: CommitPoint | TidyPoint, intents: readonly Intent[]) => void;
 
 export interface WriterCounters {
   commits: number;
@@ -23,109 +35,68 @@ export interface WriterCounters {
   checkpoints: number;
 }
 
-/** Pages the write-ahead log may hold before it is copied back into the store (16 MiB). */
-const CHECKPOINT_PAGES = 2_000;
+export interface WriterOptions {
+  readonly session: Session;
+  readonly log: CommitLog;
+  /** Whether commits wait for the disk. */
+  readonly isSyncing: boolean;
+  readonly onPoint?: OnPoint;
+}
+
+/** Pages the write-ahead log may hold before it is copied back into the store (32 MiB). */
+const CHECKPOINT_PAGES = 4_000;
 /** Messages that wait before the look-up tables take them in; queries scan at most so many. */
 const INDEX_MESSAGES = 256;
-/** How many commits pass between looks at the log's length. */
+/** How many transactions pass between looks at the write-ahead log's length. */
 const CHECKPOINT_LOOK = 16;
+/** Finished messages that make a step of tidying worth its transaction, and that it takes. */
+const TIDY_MESSAGES = 64;
+/** Messages in memory; beyond that all are stored and those at rest forgotten. */
+const MESSAGES_MAX = 2_048;
+/** Frames that opening the store would have to carry out. */
+const FRAMES_MAX = 4_096;
+/** What an intent takes in a frame beside its texts, at most. */
+const FRAME_BYTES_EACH = 4_096;
+/** Numbers one batch may need. */
+const NUMBERS_MARGIN = 100_000;
 
 export class Writer {
   readonly #session: Session;
+  readonly #log: CommitLog;
+  readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
-  readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
+  readonly #work: WorkingSet;
+  readonly #frames = new FrameBuffer();
   readonly #gate = new LaneGate();
+  readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
+  /** The newest frame that counts, while memory is void. */
+  #mendTo: number | undefined;
+  /** Frames before this one are in the tables, whatever happens to the machine. */
+  #durableFrom: number;
+  /** The next frame at the last call of `tidyOld`. */
+  #tidyTo = 0;
+  #transactions = 0;
   #lookedAt = 0;
   /** Messages up to here are in the look-up tables; undefined until read. */
   #indexedTo: number | undefined;
-  #unindexed = 0;
 
-  constructor(session: Session, onPoint?: OnPoint) {
+  constructor({ session, log, isSyncing, onPoint }: WriterOptions) {
     this.#session = session;
+    this.#log = log;
+    this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
-    this.#unindexed = Number(session.first("countUnindexed")?.messages ?? 0);
+    this.#work = new WorkingSet(session, new TableLoader(session));
+    this.#durableFrom = log.nextId;
   }
 
   /** Runs a batch; its answers are durable when this returns. Never throws. */
   run(intents: readonly Intent[]): Outcome[] {
-    try {
-      return this.#commit(intents, false);
-    } catch (thrown) {
-      if (isEnvironmental(thrown)) return this.refuse(intents, thrown);
-    }
-    try {
-      return this.#commit(intents, true);
-    } catch (thrown) {
-      return this.refuse(intents, thrown);
-    }
-  }
-
-  #commit(intents: readonly Intent[], isolated: boolean): Outcome[] {
-    const session = this.#session;
-    const start = session.mark();
-    const unindexed = this.#unindexed;
-    try {
-      session.begin();
-      const outcomes: Outcome[] = [];
-      for (const intent of intents) {
-        outcomes.push(this.#execute(intent, isolated));
-        if (intent.kind === "receive" || intent.kind === "record_error") this.#unindexed += 1;
-        this.#onPoint?.("inside_batch", intents);
-      }
-      if (this.#unindexed >= INDEX_MESSAGES) this.#index();
-      session.reserveNumbers();
-      this.#onPoint?.("before_commit", intents);
-      session.commit();
-      this.#onPoint?.("after_commit", intents);
-      this.counters.commits += 1;
-      this.counters.intents += intents.length;
-      this.#gate.committed(intents);
-      return outcomes;
-    } catch (thrown) {
-      // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
-      if (session.db.isTransaction) session.db.exec("ROLLBACK");
-      session.rewind(start);
-      this.#unindexed = unindexed;
-      this.#indexedTo = undefined;
-      throw thrown;
-    }
-  }
-
-  /** Brings the look-up tables up to the newest message of this transaction. */
-  #index(): void {
-    const session = this.#session;
-    const from = this.#indexedTo ?? Number(session.first("indexedTo")?.indexed_to ?? 0);
-    const to = session.newest;
-    session.change("indexIds", from, to);
-    session.change("indexChannels", from, to);
-    session.change("indexControlIds", from, to);
-    session.change("addMessageTotals", from, to);
-    session.change("addDeliveryTotals", from, to);
-    session.change("setIndexedTo", to);
-    this.#indexedTo = to;
-    this.#unindexed = 0;
-  }
-
-  #execute(intent: Intent, isolated: boolean): Outcome {
-    if (this.#gate.isClosed(intent)) return { failure: behindFailed };
-    return isolated ? this.#isolated(intent) : { result: execute(this.#session, intent) };
-  }
-
-  #isolated(intent: Intent): Outcome {
-    const session = this.#session;
-    session.db.exec("SAVEPOINT member");
-    try {
-      const result = execute(session, intent);
-      session.db.exec("RELEASE member");
-      return { result };
-    } catch (thrown) {
-      if (isEnvironmental(thrown)) throw thrown;
-      session.db.exec("ROLLBACK TO member");
-      session.db.exec("RELEASE member");
-      this.#gate.failed(intent);
-      // Its numbers stay used: if one of them is what failed, the next member must not meet it.
-      return { failure: describeFailure(thrown) };
-    }
+    const open = intents.filter((intent) => !this.#gate.isClosed(intent));
+    if (open.length === intents.length) return this.#run(intents);
+    const outcomes = open.length === 0 ? [] : this.#run(open);
+    let next = 0;
+    const isOpen = new Set(open);
+    return intents.map((one) => isOpen.has(one) ? outcomes[next++]! : { failure: behindFailed });
   }
 
   /** Answers a batch of which nothing is written. */
@@ -135,11 +106,44 @@ export class Writer {
     return intents.map(() => ({ failure }));
   }
 
-  /** Copies the log back when it has grown. Called between batches, when nobody waits for it. */
+  /** True while the tables do not hold all that was answered. */
+  get isUntidy(): boolean {
+    return this.#mendTo !== undefined || this.#work.isDirty;
+  }
+
+  /** Brings finished messages into the tables, some dozen a call; all when too many lie about. */
+  tidy(): void {
+    const work = this.#work;
+    if (this.#mendTo !== undefined) return;
+    if (work.size > MESSAGES_MAX || this.#log.nextId - work.dirtySince > FRAMES_MAX) {
+      this.storeAll();
+      work.shrink(MESSAGES_MAX / 2);
+    } else if (work.finished >= TIDY_MESSAGES) {
+      this.#store((redo) => work.takeFinished(TIDY_MESSAGES, redo));
+    }
+  }
+
+  /** Brings what has lain about since the last call into the tables. */
+  tidyOld(): void {
+    const to = this.#tidyTo;
+    this.#tidyTo = this.#log.nextId;
+    if (this.#mendTo !== undefined) return this.#mend();
+    this.#work.frame = this.#log.nextId;
+    if (this.#work.dirtySince < to) this.#store((redo) => this.#work.takeUntil(to, redo));
+  }
+
+  /** Brings everything into the tables, so that they can be read. */
+  storeAll(isSynced = false): void {
+    this.#mend();
+    if (this.#work.isDirty || isSynced) {
+      this.#store((redo) => this.#work.takeUntil(Infinity, redo), isSynced);
+    }
+  }
+
+  /** Copies SQLite's own log back when it has grown. Called when nobody waits for it. */
   checkpointIfDue(): void {
-    const { commits } = this.counters;
-    if (commits - this.#lookedAt < CHECKPOINT_LOOK) return;
-    this.#lookedAt = commits;
+    if (this.#transactions - this.#lookedAt < CHECKPOINT_LOOK) return;
+    this.#lookedAt = this.#transactions;
     const row = this.#session.db.prepare("PRAGMA wal_checkpoint(NOOP)").get();
     if (Number(row?.log ?? 0) - Number(row?.checkpointed ?? 0) >= CHECKPOINT_PAGES) {
       this.checkpoint("PASSIVE");
@@ -149,5 +153,245 @@ export class Writer {
   checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
     this.counters.checkpoints += 1;
     this.#session.db.prepare(`PRAGMA wal_checkpoint(${mode})`).all();
+  }
+
+  #run(intents: readonly Intent[]): Outcome[] {
+    try {
+      this.#mend();
+      return this.#hasRoom(intents) ? this.#commitToLog(intents) : this.#commitToTables(intents);
+    } catch (thrown) {
+      if (isEnvironmental(thrown)) return this.refuse(intents, thrown);
+    }
+    try {
+      this.#mend();
+      return this.#commitToTables(intents, true);
+    } catch (thrown) {
+      return this.refuse(intents, thrown);
+    }
+  }
+
+  /** Whether the batch can be a frame of the log; makes room for it. */
+  #hasRoom(intents: readonly Intent[]): intents is readonly RowIntent[] {
+    let bytes = 0;
+    for (const intent of intents) {
+      if (!isRowIntent(intent)) return false;
+      bytes += FRAME_BYTES_EACH + 3 * charsOf(intent);
+    }
+    if (bytes > frameBytesMax) return false;
+    const { newest, reservedTo } = this.#session;
+    if (newest + NUMBERS_MARGIN > reservedTo) this.storeAll(true);
+    const log = this.#log;
+    if (log.wouldTurn(bytes)) {
+      // What the other half holds must be in the tables, durably, before it is written again.
+      if (log.lastIdOfOther >= this.#durableFrom) this.storeAll(true);
+      log.turn();
+    }
+    return true;
+  }
+
+  #commitToLog(intents: readonly RowIntent[]): Outcome[] {
+    const work = this.#work;
+    const log = this.#log;
+    work.frame = log.nextId;
+    const outcomes: Outcome[] = [];
+    try {
+      for (const intent of intents) {
+        outcomes.push({ result: execute(work, intent) });
+        this.#onPoint?.("inside_batch", intents);
+      }
+      if (!work.redo.isEmpty) {
+        const end = this.#frames.write(work.redo);
+        this.#onPoint?.("before_commit", intents);
+        log.append(this.#frames.buffer, end);
+        if (this.#isSyncing) log.sync();
+        work.redo.clear();
+      }
+    } catch (thrown) {
+      // Whether a frame that failed is durable nobody knows, so it does not count.
+      this.#void(work.frame - 1);
+      throw thrown;
+    }
+    return this.#committed(intents, outcomes);
+  }
+
+  #commitToTables(intents: readonly Intent[], isIsolated = false): Outcome[] {
+    const outcomes: Outcome[] = [];
+    this.#inTransaction(() => {
+      this.#flush();
+      for (const intent of intents) {
+        outcomes.push(
+          this.#gate.isClosed(intent)
+            ? { failure: behindFailed }
+            : isIsolated
+            ? this.#isolated(intent)
+            : { result: this.#execute(intent) },
+        );
+        this.#onPoint?.("inside_batch", intents);
+      }
+      this.#flush();
+      this.#onPoint?.("before_commit", intents);
+    });
+    if (this.#isSyncing) this.#durableFrom = this.#log.nextId;
+    return this.#committed(intents, outcomes);
+  }
+
+  #committed(intents: readonly Intent[], outcomes: Outcome[]): Outcome[] {
+    this.#onPoint?.("after_commit", intents);
+    this.counters.commits += 1;
+    this.counters.intents += intents.length;
+    this.#gate.committed(intents);
+    return outcomes;
+  }
+
+  #execute(intent: Intent): unknown {
+    if (isRowIntent(intent)) return execute(this.#work, intent);
+    this.#flush();
+    return executeOnTables(this.#session, intent);
+  }
+
+  /** With nothing in the working set before and after, so that a savepoint covers all of it. */
+  #isolated(intent: Intent): Outcome {
+    const { db } = this.#session;
+    db.exec("SAVEPOINT member");
+    try {
+      const result = this.#execute(intent);
+      this.#flush();
+      db.exec("RELEASE member");
+      return { result };
+    } catch (thrown) {
+      if (isEnvironmental(thrown)) throw thrown;
+      db.exec("ROLLBACK TO member");
+      db.exec("RELEASE member");
+      this.#work.forget();
+      this.#gate.failed(intent);
+      // Its numbers stay used: if one of them is what failed, the next member must not meet it.
+      return { failure: describeFailure(thrown) };
+    }
+  }
+
+  /** Brings the working set into the tables, inside the transaction under way, and forgets it. */
+  #flush(): void {
+    const redo = new Redo();
+    this.#work.takeUntil(Infinity, redo);
+    this.#takeIn(redo);
+    this.#work.forget();
+  }
+
+  /** A step of tidying: changes tables and no meaning, so it need not wait for the disk. */
+  #store(take: (into: Redo) => void, isSynced = false): void {
+    this.#work.frame = this.#log.nextId;
+    this.#synced(isSynced, () =>
+      this.#inTransaction(() => {
+        const redo = new Redo();
+        take(redo);
+        this.#takeIn(redo);
+        this.#onPoint?.("inside_tidy", []);
+      }));
+    if (isSynced) this.#durableFrom = this.#work.dirtySince;
+    this.#onPoint?.("after_tidy", []);
+  }
+
+  #takeIn(redo: Redo): void {
+    const session = this.#session;
+    if (!redo.isEmpty) carryOut(session, redo);
+    this.#work.frame = this.#log.nextId;
+    session.change("setLogFrom", this.#work.dirtySince);
+    session.reserveNumbers();
+    this.#indexIfDue();
+  }
+
+  #inTransaction(act: () => void): void {
+    const session = this.#session;
+    const start = session.mark();
+    try {
+      session.begin();
+      act();
+      session.commit();
+      this.#transactions += 1;
+    } catch (thrown) {
+      this.#void(this.#mendTo ?? this.#log.nextId - 1);
+      // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
+      if (session.db.isTransaction) session.db.exec("ROLLBACK");
+      session.rewind(start);
+      this.#indexedTo = undefined;
+      throw thrown;
+    }
+  }
+
+  /** Memory no longer says what is true; the log does, up to and with frame `mendTo`. */
+  #void(mendTo: number): void {
+    this.#work.forget();
+    this.#mendTo = Math.min(mendTo, this.#mendTo ?? mendTo);
+  }
+
+  /** Has the tables take in what the log holds, and begins with empty memory. */
+  #mend(): void {
+    const to = this.#mendTo;
+    if (to === undefined) return;
+    const session = this.#session;
+    const { path, tag } = this.#log;
+    const next = this.#log.nextId;
+    this.#synced(true, () =>
+      this.#inTransaction(() => {
+        const fromId = Number(session.first("logFrom")?.log_from);
+        for (const { id, payload } of readLog(path, { tag, fromId })) {
+          if (id <= to) carryOut(session, readPayload(payload));
+        }
+        // A frame that failed is never read again: what follows has other numbers.
+        session.change("setLogFrom", next + 1);
+        session.reserveNumbers();
+      }));
+    this.#log.restart(next + 1);
+    this.#durableFrom = next + 1;
+    this.#mendTo = undefined;
+  }
+
+  #synced(isSynced: boolean, act: () => void): void {
+    const { db } = this.#session;
+    if (isSynced === this.#isSyncing) return act();
+    db.exec(`PRAGMA synchronous = ${isSynced ? "FULL" : "NORMAL"}`);
+    try {
+      act();
+    } finally {
+      db.exec(`PRAGMA synchronous = ${this.#isSyncing ? "FULL" : "NORMAL"}`);
+    }
+  }
+
+  /** Brings the look-up tables up to the newest message before which the tables hold all. */
+  #indexIfDue(): void {
+    const session = this.#session;
+    const from = this.#indexedTo ??= Number(session.first("indexedTo")?.indexed_to ?? 0);
+    const to = Math.min(session.newest, this.#work.lowestUnstored - 1);
+    if (to <= from) return;
+    const { messages } = session.first("countUnindexed", from, to)!;
+    if (Number(messages) < INDEX_MESSAGES) return;
+    session.change("indexIds", from, to);
+    session.change("indexChannels", from, to);
+    session.change("indexControlIds", from, to);
+    session.change("addMessageTotals", from, to);
+    session.change("addDeliveryTotals", from, to);
+    session.change("setIndexedTo", to);
+    this.#indexedTo = to;
+  }
+}
+
+function executeOnTables(session: Session, intent: TableIntent): unknown {
+  switch (intent.kind) {
+    case "claim":
+      return claim(session, intent);
+    case "resync":
+      return resync(session, intent);
+    case "replay":
+      return replayMessage(session, intent);
+    case "replay_dead":
+      return replayDead(session, intent);
+    case "cancel":
+      return cancelQueued(session, intent);
+    case "sweep_missing":
+      return sweepMissing(session, intent);
+    case "note_event":
+      return noteEvent(session, intent);
+    case "connection_events":
+      return connectionEvents(session, intent);
   }
 }

@@ -6,6 +6,7 @@ import { openClaim, sealIntents } from "../cells.ts";
 import { describeFailure } from "../errors.ts";
 import type { ClaimResult, Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
+import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { Session } from "./session.ts";
@@ -17,6 +18,9 @@ export function serveWriter(cipher: CellCipher): void {
   self.onmessage = ({ data }: MessageEvent<ToWriter>) => thread.receive(data);
 }
 
+/** How long what was answered may lie about before the tables hold it. */
+const TIDY_MS = 500;
+
 class WriterThread {
   readonly #cipher: CellCipher;
   #opened: OpenedDatabase | undefined;
@@ -24,6 +28,8 @@ class WriterThread {
   #writer: Writer | undefined;
   /** What has to wait for sealing runs in the order it came. */
   #tail: Promise<void> = Promise.resolve();
+  #log: CommitLog | undefined;
+  #tidyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(cipher: CellCipher) {
     this.#cipher = cipher;
@@ -35,6 +41,8 @@ class WriterThread {
         return this.#open(message);
       case "batch":
         return this.#inOrder(() => this.#runBatch(message.id, decodeIntents(message.intents)));
+      case "settle":
+        return this.#inOrder(() => this.#settle(message.id));
       case "counters":
         return this.#count(message.id);
       case "close":
@@ -49,7 +57,14 @@ class WriterThread {
       this.#session = new Session(opened.db, opened.nextSeq);
       const failpoints = message.failpoints ? parseFailpoints(message.failpoints) : noFailpoints;
       const onPoint = failpoints === noFailpoints ? undefined : pointsOf(failpoints);
-      this.#writer = new Writer(this.#session, onPoint);
+      const { path, tag } = opened.log;
+      this.#log = new CommitLog({ path, tag, nextId: opened.nextFrame });
+      this.#writer = new Writer({
+        session: this.#session,
+        log: this.#log,
+        isSyncing: message.options.synchronous === "full",
+        onPoint,
+      });
       const { epoch, recovered, lanes } = opened;
       post({ type: "opened", epoch, recovered, lanes });
     } catch (thrown) {
@@ -100,19 +115,50 @@ class WriterThread {
 
   #answer(id: number, intents: readonly Intent[], outcomes: readonly Outcome[]): void {
     post({ type: "batch", id, outcomes: encodeOutcomes(intents, outcomes) });
+    this.#quietly((writer) => {
+      writer.tidy();
+      writer.checkpointIfDue();
+    });
+    this.#tidySoon();
+  }
+
+  /** Nothing lies about for long: a copy of the tables is of a moment ago. */
+  #tidySoon(): void {
+    if (!this.#writer!.isUntidy) return;
+    this.#tidyTimer ??= setTimeout(() => {
+      this.#tidyTimer = undefined;
+      this.#inOrder(() => {
+        this.#quietly((writer) => writer.tidyOld());
+        this.#tidySoon();
+      });
+    }, TIDY_MS);
+  }
+
+  /** Makes the tables readable; when that cannot be, readers see what they held before. */
+  #settle(id: number): void {
+    this.#quietly((writer) => writer.storeAll());
+    post({ type: "settled", id });
+  }
+
+  /** A full disk shows in the next commit, with an answer somebody waits for. */
+  #quietly(act: (writer: Writer) => void): void {
     try {
-      this.#writer!.checkpointIfDue();
+      if (this.#opened?.db.isOpen) act(this.#writer!);
     } catch {
-      // A full disk shows in the next commit, with an answer somebody waits for.
+      // Said there.
     }
   }
 
   #close(id: number): void {
-    try {
-      this.#writer?.checkpoint("TRUNCATE");
-    } catch {
-      // The log stays; the next opening reads it.
-    }
+    clearTimeout(this.#tidyTimer);
+    // What cannot be done now the next opening does, from the logs.
+    this.#quietly((writer) => {
+      writer.storeAll(true);
+      writer.checkpoint("TRUNCATE");
+      this.#log?.remove();
+      this.#log = undefined;
+    });
+    this.#log?.close();
     this.#opened?.db.close();
     this.#opened?.unlock();
     post({ type: "closed", id });

@@ -125,6 +125,7 @@ Deno.test("derivePermissions() writes only the store's files and the connections
     "/data/mf.db",
     "/data/mf.db-wal",
     "/data/mf.db-shm",
+    "/data/mf.db-log",
     "/data/mf.db.lock",
     "/out",
   ]);
@@ -148,7 +149,7 @@ Deno.test("flagsOf() is one line the runtime takes, without paths inside others"
   const reads = flags.find((flag) => flag.startsWith("--allow-read="));
   assert.equal(
     reads,
-    "--allow-read=/opt/mf/src,/srv/bundle,/srv/values,/etc/mf.toml,/data/mf.db,/data/mf.db-wal,/data/mf.db-shm,/data/mf.db.lock,/out",
+    "--allow-read=/opt/mf/src,/srv/bundle,/srv/values,/etc/mf.toml,/data/mf.db,/data/mf.db-wal,/data/mf.db-shm,/data/mf.db-log,/data/mf.db.lock,/out",
   );
   const paths = { ...input().paths, environmentsDir: "/srv/bundle/environments" };
   const nested = flagsOf(derivePermissions(input({ graph, paths })));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join } from "node:path";
+import { catchUp } from "../../../src/store/sqlite/database.ts";
 import { SqliteStore, type SqliteStoreOptions } from "../../../src/store/sqlite/store.ts";
 import type { StoreBackend } from "../../contract/store_contract.ts";
 
@@ -17,15 +18,16 @@ export const sqliteBackend: StoreBackend = {
   name: "SQLite:",
   open: async (now) => openStore(join(await Deno.makeTempDir(), "store.db"), { now }),
   reopen: ({ path }, now) => openStore(path, { now }),
-  purge({ path }, id) {
-    inspect(path, (db) => {
+  async purge(store, id) {
+    // What retention finds in the tables is what was answered.
+    await store.totals();
+    inspect(store.path, (db) => {
       const message = "(SELECT seq FROM messages WHERE id = ?1)";
       db.prepare(`
         UPDATE bodies SET body = ''
          WHERE seq = ${message} OR seq IN (SELECT body_seq FROM queue WHERE message_seq = ${message})
       `).run(id);
     });
-    return Promise.resolve();
   },
   remove: ({ path }) => Deno.remove(dirname(path), { recursive: true }),
 };
@@ -37,6 +39,29 @@ export function inspect<T>(path: string, look: (db: DatabaseSync) => T): T {
     return look(db);
   } finally {
     db.close();
+  }
+}
+
+/** Looks into what a store's next opening would find, after a crash; the files stay as they are. */
+export function inspectRecovered<T>(path: string, look: (db: DatabaseSync) => T): T {
+  const folder = Deno.makeTempDirSync({ prefix: "store_" });
+  try {
+    const copy = join(folder, "copy.db");
+    for (const suffix of ["", "-wal", "-log"]) {
+      try {
+        Deno.copyFileSync(path + suffix, copy + suffix);
+      } catch (thrown) {
+        if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+      }
+    }
+    return inspect(copy, (db) => {
+      db.exec("BEGIN IMMEDIATE");
+      catchUp(db, `${copy}-log`);
+      db.exec("COMMIT");
+      return look(db);
+    });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 

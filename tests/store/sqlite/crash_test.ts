@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { within } from "../../connectors/waiting.ts";
-import { assertWhole, Folder, inspect, openStore } from "./bench.ts";
+import { assertWhole, Folder, inspect, inspectRecovered, openStore } from "./bench.ts";
 import { type Batch, bodyOf, changedOf, destinations, type Line } from "./crash_child.ts";
 
 /** In the order of one store's life. */
@@ -22,6 +22,8 @@ const deaths = [
   "store.before_commit.complete@2",
   "store.after_commit.complete@2",
   "store.inside_batch.complete@20",
+  "store.inside_tidy@2",
+  "store.after_tidy@2",
   "store.before_commit.claim@1",
   "store.after_commit.claim@3",
 ];
@@ -35,7 +37,7 @@ Deno.test("SqliteStore survives being killed at every point of a commit", async 
   for (const failpoint of deaths) {
     const { batches, unanswered, killed } = await runChild(path, failpoint);
     assert.ok(killed, `${failpoint} never came`);
-    inspect(path, (db) => {
+    inspectRecovered(path, (db) => {
       for (const batch of batches) life.answered(batch);
       if (unanswered) life.unanswered(db, unanswered, failpoint);
       life.check(db, failpoint);
@@ -98,7 +100,7 @@ class Life {
 
   /** Opens the store: nothing is in flight, attempts are kept, numbers and tokens go on. */
   async checkRecovery(path: string, failpoint: string): Promise<void> {
-    const before = inspect(path, rowsInFlight);
+    const before = inspectRecovered(path, rowsInFlight);
     const store = await openStore(path);
     try {
       assert.equal(store.recovered, before.length, failpoint);

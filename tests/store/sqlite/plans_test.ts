@@ -62,7 +62,8 @@ Deno.test("no statement walks a table or sorts, but those known to", async () =>
     for (const name of Object.keys(all)) {
       const steps = planOf(db, name).split("\n");
       const walked = steps.filter((step) =>
-        /^SCAN /.test(step) && !/^SCAN (CONSTANT ROW|2-ROW VALUES|pragma_|n$|\(subquery)/.test(step)
+        /^SCAN /.test(step) &&
+        !/^SCAN (CONSTANT ROW|\d-ROW VALUES|pragma_|n$|\(subquery)/.test(step)
       );
       if (!(name in walks)) assert.deepEqual(walked, [], name);
       const sorted = steps.filter((step) => /TEMP B-TREE/.test(step));

@@ -60,7 +60,9 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
     }],
   });
 
-  const files = ["", "-wal", "-shm"].map((end) => Deno.readFileSync(bench.store.path + end));
+  const files = ["", "-wal", "-shm", "-log"].map((end) =>
+    Deno.readFileSync(bench.store.path + end)
+  );
   const bytes = files.map((file) => new TextDecoder("latin1").decode(file)).join();
   assert.doesNotMatch(bytes, /CANARY/);
   for (const clear of ["CLEARcontrol", "CLEARnamespace", "OB_A"]) assert.ok(bytes.includes(clear));
@@ -101,6 +103,7 @@ Deno.test("SqliteStore gives up one unreadable body, its lane goes on", async ()
   for (let index = 0; index < 5; index += 1) {
     sent.push((await bench.receiveCold({ raw: `body ${index}` })).id);
   }
+  await bench.store.totals();
   inspect(bench.store.path, (db) => {
     db.prepare(`
       UPDATE bodies SET body = body || 'x'
@@ -131,6 +134,7 @@ Deno.test("SqliteStore refuses to read a state that no key opens, and names no k
   await bench.handOff(await bench.receive(), {
     state: [{ namespace: "beds", key: "DOE^JOHN", value: "1" }],
   });
+  await bench.store.totals();
   inspect(bench.store.path, (db) => db.exec("UPDATE state SET value = value || 'x'"));
   await assert.rejects(bench.store.state(), (error: Error & { code?: string }) => {
     assert.equal(error.code, "store.unreadable");

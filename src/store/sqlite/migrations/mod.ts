@@ -1,6 +1,7 @@
 /** Forward-only migrations in order; number and name are the same in every dialect. */
 import { sql as stagedQueue } from "./0001_staged_queue.ts";
 import { sql as totals } from "./0002_totals.ts";
+import { sql as commitLog } from "./0003_commit_log.ts";
 
 export interface Migration {
   readonly version: number;
@@ -11,4 +12,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, name: "0001_staged_queue", sql: stagedQueue },
   { version: 2, name: "0002_totals", sql: totals },
+  { version: 3, name: "0003_commit_log", sql: commitLog },
 ];

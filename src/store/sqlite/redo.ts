@@ -1,0 +1,191 @@
+/**
+ * What a commit did, as plain values: the content of the commit log's frames, what the engine's
+ * thread gives the writer for the tables, and how the tables take it in.
+ *
+ * Every operation says what is true afterwards, never what to add: carrying out one that the tables
+ * already hold changes nothing. Operations are one flat array: a code, then its values.
+ */
+import { Buffer } from "node:buffer";
+import type { Disposition, NewMessage, RowStatus, Stage, StateWrite } from "../intents.ts";
+import { frameHeaderBytes } from "./commit_log.ts";
+import type { Session, SqlValue } from "./session.ts";
+import type { StatementName } from "./statements.ts";
+
+/** A row of the queue; times are microseconds since the epoch. */
+export interface QueueRecord {
+  readonly seq: number;
+  readonly messageSeq: number;
+  readonly stage: Stage;
+  readonly lane: string;
+  readonly channel: string;
+  readonly handler: string | null;
+  readonly bodySeq: number;
+  readonly status: RowStatus;
+  readonly attempts: number;
+  readonly dueAt: number;
+  readonly token: number | null;
+  readonly lastError: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface EventRecord {
+  readonly messageSeq: number;
+  readonly seq: number;
+  readonly at: number;
+  readonly event: string;
+  readonly destination: string | null;
+  readonly detail: string | null;
+}
+
+export interface StateRecord extends StateWrite {
+  readonly at: number;
+  readonly messageSeq: number;
+}
+
+/** Operation codes. They are stored: a meaning never changes, a new one gets a new code. */
+const MESSAGE = 1;
+const ROW = 2;
+const ROW_CHANGE = 3;
+const ROW_END = 4;
+const EVENT = 5;
+const DISPOSITION = 6;
+const BODY = 7;
+const STATE = 8;
+
+/** The statement that carries out an operation, and how many values it takes. */
+const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new Map([
+  [MESSAGE, ["putMessage", 10]],
+  [ROW, ["putRow", 14]],
+  [ROW_CHANGE, ["updateRow", 7]],
+  [ROW_END, ["deleteRow", 1]],
+  [EVENT, ["putEvent", 6]],
+  [DISPOSITION, ["updateMessage", 3]],
+  [BODY, ["putBody", 2]],
+  [STATE, ["upsertState", 5]],
+]);
+
+/** Operations in the order they were done. */
+export class Redo {
+  values: SqlValue[] = [];
+  /** Texts of the bodies, in the order of their operations. */
+  bodies: string[] = [];
+
+  get isEmpty(): boolean {
+    return this.values.length === 0;
+  }
+
+  clear(): void {
+    if (this.isEmpty) return;
+    this.values = [];
+    this.bodies = [];
+  }
+
+  /** The text travels beside the values: it is by far the largest of them. */
+  body(seq: number, text: string): void {
+    this.values.push(BODY, seq, null);
+    this.bodies.push(text);
+  }
+
+  message(
+    seq: number,
+    m: NewMessage,
+    { enteredAs, status, error }: {
+      readonly enteredAs: string;
+      readonly status: Disposition;
+      readonly error: string | null;
+    },
+  ): void {
+    this.values.push(MESSAGE, seq, m.id, m.channel, m.receivedAt, m.sourceType);
+    this.values.push(m.controlId ?? null, m.messageType ?? null, enteredAs, status, error);
+  }
+
+  row(r: QueueRecord): void {
+    this.values.push(ROW, r.seq, r.messageSeq, r.stage, r.lane, r.channel, r.handler, r.bodySeq);
+    this.values.push(r.status, r.attempts, r.dueAt, r.token, r.lastError, r.createdAt);
+    this.values.push(r.updatedAt);
+  }
+
+  rowChange(r: QueueRecord): void {
+    this.values.push(ROW_CHANGE, r.status, r.attempts, r.dueAt, r.token, r.lastError);
+    this.values.push(r.updatedAt, r.seq);
+  }
+
+  rowEnd(seq: number): void {
+    this.values.push(ROW_END, seq);
+  }
+
+  event(e: EventRecord): void {
+    this.values.push(EVENT, e.messageSeq, e.seq, e.at, e.event, e.destination, e.detail);
+  }
+
+  disposition(messageSeq: number, status: Disposition, error: string | null): void {
+    this.values.push(DISPOSITION, status, error, messageSeq);
+  }
+
+  state({ namespace, key, value, at, messageSeq }: StateRecord): void {
+    this.values.push(STATE, namespace, key, value, at, messageSeq);
+  }
+}
+
+/** Brings operations into the tables; the caller holds the transaction. */
+export function carryOut(
+  session: Session,
+  { values, bodies }: Pick<Redo, "values" | "bodies">,
+): void {
+  let body = 0;
+  for (let at = 0; at < values.length;) {
+    const code = values[at]!;
+    if (code === EVENT && values[at + 7] === EVENT && values[at + 14] === EVENT) {
+      // What a message that went through has: one statement instead of three.
+      const [a, b, c] = [at + 1, at + 8, at + 15].map((from) => values.slice(from, from + 6));
+      session.change("putThreeEvents", ...a!, ...b!, ...c!);
+      at += 21;
+      continue;
+    }
+    const operation = operations.get(code);
+    if (operation === undefined) throw new RangeError("Cannot carry out an unknown operation");
+    const [name, arity] = operation;
+    if (code === BODY) session.change(name, values[at + 1]!, bodies[body++]!);
+    else session.change(name, ...values.slice(at + 1, at + 1 + arity));
+    at += 1 + arity;
+  }
+}
+
+/** Builds the payloads of log frames in one buffer that is used again and again. */
+export class FrameBuffer {
+  buffer = Buffer.allocUnsafe(64 * 1024);
+
+  /**
+   * Writes operations behind the room for the frame's header; returns where they end.
+   *
+   * Payload: length of the values as JSON (4 bytes), the JSON, then length and text of each body.
+   */
+  write({ values, bodies }: Pick<Redo, "values" | "bodies">): number {
+    const json = JSON.stringify(values);
+    let room = frameHeaderBytes + 4 + json.length * 3;
+    for (const text of bodies) room += 4 + text.length * 3;
+    if (room > this.buffer.length) this.buffer = Buffer.allocUnsafe(room * 2);
+    let at = this.#text(json, frameHeaderBytes);
+    for (const text of bodies) at = this.#text(text, at);
+    return at;
+  }
+
+  #text(text: string, at: number): number {
+    const bytes = this.buffer.write(text, at + 4, "utf8");
+    this.buffer.writeUInt32LE(bytes, at);
+    return at + 4 + bytes;
+  }
+}
+
+/** Reads a frame's payload back. */
+export function readPayload(payload: Buffer): Pick<Redo, "values" | "bodies"> {
+  const texts: string[] = [];
+  for (let at = 0; at < payload.length;) {
+    const end = at + 4 + payload.readUInt32LE(at);
+    texts.push(payload.toString("utf8", at + 4, end));
+    at = end;
+  }
+  const [json = "[]", ...bodies] = texts;
+  return { values: JSON.parse(json), bodies };
+}

@@ -1,0 +1,159 @@
+/** The commit log by itself: what is read back, whatever was written last and however it ended. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import {
+  CommitLog,
+  frameHeaderBytes,
+  LogMismatch,
+  readLog,
+} from "../../../src/store/sqlite/commit_log.ts";
+import { Folder } from "./bench.ts";
+
+const tag = 7;
+const halfBytes = 4_096;
+
+class LogBench implements AsyncDisposable {
+  readonly folder = new Folder();
+  readonly path = this.folder.file("store.db-log");
+  log: CommitLog;
+
+  constructor(nextId = 1) {
+    this.log = this.open(nextId);
+  }
+
+  open(nextId: number): CommitLog {
+    return new CommitLog({ path: this.path, tag, nextId, halfBytes });
+  }
+
+  append(payload: string): number {
+    const buffer = Buffer.alloc(frameHeaderBytes + Buffer.byteLength(payload));
+    buffer.write(payload, frameHeaderBytes);
+    return this.log.append(buffer, buffer.length);
+  }
+
+  read(fromId: number): [number, string][] {
+    return readLog(this.path, { tag, fromId, halfBytes }).map(({ id, payload }) => [
+      id,
+      payload.toString(),
+    ]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.log.close();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("readLog() gives the frames from a number on, and none where there is no log", async () => {
+  await using bench = new LogBench(5);
+  for (const text of ["five", "", "seven"]) bench.append(text);
+  assert.deepEqual(bench.read(5), [[5, "five"], [6, ""], [7, "seven"]]);
+  assert.deepEqual(bench.read(7), [[7, "seven"]]);
+  assert.deepEqual(bench.read(8), []);
+  assert.deepEqual(readLog(`${bench.path}.none`, { tag, fromId: 1 }), []);
+});
+
+// Goal: what is read is what was written and what the tables lack, through any number of halves.
+// Method: frames of random sizes; the tables catch up at random, and always when a half is needed.
+Deno.test("readLog() gives every frame that the tables lack, in order", async () => {
+  const step = fc.record({ bytes: fc.nat(1_500), catchUp: fc.nat(9), reopen: fc.nat(30) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      await using bench = new LogBench();
+      let storedTo = 1;
+      const lacking: [number, string][] = [];
+      const catchUp = () => {
+        storedTo = bench.log.nextId;
+        lacking.length = 0;
+      };
+      for (const [index, { bytes, catchUp: turn, reopen }] of steps.entries()) {
+        if (turn === 0) catchUp();
+        if (reopen === 0) {
+          // An opening carries out what it reads, and begins at the first half.
+          assert.deepEqual(bench.read(storedTo), lacking);
+          catchUp();
+          bench.log.close();
+          bench.log = bench.open(storedTo);
+        }
+        if (bench.log.wouldTurn(bytes)) {
+          if (bench.log.lastIdOfOther >= storedTo) catchUp();
+          bench.log.turn();
+        }
+        const text = String.fromCharCode(97 + index % 26).repeat(bytes);
+        lacking.push([bench.append(text), text]);
+      }
+      assert.deepEqual(bench.read(storedTo), lacking);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+// Goal: a frame that was not written whole ends the log; those before it stand.
+// Method: one byte of the last frame changed, and the file cut inside it, at every place.
+Deno.test("readLog() ends before a frame that was not written whole", async () => {
+  await using bench = new LogBench();
+  bench.append("first");
+  bench.append("second");
+  const whole = Deno.readFileSync(bench.path);
+  const [start, end] = [frameHeaderBytes + 5, 2 * frameHeaderBytes + 11];
+  for (let at = start; at < end; at += 1) {
+    const damaged = whole.slice();
+    damaged[at]! ^= 0x10;
+    Deno.writeFileSync(bench.path, damaged);
+    assert.deepEqual(bench.read(1), [[1, "first"]], `byte ${at} changed`);
+    Deno.writeFileSync(bench.path, whole.subarray(0, at));
+    assert.deepEqual(bench.read(1), [[1, "first"]], `cut at ${at}`);
+  }
+  Deno.writeFileSync(bench.path, whole);
+});
+
+Deno.test("readLog() refuses a log that begins after the store ends, or is another store's", async () => {
+  await using bench = new LogBench(9);
+  bench.append("nine");
+  assert.throws(() => bench.read(8), LogMismatch);
+  assert.throws(() => readLog(bench.path, { tag: 8, fromId: 9, halfBytes }), LogMismatch);
+  assert.deepEqual(bench.read(10), [], "the tables are ahead of the log");
+});
+
+Deno.test("readLog() takes any bytes for what they are", () => {
+  using file = new TemporaryFile();
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+    Deno.writeFileSync(file.path, bytes);
+    assert.deepEqual(readLog(file.path, { tag, fromId: 1, halfBytes: 100 }), []);
+  }));
+});
+
+Deno.test("CommitLog refuses a frame that no half can hold", async () => {
+  await using bench = new LogBench();
+  assert.throws(() => bench.append("x".repeat(halfBytes)), RangeError);
+  assert.equal(bench.append("fits"), 1);
+  assert.deepEqual(bench.read(1), [[1, "fits"]]);
+});
+
+Deno.test("CommitLog writes what follows a failed frame where nobody takes it for older", async () => {
+  await using bench = new LogBench();
+  bench.append("counts");
+  bench.append("failed");
+  bench.log.restart(3);
+  bench.append("three");
+  assert.deepEqual(bench.read(3), [[3, "three"]]);
+});
+
+Deno.test("CommitLog keeps its file as large as two halves", async () => {
+  await using bench = new LogBench();
+  for (let index = 0; index < 200; index += 1) {
+    if (bench.log.wouldTurn(300)) bench.log.turn();
+    bench.append("x".repeat(300));
+  }
+  assert.equal(Deno.statSync(bench.path).size, 2 * halfBytes);
+  assert.equal(Deno.statSync(bench.path).mode! & 0o777, 0o600);
+});
+
+class TemporaryFile implements Disposable {
+  readonly path = Deno.makeTempFileSync();
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path);
+  }
+}

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  type Codec,
   codecFor,
   Hl7CharsetError,
   isCharsetMismatch,
@@ -172,6 +173,71 @@ Deno.test("msh18Names() maps table 0211; isCharsetMismatch() compares with the c
   assert.equal(isCharsetMismatch("8859/1", codecFor("latin1")), false);
   assert.equal(isCharsetMismatch("UNICODE UTF-8", codecFor("utf-8")), false);
 });
+
+// Goal: the look at ASCII alone changes no outcome. Method: bytes at any offset of a larger buffer,
+// ASCII but for a few, against the runtime's strict decoder and against each byte on its own.
+Deno.test("utf-8 decodes what the runtime's strict decoder decodes, and nothing else", () => {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const codec = codecFor("utf-8");
+  fc.assert(
+    fc.property(fc.oneof(nearlyAscii(), nearlyUtf8()), fc.nat(7), (bytes, offset) => {
+      assert.equal(textOf(codec, viewOf(bytes, offset)), orUndefined(() => strict.decode(bytes)));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("single-byte sets decode a text as they decode each of its bytes", () => {
+  const names = ["us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "iso-8859-2", "koi8-r"];
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...names),
+      nearlyAscii(),
+      fc.nat(7),
+      (name, bytes, offset) => {
+        const codec = codecFor(name);
+        const letters = Array.from(bytes, (byte) => textOf(codec, Uint8Array.of(byte)));
+        const wanted = letters.includes(undefined) ? undefined : letters.join("");
+        assert.equal(textOf(codec, viewOf(bytes, offset)), wanted);
+        assert.equal(
+          latin1View(viewOf(bytes, offset)),
+          Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""),
+        );
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+function textOf(codec: Codec, bytes: Uint8Array): string | undefined {
+  return orUndefined(() => codec.decode(bytes));
+}
+
+function orUndefined(read: () => string): string | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same bytes, not alone in their buffer. */
+function viewOf(bytes: Uint8Array, offset: number): Uint8Array {
+  const larger = new Uint8Array(bytes.length + 16).fill(0xe9);
+  larger.set(bytes, offset);
+  return larger.subarray(offset, offset + bytes.length);
+}
+
+/** ASCII with at most three bytes of any kind in it. */
+function nearlyAscii(): fc.Arbitrary<Uint8Array> {
+  const ascii = fc.uint8Array({ max: 0x7f, maxLength: 80 });
+  const spots = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
+  return fc.tuple(ascii, spots).map(([bytes, changes]) => {
+    const copy = Uint8Array.from(bytes);
+    for (const [at, byte] of changes) if (copy.length > 0) copy[at % copy.length] = byte;
+    return copy;
+  });
+}
 
 Deno.test("our UTF-8 decoder holds the limits of RFC 3629", () => {
   const table: readonly (readonly [readonly number[], number])[] = [

@@ -9,6 +9,8 @@
  * open frame begins a new frame, for its sender gave the first one up.
  */
 
+import { latin1View } from "../../hl7/mod.ts";
+
 export const startByte = 0x0b;
 export const endByte = 0x1c;
 export const carriageReturn = 0x0d;
@@ -19,6 +21,10 @@ const lineFeed = 0x0a;
  * after which the decoder yields nothing more.
  */
 export type Decoded = Uint8Array | "restarted" | "oversize";
+
+/** The framing bytes as the characters of a latin-1 text. */
+export const startCharacter = String.fromCharCode(startByte);
+export const endCharacter = String.fromCharCode(endByte);
 
 const firstAllocationBytes = 4_096;
 const none = new Uint8Array(0);
@@ -32,6 +38,8 @@ const none = new Uint8Array(0);
 export class FrameDecoder {
   readonly #bytesMax: number;
   #chunk: Uint8Array = none;
+  /** `#chunk` in latin-1: one copy and searches of it are many times faster than in bytes. */
+  #letters = "";
   /** Read position in `#chunk`, index from 0. */
   #at = 0;
   #later: Uint8Array[] = [];
@@ -69,7 +77,10 @@ export class FrameDecoder {
     while (!this.#dead) {
       if (this.#at >= this.#chunk.length) {
         const later = this.#later.shift();
-        if (later === undefined) return undefined;
+        if (later === undefined) {
+          this.#unload();
+          return undefined;
+        }
         this.#load(later);
       }
       const found = this.#open ? this.#readBody() : this.#seekStart();
@@ -90,18 +101,26 @@ export class FrameDecoder {
 
   /** Back to outside a frame, with nothing buffered. */
   reset(): void {
-    this.#load(none);
+    this.#unload();
     this.#later.length = 0;
     this.#close();
     this.#dead = false;
   }
 
   #load(chunk: Uint8Array): void {
-    // The runtime's own search and views of a plain array are cheaper than a Buffer's.
+    // Frames are plain arrays whatever the socket gives: a Buffer's slice() would be a view.
     this.#chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#letters = latin1View(chunk);
     this.#at = 0;
     this.#nextStart = -1;
     this.#nextEnd = -1;
+  }
+
+  /** Lets go of a chunk that is used up: a quiet connection holds none. */
+  #unload(): void {
+    this.#chunk = none;
+    this.#letters = "";
+    this.#at = 0;
   }
 
   #close(): void {
@@ -210,17 +229,19 @@ export class FrameDecoder {
   }
 
   #startFrom(from: number): number {
-    if (this.#nextStart < from) this.#nextStart = indexOrLength(this.#chunk, startByte, from);
+    if (this.#nextStart < from) {
+      this.#nextStart = indexOrLength(this.#letters, startCharacter, from);
+    }
     return this.#nextStart;
   }
 
   #endFrom(from: number): number {
-    if (this.#nextEnd < from) this.#nextEnd = indexOrLength(this.#chunk, endByte, from);
+    if (this.#nextEnd < from) this.#nextEnd = indexOrLength(this.#letters, endCharacter, from);
     return this.#nextEnd;
   }
 }
 
-function indexOrLength(bytes: Uint8Array, byte: number, from: number): number {
-  const index = bytes.indexOf(byte, from);
-  return index === -1 ? bytes.length : index;
+function indexOrLength(letters: string, letter: string, from: number): number {
+  const index = letters.indexOf(letter, from);
+  return index === -1 ? letters.length : index;
 }

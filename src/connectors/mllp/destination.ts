@@ -7,7 +7,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
-import { peekHeader, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
+import { latin1View, peekHeader, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
 import {
   type ConnectionCounters,
   type ConnectionEventKind,
@@ -19,7 +19,7 @@ import {
 } from "../connector.ts";
 import { newCounters } from "../counters.ts";
 import { impossible, isCarriedBinary, payloadBytes } from "../payload.ts";
-import { frameAll, frameUtf8, isMisframed } from "./framing.ts";
+import { frameAll, frameUtf8, isUnframable } from "./framing.ts";
 import { dial, type Exchange, heedRefusal, MllpLink, unconfirmed } from "./link.ts";
 import type { MllpDestinationOptions } from "./options.ts";
 
@@ -211,15 +211,13 @@ export class MllpDestination implements Destination {
 
   #frame(text: string): Buffer {
     const { codec } = this.#options;
-    const isPlainUtf8 = codec.name === "utf-8" && text.isWellFormed() && !isCarriedBinary(text);
-    const frame = isPlainUtf8 ? frameUtf8(text) : frameAll([payloadBytes(text, codec)]);
-    if (isMisframed(frame)) {
-      throw impossible(
-        "delivery.unframable",
-        "Cannot deliver message: it contains the bytes that begin and end MLLP frames",
-      );
+    if (codec.name === "utf-8" && text.isWellFormed() && !isCarriedBinary(text)) {
+      requireFramable(text);
+      return frameUtf8(text);
     }
-    return frame;
+    const body = payloadBytes(text, codec);
+    requireFramable(latin1View(body));
+    return frameAll([body]);
   }
 
   #requireOpen(signal: AbortSignal): void {
@@ -282,4 +280,13 @@ export class MllpDestination implements Destination {
     const peer = this.#options.host;
     onEvent({ connection: name, transport: "mllp", direction: "outbound", kind, peer, reason });
   }
+}
+
+/** @throws {DeliveryError} permanent: `delivery.unframable`. */
+function requireFramable(body: string): void {
+  if (!isUnframable(body)) return;
+  throw impossible(
+    "delivery.unframable",
+    "Cannot deliver message: it contains the bytes that begin and end MLLP frames",
+  );
 }

@@ -1,6 +1,12 @@
 /** Puts bodies into MLLP frames: `0x0B body 0x1C 0x0D`. */
 import { Buffer } from "node:buffer";
-import { carriageReturn, endByte, startByte } from "./frame_decoder.ts";
+import {
+  carriageReturn,
+  endByte,
+  endCharacter,
+  startByte,
+  startCharacter,
+} from "./frame_decoder.ts";
 
 /** Bytes a frame adds to its body. */
 const overheadBytes = 3;
@@ -33,13 +39,16 @@ export function frameUtf8(text: string): Buffer {
 }
 
 /**
- * True when a frame's body would be cut by its own bytes: an end byte inside, or a start byte that
- * a leading segment ID follows.
+ * True when a body would be cut by its own bytes: an end byte inside, or a start byte that a leading
+ * segment ID follows. `body` is a text to be sent as UTF-8, or bytes seen as latin-1: the framing
+ * bytes are the same characters in both.
  */
-export function isMisframed(frame: Buffer): boolean {
-  if (frame.indexOf(endByte, 1) < frame.length - 2) return true;
-  for (let at = frame.indexOf(startByte, 1); at !== -1; at = frame.indexOf(startByte, at + 1)) {
-    if (leadingIds.has(frame.toString("latin1", at + 1, at + 4))) return true;
+export function isUnframable(body: string): boolean {
+  if (body.includes(endCharacter)) return true;
+  let at = body.indexOf(startCharacter);
+  while (at !== -1) {
+    if (leadingIds.has(body.slice(at + 1, at + 4))) return true;
+    at = body.indexOf(startCharacter, at + 1);
   }
   return false;
 }

@@ -4,7 +4,7 @@
  * MSH and MSA only. Source: HL7 v2.5.1 §2.9 and §2.15.1; contents as in spec connectors-and-graph
  * §2.1.
  */
-import { type Delimiters, standardDelimiters } from "./delimiters.ts";
+import { type Delimiters, findMsh, readDelimiters, standardDelimiters } from "./delimiters.ts";
 import { escape } from "./escapes.ts";
 import { type Header, peekHeader } from "./header.ts";
 import { nthPart } from "./parts.ts";
@@ -48,7 +48,7 @@ export function buildAcknowledgement(options: AcknowledgementOptions): string {
     sep + (header?.processingId ?? "P") + sep + (header?.versionId ?? "2.5.1");
   const msa = "MSA" + sep + code + sep + controlId +
     (options.reason ? sep + escapeReason(options.reason, delimiters) : "");
-  return oneLine(msh) + "\r" + oneLine(msa) + "\r";
+  return twoLines(msh, msa);
 }
 
 /** What a partner's reply says. */
@@ -70,22 +70,35 @@ export interface AcknowledgementReply {
 
 /** Reads a reply frame. Unreadable text is a verdict, never a throw. */
 export function readAcknowledgement(text: string): AcknowledgementReply {
-  const peek = peekHeader(text);
-  if (!peek.ok) return { verdict: "not_hl7", code: undefined, controlId: undefined, isAck: false };
-  const separator = peek.header.delimiters.field;
-  const start = findSegment(text, "MSA" + separator);
-  if (start < 0) {
+  const separator = fieldSeparator(text);
+  if (separator === undefined) {
+    return { verdict: "not_hl7", code: undefined, controlId: undefined, isAck: false };
+  }
+  const msa = findSegment(text, "MSA" + separator);
+  if (msa < 0) {
     return { verdict: "transient", code: undefined, controlId: undefined, isAck: false };
   }
-  const [, rawCode = "", controlId] = lineAt(text, start).split(separator, 3);
-  const code = rawCode.trim();
+  const end = lineEnd(text, msa);
+  const codeAt = msa + 4;
+  const codeEnd = fieldEnd(text, codeAt, { separator, end });
+  const code = text.slice(codeAt, codeEnd).trim();
   const verdict = verdicts.get(code);
+  const idAt = codeEnd + 1;
+  const controlId = idAt > end
+    ? undefined
+    : text.slice(idAt, fieldEnd(text, idAt, { separator, end })).trim();
   return {
     verdict: verdict ?? "transient",
     code: verdict === undefined ? undefined : code,
-    controlId: controlId?.trim() || undefined,
+    controlId: controlId || undefined,
     isAck: true,
   };
+}
+
+/** MSH-1 of a text that begins with an MSH, undefined for any other. */
+function fieldSeparator(text: string): string | undefined {
+  const msh = findMsh(text);
+  return msh < 0 ? undefined : readDelimiters(text, msh)?.field;
 }
 
 const verdicts: ReadonlyMap<string, "accepted" | "rejected" | "transient"> = new Map([
@@ -119,12 +132,16 @@ function messageType(header: Header | undefined, delimiters: Delimiters): string
 }
 
 function hasStructures(versionId: string, delimiters: Delimiters): boolean {
+  if (usualVersions.has(versionId)) return true;
   const version = nthPart(versionId, delimiters.component, 1) ?? "";
   const match = /^(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?$/.exec(version.trim());
   if (match === null) return false;
   const [major, minor, patch] = [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
   return major > 2 || major === 2 && (minor > 3 || minor === 3 && patch >= 1);
 }
+
+/** Those that need no closer look. */
+const usualVersions: ReadonlySet<string> = new Set(["2.3.1", "2.4", "2.5", "2.5.1"]);
 
 function escapeReason(reason: string, delimiters: Delimiters): string {
   const line = reason.slice(0, reasonCharactersMax).replace(/\r\n|\r|\n/g, " ")
@@ -134,10 +151,17 @@ function escapeReason(reason: string, delimiters: Delimiters): string {
     .replaceAll(delimiters.field, mark + "F" + mark);
 }
 
-// Echoed values end where their line ended; this holds for headers from anywhere else too.
+/** Two segments, each ended by CR. Whatever their values hold, they stay two. */
+function twoLines(msh: string, msa: string): string {
+  const text = msh + "\r" + msa + "\r";
+  // Echoed values end where their line ended; this holds for headers from anywhere else too.
+  const isTwoLines = text.indexOf("\r") === msh.length &&
+    text.indexOf("\r", msh.length + 1) === text.length - 1 && text.indexOf("\n") < 0;
+  return isTwoLines ? text : oneLine(msh) + "\r" + oneLine(msa) + "\r";
+}
+
 function oneLine(segment: string): string {
-  const isOneLine = segment.indexOf("\r") < 0 && segment.indexOf("\n") < 0;
-  return isOneLine ? segment : segment.replace(/[\r\n]/g, " ");
+  return segment.replace(/[\r\n]/g, " ");
 }
 
 function localTimestamp(ms: number): string {
@@ -156,7 +180,21 @@ function findSegment(text: string, prefix: string): number {
   return -1;
 }
 
-function lineAt(text: string, start: number): string {
-  const match = /[\r\n]/.exec(text.slice(start));
-  return match === null ? text.slice(start) : text.slice(start, start + match.index);
+/** Index of the CR or LF that ends the line around `from`, or the end of the text. */
+function lineEnd(text: string, from: number): number {
+  const carriageReturn = indexOrEnd(text, "\r", from);
+  return Math.min(carriageReturn, indexOrEnd(text, "\n", from));
+}
+
+function fieldEnd(
+  text: string,
+  from: number,
+  { separator, end }: { separator: string; end: number },
+): number {
+  return Math.min(indexOrEnd(text, separator, from), end);
+}
+
+function indexOrEnd(text: string, letter: string, from: number): number {
+  const at = text.indexOf(letter, from);
+  return at < 0 ? text.length : at;
 }

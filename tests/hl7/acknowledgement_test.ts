@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import {
   type AcknowledgementOptions,
   buildAcknowledgement,
@@ -146,6 +147,72 @@ Deno.test("buildAcknowledgement() lets no echoed value begin a segment", () => {
   const reply = buildAcknowledgement({ header, rawStart: "", code: "AR", mode: "original", now });
   assert.equal(reply.split(/[\r\n]/).length, 3);
 });
+
+// Goal: the check of the whole text finds every line end. Method: line ends in any echoed value
+// against the same values with blanks in their place.
+Deno.test("buildAcknowledgement() makes blanks of line ends in whatever it echoes", () => {
+  const value = fc.option(
+    fc.array(fc.constantFrom("A", "1", "|", "^", "\r", "\n", "2.5", "\u00e9"), { maxLength: 5 })
+      .map((pieces) => pieces.join("")),
+    { nil: undefined },
+  );
+  const fields = fc.record({
+    sendingApplication: value,
+    receivingFacility: value,
+    triggerEvent: value,
+    controlId: value,
+    processingId: value,
+    versionId: value,
+  });
+  const peek = peekHeader(oru);
+  assert.ok(peek.ok);
+  const { header } = peek;
+  fc.assert(
+    fc.property(fields, (changes) => {
+      const blanks = Object.fromEntries(
+        Object.entries(changes).map(([name, text]) => [name, text?.replace(/[\r\n]/g, " ")]),
+      );
+      const reply = acknowledge(oru, { header: { ...header, ...changes } });
+      assert.equal(reply, acknowledge(oru, { header: { ...header, ...blanks } }));
+      assert.match(reply, /^[^\r\n]+\r[^\r\n]+\r$/);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("readAcknowledgement() reads what a reader of whole lines reads", () => {
+  const piece = fc.constantFrom(
+    ...["MSH|^~\\&|", "MSH#@~\\&#", "MSH", "MSA|", "MSA#", "\rMSA|", "\nMSA|", "MSA", "AA", "AR"],
+    ...["AE", "CA", " ", "|", "#", "\r", "\n", "\r\n", "M1", "\ufeff", "\u00e9", "^"],
+  );
+  const start = fc.constantFrom("MSH|^~\\&|", "MSH#@~\\&#", "MSH|", "\r\nMSH|^~\\&|", "");
+  fc.assert(
+    fc.property(start, fc.array(piece, { maxLength: 12 }), (begin, pieces) => {
+      const text = begin + pieces.join("");
+      assert.deepEqual(readAcknowledgement(text), readByLines(text), JSON.stringify(text));
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+function readByLines(text: string): ReturnType<typeof readAcknowledgement> {
+  const peek = peekHeader(text);
+  if (!peek.ok) return { verdict: "not_hl7", code: undefined, controlId: undefined, isAck: false };
+  const separator = peek.header.delimiters.field;
+  const msa = text.split(/[\r\n]/).slice(1).find((line) => line.startsWith("MSA" + separator));
+  if (msa === undefined) {
+    return { verdict: "transient", code: undefined, controlId: undefined, isAck: false };
+  }
+  const [, code = "", id] = msa.split(separator).map((field) => field.trim());
+  const verdicts = { A: "accepted", R: "rejected", E: "transient" } as const;
+  const known = /^[AC][ARE]$/.test(code) ? verdicts[code[1] as keyof typeof verdicts] : undefined;
+  return {
+    verdict: known ?? "transient",
+    code: known && code,
+    controlId: id || undefined,
+    isAck: true,
+  };
+}
 
 Deno.test("readAcknowledgement() classifies replies", () => {
   const msh = "MSH|^~\\&|A|B|C|D|20260101||ACK|99|P|2.5";

@@ -121,7 +121,7 @@ class Utf8Codec implements Codec {
 
   encode(text: string): Uint8Array<ArrayBuffer> {
     if (!text.isWellFormed()) throw unencodable(this.name, firstLoneSurrogate(text));
-    return encoder.encode(text);
+    return text.length > shortCharacters ? encoder.encode(text) : encodeShort(text);
   }
 }
 
@@ -181,6 +181,15 @@ class SingleByteCodec implements Codec {
     }
     return unitsToString(units);
   }
+}
+
+/** Texts up to here, acknowledgements for one, are encoded into memory they share with others. */
+const shortCharacters = 512;
+
+/** A piece of the runtime's pool costs less than a buffer of its own. */
+function encodeShort(text: string): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = Buffer.from(text, "utf8");
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 const encoder = new TextEncoder();

@@ -187,6 +187,25 @@ Deno.test("utf-8 decodes what the runtime's strict decoder decodes, and nothing 
   );
 });
 
+Deno.test("utf-8 encodes what the runtime encodes, short texts and long ones", () => {
+  const codec = codecFor("utf-8");
+  const unit = fc.constantFrom("a", "é", "€", "\u{1F600}", "\ufeff", "\ud800");
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 12 }), fc.nat(1_100), (text, repeats) => {
+      const long = text + "b".repeat(repeats);
+      const wanted = long.isWellFormed() ? new TextEncoder().encode(long) : undefined;
+      let encoded: Uint8Array | undefined;
+      try {
+        encoded = codec.encode(long);
+      } catch (error) {
+        assert.ok(code("hl7.unencodable")(error));
+      }
+      assert.deepEqual(encoded, wanted);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
 Deno.test("single-byte sets decode a text as they decode each of its bytes", () => {
   const names = ["us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "iso-8859-2", "koi8-r"];
   fc.assert(

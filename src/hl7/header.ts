@@ -74,6 +74,21 @@ export function peekHeader(text: string): HeaderPeek {
   };
 }
 
+/** MSH-10 alone, as `peekHeader()` reads it; undefined also where there is no header to be read. */
+export function peekControlId(text: string): string | undefined {
+  const start = findMsh(text);
+  const delimiters = start < 0 ? undefined : readDelimiters(text, start);
+  if (delimiters === undefined) return undefined;
+  const msh = mshLine(text, start);
+  let at = 3; // MSH-1; MSH-10 follows the ninth separator.
+  for (let n = 1; n < 9; n++) {
+    at = msh.indexOf(delimiters.field, at + 1);
+    if (at < 0) return undefined;
+  }
+  const next = msh.indexOf(delimiters.field, at + 1);
+  return msh.slice(at + 1, next < 0 ? msh.length : next) || undefined;
+}
+
 /**
  * True for a message that is itself an acknowledgement (MSH-9.1 `ACK`). We never ACK an ACK: two
  * engines that did would answer each other for ever.

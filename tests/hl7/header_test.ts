@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { isAcknowledgement, peekHeader } from "../../src/hl7/mod.ts";
+import fc from "fast-check";
+import { isAcknowledgement, peekControlId, peekHeader } from "../../src/hl7/mod.ts";
 import { adtOf20Segments, oru } from "./samples.ts";
 
 function headerOf(text: string) {
@@ -110,4 +111,26 @@ Deno.test("isAcknowledgement() is true for ACK alone", () => {
   for (const type of ["ADT^A01", "RSP^K22", "ORR^O02", ""]) {
     assert.equal(isAcknowledgement(headerOf(`MSH|^~\\&|||||||${type}|1`)), false);
   }
+});
+
+Deno.test("peekControlId() reads the MSH-10 that peekHeader() reads", () => {
+  assert.equal(peekControlId(adtOf20Segments), "MSG00000042");
+  const start = fc.constantFrom(
+    "MSH|^~\\&",
+    "MSH#@~\\&",
+    "\ufeff\r\nMSH|^~\\&",
+    "MSH|",
+    "MSH",
+    "PID|",
+    "",
+  );
+  const piece = fc.constantFrom("|", "|", "||||", "|A", "#", "####", "ID7", "\r", "\n", " ", "é");
+  fc.assert(
+    fc.property(start, fc.array(piece, { maxLength: 14 }), (begin, pieces) => {
+      const text = begin + pieces.join("");
+      const peek = peekHeader(text);
+      assert.equal(peekControlId(text), peek.ok ? peek.header.controlId : undefined);
+    }),
+    { numRuns: 5_000 },
+  );
 });

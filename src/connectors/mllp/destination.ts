@@ -7,7 +7,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
-import { latin1View, peekHeader, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
+import { latin1View, peekControlId, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
 import {
   type ConnectionCounters,
   type ConnectionEventKind,
@@ -77,7 +77,8 @@ export class MllpDestination implements Destination {
         const controlId = this.#controlIdOf(message, text);
         this.#delivery = { controlId, resolve, reject };
         this.#listenTo(signal);
-        if (this.#link?.isReusable) this.#begin(this.#link, frame);
+        const now = performance.now();
+        if (this.#link?.isReusable(now)) this.#begin(this.#link, frame, now);
         else this.#dialAndBegin(frame);
       } catch (refusal) {
         reject(refusal);
@@ -163,7 +164,7 @@ export class MllpDestination implements Destination {
     const dialling = this.#dialling = new AbortController();
     dial(this.#options, dialling.signal).then((socket) => {
       this.#dialling = undefined;
-      this.#begin(this.#adopt(socket), frame);
+      this.#begin(this.#adopt(socket), frame, performance.now());
     }, (error) => {
       this.#dialling = undefined;
       this.#failed(error as DeliveryError);
@@ -183,9 +184,9 @@ export class MllpDestination implements Destination {
     return link;
   }
 
-  #begin(link: MllpLink, frame: Buffer): void {
+  #begin(link: MllpLink, frame: Buffer, now: number): void {
     this.counters.bytesOut += frame.length;
-    link.begin(frame, this.#exchange);
+    link.begin(frame, this.#exchange, now);
   }
 
   #textOf(message: OutboundMessage): string {
@@ -204,9 +205,8 @@ export class MllpDestination implements Destination {
 
   /** Rewriting can change how MSH-10 is escaped, so then it is read again. */
   #controlIdOf(message: OutboundMessage, text: string): string | undefined {
-    if (text === message.text) return message.controlId?.trim() || undefined;
-    const peek = peekHeader(text);
-    return peek.ok ? peek.header.controlId?.trim() || undefined : undefined;
+    const controlId = text === message.text ? message.controlId : peekControlId(text);
+    return controlId?.trim() || undefined;
   }
 
   #frame(text: string): Buffer {

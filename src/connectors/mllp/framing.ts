@@ -11,6 +11,8 @@ import {
 /** Bytes a frame adds to its body. */
 const overheadBytes = 3;
 
+const encoder = new TextEncoder();
+
 /** Frames several bodies into one buffer, so that they leave in one write. */
 export function frameAll(bodies: readonly Uint8Array[]): Buffer {
   let length = 0;
@@ -32,7 +34,7 @@ export function frameUtf8(text: string): Buffer {
   const length = Buffer.byteLength(text) + overheadBytes;
   const framed = Buffer.allocUnsafe(length);
   framed[0] = startByte;
-  framed.write(text, 1, "utf8");
+  encoder.encodeInto(text, framed.subarray(1));
   framed[length - 2] = endByte;
   framed[length - 1] = carriageReturn;
   return framed;

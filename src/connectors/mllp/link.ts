@@ -57,20 +57,19 @@ export class MllpLink {
     socket.on("close", () => this.#lost("delivery.connection_closed", "the connection closed"));
   }
 
-  /** True while the next message may go over this connection; asked right before, without I/O. */
-  get isReusable(): boolean {
+  /** True while a message may go over this connection `now`; asked right before, without I/O. */
+  isReusable(now: number): boolean {
     if (this.#isSpoiled || this.#socket.destroyed || !this.#socket.writable) return false;
-    const now = performance.now();
     return now - this.#lastUsed < this.#options.idleMsMax &&
       now - this.#openedAt < this.#options.ageMsMax;
   }
 
-  /** Writes one frame; `exchange` hears of the reply or the failure. */
-  begin(frame: Uint8Array, exchange: Exchange): void {
+  /** Writes one frame `now`; `exchange` hears of the reply or the failure. */
+  begin(frame: Uint8Array, exchange: Exchange, now: number): void {
     this.#exchange = exchange;
     const isFlushed = this.#socket.write(frame);
     this.#phase = isFlushed ? "waiting" : "writing";
-    this.#deadline = performance.now() + this.#options.timeoutMs;
+    this.#deadline = now + this.#options.timeoutMs;
     this.#timer ??= setTimeout(() => this.#timerFired(), this.#options.timeoutMs);
   }
 

@@ -88,7 +88,7 @@ export class MllpDestination implements Destination {
 
   async probe(signal: AbortSignal): Promise<void> {
     this.#requireOpen(signal);
-    const socket = await dial(this.#options, signal);
+    const socket = await dial(this.#options, { signal });
     try {
       if (this.#options.tls !== undefined) await heedRefusal(socket);
     } finally {
@@ -162,9 +162,12 @@ export class MllpDestination implements Destination {
   #dialAndBegin(frame: Buffer): void {
     this.#dropLink();
     const dialling = this.#dialling = new AbortController();
-    dial(this.#options, dialling.signal).then((socket) => {
+    const { signal } = dialling;
+    let link: MllpLink | undefined;
+    dial(this.#options, { signal, onRead: (chunk) => link?.read(chunk) }).then((socket) => {
       this.#dialling = undefined;
-      this.#begin(this.#adopt(socket), frame, performance.now());
+      link = this.#adopt(socket);
+      this.#begin(link, frame, performance.now());
     }, (error) => {
       this.#dialling = undefined;
       this.#failed(error as DeliveryError);

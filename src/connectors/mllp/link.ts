@@ -12,6 +12,9 @@ import type { MllpDestinationOptions } from "./options.ts";
 /** Idle connections that a router forgot are found by the operating system's own probes. */
 const keepAliveMs = 30_000;
 
+/** A plain connection's room for one read; acknowledgements are far smaller. */
+const readBytes = 4_096;
+
 /** How long a partner may take to refuse our certificate. */
 const refusalMs = 250;
 
@@ -47,7 +50,8 @@ export class MllpLink {
     this.#options = options;
     this.#onRead = onRead;
     this.#decoder = new FrameDecoder(options.replyBytesMax);
-    socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
+    // A plain socket emits none: what it reads goes through dial() straight to read().
+    socket.on("data", (chunk: Uint8Array) => this.read(chunk));
     socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#lost("delivery.connection_closed", "the partner closed it"));
     socket.on(
@@ -85,7 +89,8 @@ export class MllpLink {
     if (error !== undefined) exchange?.failed(error);
   }
 
-  #read(chunk: Uint8Array): void {
+  /** Takes what the partner sent; `chunk` may change once this returns. */
+  read(chunk: Uint8Array): void {
     this.#onRead(chunk.length);
     this.#decoder.push(chunk);
     if (this.#exchange === undefined) {
@@ -144,12 +149,17 @@ export function unconfirmed(code: string, reason: string, cause?: unknown): Deli
 }
 
 /**
- * Opens a connection, TLS included.
+ * Opens a connection, TLS included. What a plain one reads is handed to `onRead` and never emitted,
+ * which leaves out the machinery of streams; the bytes are gone once `onRead` returns, and nothing
+ * is read before whoever awaits the connection has run.
  *
  * @throws {DeliveryError} `reached: "no"`: `delivery.connect_failed`, `delivery.connect_timeout`,
  * `delivery.connect_denied`, `delivery.tls_failed` or `delivery.aborted`.
  */
-export function dial(options: MllpDestinationOptions, signal: AbortSignal): Promise<net.Socket> {
+export function dial(
+  options: MllpDestinationOptions,
+  { signal, onRead }: { signal: AbortSignal; onRead?: (chunk: Uint8Array) => void },
+): Promise<net.Socket> {
   const { host, port, connectTimeoutMs } = options;
   const target = `"${net.isIPv6(host) ? `[${host}]` : host}:${port}"`;
   return new Promise((resolve, reject) => {
@@ -159,7 +169,7 @@ export function dial(options: MllpDestinationOptions, signal: AbortSignal): Prom
     }
     let isConnected = false;
     const socket = options.tls === undefined
-      ? net.connect({ host, port, noDelay: true })
+      ? net.connect({ host, port, noDelay: true, onread: onRead && intoOneBuffer(onRead) })
       : tls.connect({ host, port, ...options.tls });
     const settle = (outcome: () => void) => {
       clearTimeout(timer);
@@ -194,6 +204,18 @@ export function dial(options: MllpDestinationOptions, signal: AbortSignal): Prom
     socket.on("connect", onConnect).on("secureConnect", onReady);
     socket.on("error", onError).on("close", onClose);
   });
+}
+
+/** Reads into the same memory every time. Each chunk is a plain array, as decoders want it. */
+function intoOneBuffer(onRead: (chunk: Uint8Array) => void): net.OnReadOpts {
+  const buffer = new Uint8Array(readBytes);
+  return {
+    buffer,
+    callback(bytes) {
+      onRead(buffer.subarray(0, bytes));
+      return true;
+    },
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import net from "node:net";
 import type { DeliveryError } from "../../../src/connectors/connector.ts";
 import { type PartnerStep, ScriptedPartner } from "../scripted_partner.ts";
 import { freePort, pause, until, within } from "../waiting.ts";
@@ -43,6 +44,36 @@ Deno.test("send() delivers over one connection and returns the reply", async () 
   );
   assert.deepEqual(bench.recorder.kinds, []);
   assert.equal(bench.destination.counters.connectionsOpen, 1);
+});
+
+// Goal: replies do not share the memory they were read into. Method: long ones, then short ones.
+Deno.test("send() returns replies of any length, each as it was sent", async () => {
+  await using partner = await ScriptedPartner.start();
+  await using bench = new DestinationBench({ port: partner.port });
+  const replies = [3, 70_000, 40, 4_096, 9_000, 0].map((length, index) =>
+    `MSH|^~\\&|\rMSA|AA|${index}\rNTE|1||${String(index).repeat(length)}\r`
+  );
+  partner.script(
+    ...replies.map((body): PartnerStep => ({ do: "raw", bytes: `\x0b${body}\x1c\r` })),
+  );
+  const answers = [];
+  for (const index of replies.keys()) answers.push(await bench.send(String(index)));
+  assert.deepEqual(answers, replies.map((reply) => ({ accepted: true, reply })));
+  assert.equal(partner.connections, 1);
+});
+
+Deno.test("send() hears a partner that speaks as soon as it is connected", async () => {
+  const greeter = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.resume().write("\x0bMSH|^~\\&|\rMSA|AA|greeting\r\x1c\r");
+  });
+  await new Promise<void>((resolve) => greeter.listen(0, "127.0.0.1", resolve));
+  const { port } = greeter.address() as net.AddressInfo;
+  {
+    await using bench = new DestinationBench({ port });
+    await failsWith(bench.send("1"), { code: "delivery.ack_mismatch", reached: "unknown" });
+  }
+  await new Promise((resolve) => greeter.close(resolve));
 });
 
 Deno.test("send() opens a connection for each message when not persistent", async () => {

@@ -59,13 +59,11 @@ export function latin1View(bytes: Uint8Array): string {
 }
 
 /**
- * The text of bytes that are ASCII alone, undefined for others. Most messages are, and this look
- * costs a fraction of a strict decoder.
+ * True when the bytes that `view` shows are ASCII alone. Most messages are, and this look costs a
+ * fraction of a strict decoder. UTF-8 gives every character above 7F more than one byte.
  */
-function asciiText(bytes: Uint8Array): string | undefined {
-  const text = latin1View(bytes);
-  // UTF-8 gives every character above 7F more than one byte.
-  return Buffer.byteLength(text, "utf8") === text.length ? text : undefined;
+function isAscii(view: string): boolean {
+  return Buffer.byteLength(view) === view.length;
 }
 
 function unitsToString(units: Uint16Array): string {
@@ -110,8 +108,8 @@ class Utf8Codec implements Codec {
   readonly decodeLossless = latin1View;
 
   decode(bytes: Uint8Array): string {
-    const ascii = asciiText(bytes);
-    if (ascii !== undefined) return ascii;
+    const view = latin1View(bytes);
+    if (isAscii(view)) return view;
     try {
       return this.#decoder.decode(bytes);
     } catch {
@@ -131,6 +129,7 @@ class Utf8Codec implements Codec {
  */
 class SingleByteCodec implements Codec {
   readonly name: string;
+  readonly #isLatin1: boolean;
   readonly #characters: Uint16Array;
   readonly #bytes: ReadonlyMap<number, number>;
   /** 1 where the web's windows-1252 gives another character than our table. */
@@ -139,6 +138,7 @@ class SingleByteCodec implements Codec {
 
   constructor(name: string, table: string) {
     this.name = name;
+    this.#isLatin1 = table === latin1;
     this.#characters = Uint16Array.from(table, (character) => character.charCodeAt(0));
     const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
     const web = windows1252Decoder.decode(everyByte);
@@ -151,8 +151,8 @@ class SingleByteCodec implements Codec {
   }
 
   decode(bytes: Uint8Array): string {
-    const ascii = asciiText(bytes);
-    if (ascii !== undefined) return ascii;
+    const view = latin1View(bytes);
+    if (this.#isLatin1 || isAscii(view)) return view;
     // The runtime's decoder is many times faster than ours and right about most bytes.
     for (let i = 0; i < bytes.length; i++) {
       if (this.#differs[bytes[i] as number] === 1) return this.#decodeByTable(bytes);

@@ -1,5 +1,5 @@
 /**
- * The segments of one message, split when first needed and rebuilt only where touched.
+ * The segments of one message, made when first needed and written back only where touched.
  *
  * `Message`, `Segment` and `SegmentGroup` are views on one `MessageBody`; nothing else in the
  * engine uses it but the validation walk. An untouched body returns the very text it came from.
@@ -7,7 +7,6 @@
 import {
   type Delimiters,
   findMsh,
-  mshLine,
   readDelimiters,
   requireComplete,
   standardDelimiters,
@@ -16,7 +15,8 @@ import { Hl7PathError, Hl7SyntaxError } from "./errors.ts";
 import { escapeGrowthMax, type GrowthBudget, unescape } from "./escapes.ts";
 import { readPart, writePart } from "./parts.ts";
 import type { Address, FieldAddress } from "./path.ts";
-import { isHeaderSegment, newRecord, SegmentRecord } from "./record.ts";
+import { isHeaderSegment, newRecord, type SegmentRecord } from "./record.ts";
+import { SegmentLines } from "./segment_lines.ts";
 import { encodeValue, type FieldValue } from "./values.ts";
 
 /** Segments the engine admits in one message; the same bound holds for what authors add. */
@@ -28,22 +28,20 @@ export class MessageBody implements GrowthBudget {
   left = escapeGrowthMax;
   /** The encoded message; undefined once something was written. */
   #text: string | undefined;
-  #start: number;
-  #header: SegmentRecord | undefined;
-  #records: SegmentRecord[] | undefined;
+  #lines: SegmentLines;
 
   /** @throws {Hl7SyntaxError} when `text` does not begin with a readable MSH. */
   constructor(text: string) {
     this.#text = text;
     // Looks first at what nearly every message begins with.
     if (text.startsWith("MSH|^~\\&|")) {
-      this.#start = 0;
       this.delimiters = standardDelimiters;
+      this.#lines = new SegmentLines(text, "|");
       return;
     }
-    this.#start = findMsh(text);
-    if (this.#start < 0) throw noMsh(text);
-    const delimiters = readDelimiters(text, this.#start);
+    const start = findMsh(text);
+    if (start < 0) throw noMsh(text);
+    const delimiters = readDelimiters(text, start);
     if (delimiters === undefined) {
       throw new Hl7SyntaxError(
         "hl7.delimiters_unreadable",
@@ -51,29 +49,23 @@ export class MessageBody implements GrowthBudget {
       );
     }
     this.delimiters = delimiters;
+    this.#lines = new SegmentLines(start === 0 ? text : text.slice(start), delimiters.field);
   }
 
   /** All segments in order, MSH first. Not for writing by callers. */
   get records(): readonly SegmentRecord[] {
-    return this.#records ?? this.#split();
+    return this.#lines.all();
   }
 
-  /** The MSH, found without splitting the rest. */
+  /** The MSH, found without looking at the rest. */
   get header(): SegmentRecord {
-    if (this.#records !== undefined) return this.#records[0] as SegmentRecord;
-    if (this.#header !== undefined) return this.#header;
-    const text = this.#text as string;
-    return this.#header = new SegmentRecord("MSH", mshLine(text, this.#start));
+    return this.#lines.header;
   }
 
   /** Returns the nth segment with this id; `occurrence` counts from 1. */
   find(id: string, occurrence: number): SegmentRecord | undefined {
-    if (id === "MSH" && occurrence === 1) return this.header;
-    let left = occurrence;
-    for (const record of this.records) {
-      if (record.id === id && --left === 0) return record;
-    }
-    return undefined;
+    if (occurrence === 1 && id === "MSH") return this.#lines.header;
+    return this.#lines.find(id, occurrence);
   }
 
   /** All raw fields of a segment; field n at index n. */
@@ -123,12 +115,10 @@ export class MessageBody implements GrowthBudget {
     const encoded = encodeValue(value, address, this.delimiters);
     if (!address.isWholeField) requireComplete(this.delimiters, address.text);
     const old = this.rawField(record, address.field);
-    const delimiters = this.delimiters;
-    this.#replaceField(
-      record,
-      address.field,
-      writePart(old, address, { value: encoded, delimiters }),
-    );
+    const raw = address.isWholeField
+      ? encoded
+      : writePart(old, address, { value: encoded, delimiters: this.delimiters });
+    if (raw !== old) this.#replaceField(record, address.field, raw);
   }
 
   /** Writes `value` as data: a text is escaped even when it is a whole field. */
@@ -156,7 +146,7 @@ export class MessageBody implements GrowthBudget {
     const encoded = encodeValue(value, asRepetition, this.delimiters);
     const old = this.rawField(record, address.field);
     const joined = old === "" ? encoded : old + this.delimiters.repetition + encoded;
-    this.#replaceField(record, address.field, joined);
+    if (joined !== old) this.#replaceField(record, address.field, joined);
   }
 
   /** Checks a line and makes a segment of it that is not yet in the message. */
@@ -166,7 +156,7 @@ export class MessageBody implements GrowthBudget {
 
   /** Puts a segment at `index` (1 = right after MSH). */
   insert(record: SegmentRecord, index: number): void {
-    const records = this.#split();
+    const records = this.#lines.all();
     if (records.length >= segmentsMax) {
       throw new Hl7SyntaxError(
         "hl7.too_many_segments",
@@ -185,7 +175,7 @@ export class MessageBody implements GrowthBudget {
 
   /** Removes every segment that `isDoomed` names; returns how many. MSH is refused. */
   remove(isDoomed: (record: SegmentRecord, index: number) => boolean): number {
-    const records = this.#split();
+    const records = this.#lines.all();
     const kept: SegmentRecord[] = [];
     const doomed: SegmentRecord[] = [];
     for (const [index, record] of records.entries()) {
@@ -194,7 +184,7 @@ export class MessageBody implements GrowthBudget {
     if (doomed.length === 0) return 0;
     if (doomed[0] === records[0]) throw protectedHeader();
     for (const record of doomed) record.isRemoved = true;
-    this.#records = kept;
+    this.#lines.keep(kept);
     this.#text = undefined;
     return doomed.length;
   }
@@ -202,17 +192,13 @@ export class MessageBody implements GrowthBudget {
   /** A body that shares what was parsed so far; writing to either leaves the other alone. */
   copy(): MessageBody {
     const copy = new MessageBody(this.encode());
-    if (this.#records !== undefined) copy.#records = this.#records.map((record) => record.copy());
+    copy.#lines = this.#lines.copy();
     return copy;
   }
 
   /** The message as text; every segment of a touched one ends with CR. */
   encode(): string {
-    if (this.#text !== undefined) return this.#text;
-    let text = "";
-    for (const record of this.records) text += record.line + "\r";
-    this.#start = 0;
-    return this.#text = text;
+    return this.#text ??= this.#lines.encode();
   }
 
   #readWithin(raw: string, record: SegmentRecord, address: FieldAddress): string | undefined {
@@ -224,25 +210,8 @@ export class MessageBody implements GrowthBudget {
     return unescape(part, this.delimiters, this) || undefined;
   }
 
-  #split(): SegmentRecord[] {
-    if (this.#records !== undefined) return this.#records;
-    const whole = this.#text as string;
-    const text = this.#start === 0 ? whole : whole.slice(this.#start);
-    const lines = text.indexOf("\n") < 0 ? text.split("\r") : text.split(/[\r\n]+/);
-    const separator = this.delimiters.field;
-    const records: SegmentRecord[] = [this.header];
-    for (let i = 1; i < lines.length; i++) {
-      const line = lines[i] as string;
-      if (line === "" || isBlankLine(line)) continue;
-      records.push(SegmentRecord.ofLine(line, separator));
-    }
-    return this.#records = records;
-  }
-
   #replaceField(record: SegmentRecord, field: number, raw: string): void {
-    if (this.rawField(record, field) === raw) return;
     record.replaceField(field, this.delimiters.field, raw);
-    if (this.#records === undefined) this.#split();
     this.#text = undefined;
   }
 }
@@ -259,11 +228,6 @@ export function absentSegment(address: Address): Hl7PathError {
     `Cannot write "${address.text}": the message has no such segment`,
     { hint: "Add the segment first" },
   );
-}
-
-function isBlankLine(line: string): boolean {
-  const code = line.charCodeAt(0);
-  return (code === 0x20 || code === 0x09) && line.trim() === "";
 }
 
 /** MSH-1 and MSH-2 are characters, not data: never split, never unescaped, never rewritten. */

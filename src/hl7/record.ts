@@ -2,10 +2,9 @@
  * One segment of one message as the body keeps it: a line, and its fields once they are needed.
  */
 import { Hl7SyntaxError } from "./errors.ts";
-import { nthPart, replacePart } from "./parts.ts";
 
-/** A segment read oftener than this is split: finding a field costs a little less than that. */
-const readsBeforeSplit = 4;
+/** A segment searched from its beginning oftener than this is split into its fields. */
+const searchesBeforeSplit = 4;
 
 export class SegmentRecord {
   /** "" for a line that does not begin with three characters and the field separator. */
@@ -13,9 +12,14 @@ export class SegmentRecord {
   /** The segment as text, without CR. */
   line: string;
   isRemoved = false;
+  /** True once the line is not the one the record was made of. */
+  isChanged = false;
   #fields: readonly string[] | undefined;
-  /** How often a field was read without splitting the line. */
-  #reads = 0;
+  /** How often a field was looked for from the beginning of the line. */
+  #searches = 0;
+  /** The token found last, from 1, and where it begins: a field at or after it is near. */
+  #foundToken = 1;
+  #foundAt = 0;
 
   constructor(id: string, line: string) {
     this.id = id;
@@ -35,21 +39,34 @@ export class SegmentRecord {
 
   /** The raw text of field n, "" when absent. */
   field(n: number, separator: string): string {
-    const isSplit = this.#fields !== undefined || this.#reads++ >= readsBeforeSplit;
-    if (isSplit) return this.fields(separator)[n] ?? "";
+    if (this.#fields !== undefined) return this.#fields[n] ?? "";
     if (n === 1 && isHeaderSegment(this.id)) return separator;
-    return nthPart(this.line, separator, this.#tokenOf(n)) ?? "";
+    const start = this.#find(this.#tokenOf(n), separator);
+    if (this.#searches > searchesBeforeSplit) return this.fields(separator)[n] ?? "";
+    if (start < 0) return "";
+    const end = this.line.indexOf(separator, start);
+    return end < 0 ? this.line.slice(start) : this.line.slice(start, end);
   }
 
   replaceField(n: number, separator: string, raw: string): void {
-    this.line = replacePart(this.line, separator, this.#tokenOf(n), raw);
+    const token = this.#tokenOf(n);
+    const start = this.#find(token, separator);
+    if (start < 0) {
+      // What was found last is the last token there is.
+      this.line += separator.repeat(token - this.#foundToken) + raw;
+    } else {
+      const end = this.line.indexOf(separator, start);
+      this.line = this.line.slice(0, start) + raw + (end < 0 ? "" : this.line.slice(end));
+    }
+    this.isChanged = true;
     this.#fields = undefined;
-    this.#reads = 0;
+    this.#searches = 0;
   }
 
   /** A segment of its own that starts from the same text. */
   copy(): SegmentRecord {
     const copy = new SegmentRecord(this.id, this.line);
+    copy.isChanged = this.isChanged;
     copy.#fields = this.#fields;
     return copy;
   }
@@ -57,6 +74,22 @@ export class SegmentRecord {
   /** Which delimited token of the line holds field n, from 1; a header's separator is none. */
   #tokenOf(n: number): number {
     return isHeaderSegment(this.id) ? n : n + 1;
+  }
+
+  /** Returns the index at which a token begins, or -1 when the line has fewer. */
+  #find(token: number, separator: string): number {
+    if (token < this.#foundToken) {
+      this.#foundToken = 1;
+      this.#foundAt = 0;
+      this.#searches++;
+    }
+    while (this.#foundToken < token) {
+      const at = this.line.indexOf(separator, this.#foundAt);
+      if (at < 0) return -1;
+      this.#foundToken++;
+      this.#foundAt = at + 1;
+    }
+    return this.#foundAt;
   }
 
   #split(separator: string): readonly string[] {

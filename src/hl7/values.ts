@@ -63,7 +63,7 @@ function requireOneLine(value: unknown, path: string): asserts value is string {
   if (typeof value !== "string") {
     throw new Hl7SyntaxError("hl7.value_unsuitable", `Cannot write "${path}": want text`);
   }
-  if (!/[\r\n]/.test(value)) return;
+  if (!value.includes("\r") && !value.includes("\n")) return;
   throw new Hl7SyntaxError(
     "hl7.value_unsafe",
     `Cannot write "${path}": the value contains CR or LF, which would begin a new segment`,

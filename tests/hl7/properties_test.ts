@@ -61,6 +61,43 @@ const anyPath = fc.oneof(
   anyText as fc.Arbitrary<Path>,
 );
 
+/** What was done to a message, for two of them to be compared. */
+type Step = readonly ["get" | "set" | "clear" | "copy" | "ids", Path, string];
+
+const anySteps = fc.array(
+  fc.tuple(
+    fc.constantFrom<Step[0]>("get", "get", "set", "set", "clear", "copy", "ids"),
+    fc.constantFrom<Path>("MSH-3", "MSH-10", "MSH[2]-3", "PID-3.1", "PID[2]-1", "OBX-5[2].1"),
+    fc.constantFrom("", "x", "a&b", "longer than it was"),
+  ),
+  { maxLength: 8 },
+);
+
+/** Takes `steps` and returns everything that was to be seen on the way. */
+function take(steps: readonly Step[], start: Message): readonly unknown[] {
+  let message = start;
+  const seen: unknown[] = [];
+  for (const [step, path, value] of steps) {
+    try {
+      if (step === "get") seen.push(message.get(path));
+      if (step === "set") message.set(path, value);
+      if (step === "clear") message.clear(path);
+      if (step === "ids") seen.push(message.segmentIds());
+      if (step === "copy") {
+        const copy = message.copy();
+        message.set("MSH-4", "not in the copy");
+        seen.push(message.encode());
+        message = copy;
+      }
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      seen.push(error.code);
+    }
+    if (value === "x") seen.push(message.encode());
+  }
+  return [...seen, message.encode(), message.segmentIds()];
+}
+
 /** Runs `act`; only errors of ours may come out. */
 function onlyOurs(act: () => unknown): void {
   try {
@@ -70,6 +107,26 @@ function onlyOurs(act: () => unknown): void {
     assert.match(error.code, /^hl7\.[a-z0-9_]+$/);
   }
 }
+
+function throwsOurs(act: () => unknown): boolean {
+  try {
+    act();
+    return false;
+  } catch (error) {
+    return error instanceof EngineError;
+  }
+}
+
+Deno.test("a message is the same, whether all its segments were read before or none", () => {
+  fc.assert(
+    fc.property(anyMessage, anySteps, (text, steps) => {
+      fc.pre(!throwsOurs(() => Message.parse(text)));
+      const whole = Message.parse(text);
+      whole.segmentIds();
+      assert.deepEqual(take(steps, Message.parse(text)), take(steps, whole));
+    }),
+  );
+});
 
 Deno.test("any text beginning with MSH that parses encodes to itself", () => {
   fc.assert(

@@ -71,8 +71,10 @@ export class SetState {
  * @throws {GraphError} `graph.destination_invalid`, `graph.payload_invalid`
  */
 export function send(to: OutboundRef | string, body: Body): Send {
-  const name = OutboundRef.is(to) ? to.name : to;
-  const problem = nameProblem(name);
+  const isHandle = OutboundRef.is(to);
+  const name = isHandle ? to.name : to;
+  // The name of a handle was checked when it was declared.
+  const problem = isHandle ? undefined : nameProblem(name);
   if (problem !== undefined) {
     throw new GraphError(
       "graph.destination_invalid",

@@ -106,8 +106,11 @@ export class MessageRunner {
   }
 
   #context(): RunContext {
-    const { readState } = this.#environment;
-    return { ingestTime: this.#input.ingestTime, readState };
+    const environment = this.#environment;
+    return {
+      ingestTime: this.#input.ingestTime,
+      readState: (namespace, key) => environment.readState(namespace, key),
+    };
   }
 
   #route(): readonly string[] {

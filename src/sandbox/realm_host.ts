@@ -4,7 +4,7 @@
 import vm from "node:vm";
 import type { LoadProblem } from "./protocol.ts";
 import { LoadTimeout, now, type RealmEntry, RealmLoader } from "./realm_loader.ts";
-import type { LoadMessage } from "./wire.ts";
+import type { Cell, LoadMessage } from "./wire.ts";
 
 /** The batch ran longer than it may; the realm is not to be used again. */
 export class BatchTimeout extends Error {}
@@ -55,23 +55,23 @@ export class RealmHost {
   }
 
   /**
-   * Runs a batch: header and texts in, JSON and payloads out.
+   * Runs a batch, laid out as `wire.ts` says, both ways.
    *
    * @throws {BatchTimeout}
    */
-  run(texts: readonly string[], timeoutMs: number): string[] {
+  run(batch: string, timeoutMs: number): Cell[] {
     const entry = this.#entry;
     const deadline = now() + timeoutMs;
-    entry.beginBatch(texts[0] ?? "[]");
-    for (let i = 1; i < texts.length; i++) entry.addText(texts[i] as string);
+    entry.beginBatch(batch);
     entry.armBatch();
     this.#goUntil(deadline);
     while (!entry.isDone()) {
       entry.abandon("HandlerTimeout: its promise does not settle");
       this.#goUntil(deadline);
     }
-    const out: string[] = [];
-    for (let i = 0; i < entry.resultCount(); i++) out.push(entry.result(i));
+    const out: Cell[] = [];
+    const count = entry.resultCount();
+    for (let i = 0; i < count; i++) out.push(entry.result(i));
     entry.endBatch();
     return out;
   }

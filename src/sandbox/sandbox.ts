@@ -8,6 +8,7 @@ import { EngineError } from "../errors.ts";
 import { type AuthorModule, prepareModules } from "./author_modules.ts";
 import { engineSources } from "./engine_sources.ts";
 import { type RawRegistry, withMentions } from "./mentions.ts";
+import { makeNameBook, type NameBook } from "./names.ts";
 import type {
   CodeSetData,
   LoadProblem,
@@ -77,11 +78,19 @@ const emptyRegistry: Registry = {
 
 type LoadPart = Omit<LoadMessage, "state" | "entropy">;
 
-/** One message of a `run()` call. */
+/** One `run()` call. */
+interface Call {
+  readonly results: RunResult[];
+  missing: number;
+  readonly resolve: (results: readonly RunResult[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** One message of a call. */
 interface Slot {
   readonly request: RunRequest;
-  readonly settle: (result: RunResult) => void;
-  readonly fail: (reason: unknown) => void;
+  readonly call: Call;
+  readonly index: number;
 }
 
 /** How a batch failed. */
@@ -101,6 +110,8 @@ export class Sandbox {
   #consoleCalls = 0;
   #consoleCallsBefore = 0;
   #registry: Registry = emptyRegistry;
+  /** Of the load the worker runs now. */
+  #book: NameBook = makeNameBook(emptyRegistry, []);
 
   private constructor(options: SandboxOptions, load: LoadPart) {
     this.#options = options;
@@ -166,13 +177,9 @@ export class Sandbox {
     if (requests.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       const results = new Array<RunResult>(requests.length);
-      let missing = requests.length;
-      for (const [index, request] of requests.entries()) {
-        const settle = (result: RunResult) => {
-          results[index] = result;
-          if (--missing === 0) resolve(results);
-        };
-        this.#queue.push({ request, settle, fail: reject });
+      const call: Call = { results, missing: requests.length, resolve, reject };
+      for (let index = 0; index < requests.length; index++) {
+        this.#queue.push({ request: requests[index] as RunRequest, call, index });
       }
       if (!this.#isPumping) void this.#pump();
     });
@@ -195,7 +202,7 @@ export class Sandbox {
   close(): void {
     this.#isClosed = true;
     this.#link.close();
-    for (const slot of this.#queue.splice(0)) slot.fail(closed());
+    for (const slot of this.#queue.splice(0)) slot.call.reject(closed());
   }
 
   [Symbol.dispose](): void {
@@ -209,7 +216,7 @@ export class Sandbox {
       try {
         await this.#runSlots(slots);
       } catch (thrown) {
-        for (const slot of slots) slot.fail(thrown);
+        for (const slot of slots) slot.call.reject(thrown);
       }
     }
     this.#isPumping = false;
@@ -230,10 +237,14 @@ export class Sandbox {
     const requests = slots.map(({ request }) => request);
     const answer = await this.#attempt(requests);
     if (!("kind" in answer)) {
-      for (const [index, slot] of slots.entries()) slot.settle(answer[index] as RunResult);
+      for (let index = 0; index < slots.length; index++) {
+        settle(slots[index] as Slot, answer[index] as RunResult);
+      }
       return;
     }
-    for (const slot of slots) slot.settle(await this.#runAlone(slot.request, slots.length, answer));
+    for (const slot of slots) {
+      settle(slot, await this.#runAlone(slot.request, slots.length, answer));
+    }
   }
 
   /**
@@ -255,12 +266,14 @@ export class Sandbox {
   async #attempt(requests: readonly RunRequest[]): Promise<readonly RunResult[] | Failure> {
     const { batchTimeoutMs, messageTimeoutMs, graceMs = graceDefaultMs } = this.#options;
     const limitMs = requests.length === 1 ? messageTimeoutMs : batchTimeoutMs;
-    const message = { kind: "run", timeoutMs: limitMs, texts: packRequests(requests) } as const;
     try {
+      const batch = packRequests(requests, this.#book);
+      const message = { kind: "run", timeoutMs: limitMs, batch } as const;
       const answer = await this.#link.ask(message, limitMs + graceMs);
       if (answer.kind === "ran") {
         this.#consoleCalls = answer.consoleCalls;
-        const results = unpackResults(answer.texts, this.#options.redact);
+        const results = unpackResults(answer.cells, this.#book, this.#options.redact);
+        if (results.length !== requests.length) throw new TypeError("Results are missing");
         this.#noteState(requests, results);
         return results;
       }
@@ -278,10 +291,9 @@ export class Sandbox {
   }
 
   #noteState(requests: readonly RunRequest[], results: readonly RunResult[]): void {
-    for (const [index, { outcomes }] of results.entries()) {
-      const inbound = requests[index]?.inbound ?? "";
-      for (const { state } of outcomes) {
-        for (const entry of state) this.#state.write(inbound, entry);
+    for (let index = 0; index < results.length; index++) {
+      for (const { state } of (results[index] as RunResult).outcomes) {
+        for (const entry of state) this.#state.write(requests[index]?.inbound ?? "", entry);
       }
     }
   }
@@ -315,6 +327,8 @@ export class Sandbox {
     try {
       const answer = await this.#link.ask(message, loadTimeoutMs + graceMs);
       if (answer.kind === "loaded") {
+        const declared = JSON.parse(answer.registry) as RawRegistry;
+        this.#book = makeNameBook(declared, this.#load.outboundNames);
         return { registry: answer.registry, problems: redacted(answer.problems, this.#options) };
       }
       return { problems: answer.kind === "unloaded" ? answer.problems : [] };
@@ -324,6 +338,11 @@ export class Sandbox {
       return { problems: [{ message: `Cannot load the graph: ${thrown.message}` }] };
     }
   }
+}
+
+function settle({ call, index }: Slot, result: RunResult): void {
+  call.results[index] = result;
+  if (--call.missing === 0) call.resolve(call.results);
 }
 
 function redacted(

@@ -1,9 +1,11 @@
 /**
  * What the engine and the worker post to each other, and how a batch is laid out.
  *
- * A batch is one array of strings each way: JSON for what is small, then the texts as they are. An
- * array of strings is what crosses cheapest.
+ * Requests cross as one text, results as one flat array, for what they hold outlives the batch:
+ * neither side has to make objects of them. Names cross as `names.ts` says.
  */
+import { BatchWriter } from "./batch_text.ts";
+import type { NameBook } from "./names.ts";
 import type { SourceText } from "./module_ids.ts";
 import type {
   CodeSetData,
@@ -50,8 +52,8 @@ export interface DiscardMessage {
 export interface RunMessage {
   readonly kind: "run";
   readonly timeoutMs: number;
-  /** Header, then one text a request. */
-  readonly texts: readonly string[];
+  /** See `packRequests()`. */
+  readonly batch: string;
 }
 
 export type ToWorker = LoadMessage | CommitMessage | DiscardMessage | RunMessage;
@@ -75,65 +77,140 @@ export type FromWorker =
   | { readonly kind: "unloaded"; readonly problems: readonly LoadProblem[] }
   | {
     readonly kind: "ran";
-    /** JSON of `WireResult[]`, then the payloads. */
-    readonly texts: readonly string[];
+    readonly cells: readonly Cell[];
     /** Calls of `console` so far; what they said is dropped. */
     readonly consoleCalls: number;
   }
   /** The batch ran out of time; the worker waits for a load. */
   | { readonly kind: "timedOut"; readonly handler: string };
 
-/** `[inbound, router, handlers, contentType, ingestTime, 1 to route only]` */
-export type WireRequest = readonly [
-  string,
-  string,
-  readonly string[] | null,
-  string,
-  number,
-  0 | 1,
-];
+/** What the results of a batch are made of. */
+export type Cell = string | number;
 
-/** `[handler, [[to, payload index], …], [[namespace, key, value], …], error]`; index -1: the input. */
-export type WireOutcome = readonly [
-  string,
-  readonly (readonly [string, number])[],
-  readonly (readonly [string, string, string])[],
-  string | null,
-];
-
-/** `[handlers, outcomes, error, milliseconds]` */
-export type WireResult = readonly [
-  readonly string[],
-  readonly WireOutcome[],
-  string | null,
-  number,
-];
-
-export function packRequests(requests: readonly RunRequest[]): readonly string[] {
-  const header: WireRequest[] = [];
-  const texts: string[] = [""];
-  for (const request of requests) {
-    const { inbound, router, handlers = null, contentType, ingestTime } = request;
-    const routeOnly = request.routeOnly === true ? 1 : 0;
-    header.push([inbound, router, handlers, contentType, ingestTime, routeOnly]);
-    texts.push(request.text);
+/**
+ * Lays requests out, each as `inbound, router, contentType, ingestTime, choice, handlers…, text`.
+ *
+ * The choice is twice the number of handlers named, plus 2 when they are named at all, plus 1 to
+ * route only.
+ */
+export function packRequests(requests: readonly RunRequest[], book: NameBook): string {
+  const writer = new BatchWriter();
+  for (const { inbound, router, handlers, text, contentType, ingestTime, routeOnly } of requests) {
+    writer.add(book.inbounds.codeOf(inbound));
+    writer.add(book.routers.codeOf(router));
+    writer.add(book.contentTypes.codeOf(contentType));
+    writer.add(ingestTime);
+    writer.add((handlers === undefined ? 0 : handlers.length * 2 + 2) + (routeOnly ? 1 : 0));
+    if (handlers !== undefined) {
+      for (const handler of handlers) writer.add(book.handlers.codeOf(handler));
+    }
+    writer.add(text);
   }
-  texts[0] = JSON.stringify(header);
-  return texts;
+  return writer.finish();
 }
 
-/** `redact` runs over every error text before it leaves this room. */
+/** In the place of a payload: it equals the input text. */
+export const sameAsInput = -1;
+/** In the place of a payload: it equals the one before it. */
+export const sameAsBefore = -2;
+
+/**
+ * Reads results, each laid out as `tookMs, error` or `tookMs, handlers, handler…, outcomes,
+ * outcome…` with 0 or as many outcomes as handlers. An outcome is its error, or `sends, (to,
+ * payload)…, writes, (namespace, key, value)…`. Errors are texts, counts are numbers.
+ *
+ * `redact` runs over every error text before it leaves this room.
+ *
+ * @throws {TypeError} when the cells are laid out in any other way.
+ */
 export function unpackResults(
-  texts: readonly string[],
+  cells: readonly Cell[],
+  book: NameBook,
   redact: (text: string) => string,
 ): readonly RunResult[] {
-  const results = JSON.parse(texts[0] ?? "[]") as readonly WireResult[];
-  return results.map(([handlers, outcomes, error, tookMs]) => ({
-    handlers,
-    outcomes: outcomes.map((outcome) => unpackOutcome(outcome, texts, redact)),
-    ...(error === null ? {} : { error: shorten(redact(error)) }),
-    tookMs,
-  }));
+  const reader = new ResultReader(cells, book, redact);
+  const results: RunResult[] = [];
+  while (!reader.isAtEnd) results.push(reader.result());
+  return results;
+}
+
+class ResultReader {
+  readonly #cells: readonly Cell[];
+  readonly #book: NameBook;
+  readonly #redact: (text: string) => string;
+  #at = 0;
+
+  constructor(cells: readonly Cell[], book: NameBook, redact: (text: string) => string) {
+    this.#cells = cells;
+    this.#book = book;
+    this.#redact = redact;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at >= this.#cells.length;
+  }
+
+  result(): RunResult {
+    const tookMs = this.#number();
+    const first = this.#cells[this.#at++];
+    if (typeof first === "string") {
+      return { handlers: [], outcomes: [], error: this.#error(first), tookMs };
+    }
+    const handlers: string[] = [];
+    for (let left = count(first); left > 0; left--) {
+      handlers.push(this.#book.handlers.nameOf(this.#cells[this.#at++]));
+    }
+    const outcomes: HandlerOutcome[] = [];
+    for (let left = this.#number(), index = 0; left > 0; left--, index++) {
+      outcomes.push(this.#outcome(handlers[index] ?? ""));
+    }
+    return { handlers, outcomes, tookMs };
+  }
+
+  #outcome(handler: string): HandlerOutcome {
+    const first = this.#cells[this.#at++];
+    if (typeof first === "string") {
+      return { handler, sends: [], state: [], error: this.#error(first) };
+    }
+    const sends: HandlerSend[] = [];
+    let payload: string | undefined;
+    for (let left = count(first); left > 0; left--) {
+      const to = this.#book.destinations.nameOf(this.#cells[this.#at++]);
+      const cell = this.#cells[this.#at++];
+      if (typeof cell === "string") payload = cell;
+      else if (cell === sameAsInput) payload = undefined;
+      else if (cell !== sameAsBefore) throw misread();
+      sends.push({ to, payload });
+    }
+    const state: StateEntry[] = [];
+    for (let left = this.#number(); left > 0; left--) {
+      state.push({ namespace: this.#text(), key: this.#text(), value: this.#text() });
+    }
+    return { handler, sends, state };
+  }
+
+  #error(text: string): string {
+    return shorten(this.#redact(text));
+  }
+
+  #number(): number {
+    return count(this.#cells[this.#at++]);
+  }
+
+  #text(): string {
+    const cell = this.#cells[this.#at++];
+    if (typeof cell === "string") return cell;
+    throw misread();
+  }
+}
+
+function count(cell: Cell | undefined): number {
+  if (typeof cell === "number" && cell >= 0) return cell;
+  throw misread();
+}
+
+function misread(): TypeError {
+  return new TypeError("Results crossed that are not laid out as results");
 }
 
 const errorCharsMax = 200;
@@ -141,17 +218,4 @@ const errorCharsMax = 200;
 /** Error texts are at most this long. */
 export function shorten(text: string): string {
   return text.length <= errorCharsMax ? text : text.slice(0, errorCharsMax - 1) + "…";
-}
-
-function unpackOutcome(
-  [handler, sends, state, error]: WireOutcome,
-  texts: readonly string[],
-  redact: (text: string) => string,
-): HandlerOutcome {
-  return {
-    handler,
-    sends: sends.map(([to, index]): HandlerSend => ({ to, payload: texts[index] })),
-    state: state.map(([namespace, key, value]) => ({ namespace, key, value })),
-    ...(error === null ? {} : { error: shorten(redact(error)) }),
-  };
 }

@@ -59,8 +59,8 @@ function run(message: RunMessage): void {
   // A batch for a realm that is gone goes unanswered, and its deadline tells.
   if (realm === undefined) return;
   try {
-    const texts = realm.run(message.texts, message.timeoutMs);
-    post({ kind: "ran", texts, consoleCalls: realm.consoleCalls() });
+    const cells = realm.run(message.batch, message.timeoutMs);
+    post({ kind: "ran", cells, consoleCalls: realm.consoleCalls() });
   } catch (thrown) {
     const handler = thrown instanceof BatchTimeout ? realm.currentHandler() : "";
     realm = undefined;

@@ -13,16 +13,20 @@ import * as messagefoundry from "../../authoring/mod.ts";
 import { authorPosition } from "../../authoring/position.ts";
 import {
   describeThrown,
+  type HandlerRun,
   type MessageRun,
   MessageRunner,
+  type RunEnvironment,
   type StateWrite,
 } from "../../authoring/run.ts";
 import { TransportSpec } from "../../authoring/specs.ts";
 import { closeLoad, type Declarations, openSession, setRun } from "../../authoring/session.ts";
 import type { ContentType } from "../../hl7/surface.ts";
+import { BatchReader } from "../batch_text.ts";
+import { makeNameBook, type NameBook } from "../names.ts";
 import type { CodeSetData, StateEntry } from "../protocol.ts";
 import { type StateDump, StateTable } from "../state_table.ts";
-import type { RawFunction, WireOutcome, WireRequest, WireResult } from "../wire.ts";
+import { type Cell, type RawFunction, sameAsBefore, sameAsInput } from "../wire.ts";
 import { consoleCallCount, installConsole } from "./console.ts";
 import { installCrypto } from "./entropy.ts";
 import { hardenRealm } from "./harden.ts";
@@ -34,6 +38,7 @@ export const goName = "__messagefoundry_go__";
 let declarations: Declarations | undefined;
 let table = new StateTable();
 let destinations: ReadonlySet<string> = new Set();
+let book: NameBook | undefined;
 /** What the next `go()` does; undefined refuses it. */
 let armed: (() => void) | undefined;
 let batch: Batch | undefined;
@@ -91,17 +96,17 @@ export function takeDescription(): string {
 export function finishLoad(outboundNames: string): string {
   closeLoad();
   const loaded = requireDeclarations();
-  destinations = new Set([
-    ...loaded.outbounds.keys(),
-    ...JSON.parse(outboundNames) as readonly string[],
-  ]);
-  return JSON.stringify({
+  const others = JSON.parse(outboundNames) as readonly string[];
+  destinations = new Set([...loaded.outbounds.keys(), ...others]);
+  const registry = {
     inbounds: [...loaded.inbounds.values()],
     outbounds: [...loaded.outbounds.values()],
     routers: [...loaded.routers.values()].map(rawFunction),
     handlers: [...loaded.handlers.values()].map(rawFunction),
     codeSets: [...loaded.codeSets],
-  });
+  };
+  book = makeNameBook(registry, others);
+  return JSON.stringify(registry);
 }
 
 export function commitState(inbound: string, entries: string): void {
@@ -112,13 +117,9 @@ export function discardState(inbound: string): void {
   table.discard(inbound);
 }
 
-/** Begins a batch; `addText()` then gives each request its text, in order. */
-export function beginBatch(header: string): void {
-  batch = new Batch(JSON.parse(header) as readonly WireRequest[]);
-}
-
-export function addText(text: string): void {
-  batch?.texts.push(text);
+/** Begins a batch, laid out as `wire.ts` says. */
+export function beginBatch(requests: string): void {
+  batch = new Batch(requireBook(), requests);
 }
 
 /** Lets the next `go()` run the batch from where it stands. */
@@ -142,12 +143,12 @@ export function currentHandler(): string {
   return batch?.current ?? "";
 }
 
-/** How many strings the finished batch comes out as; `result(0)` is the JSON. */
+/** How many cells the finished batch comes out as. */
 export function resultCount(): number {
   return batch?.out.length ?? 0;
 }
 
-export function result(index: number): string {
+export function result(index: number): Cell {
   return batch?.out[index] ?? "";
 }
 
@@ -165,31 +166,47 @@ function go(): void {
   task();
 }
 
-class Batch {
-  readonly texts: string[] = [];
-  /** JSON of the results, then the payloads. */
-  readonly out: string[] = [""];
+/** The requests of a batch, one after the other; `wire.ts` says how both ends are laid out. */
+class Batch implements RunEnvironment {
+  readonly out: Cell[] = [];
   isDone = false;
-  readonly #requests: readonly WireRequest[];
-  readonly #results: WireResult[] = [];
+  readonly declarations = requireDeclarations();
+  readonly destinations = destinations;
+  readonly #book: NameBook;
+  readonly #requests: BatchReader;
+  /** Of the message that runs. */
+  #inbound = "";
+  #text = "";
   #runner: MessageRunner | undefined;
-  #startedAt = 0;
+  #startedAt = Date.now();
+  readonly #onSettled = (run: MessageRun): void => {
+    this.#record(run);
+    this.advance();
+  };
 
-  constructor(requests: readonly WireRequest[]) {
-    this.#requests = requests;
+  constructor(book: NameBook, requests: string) {
+    this.#book = book;
+    this.#requests = new BatchReader(requests);
   }
 
   get current(): string {
     return this.#runner?.current ?? "";
   }
 
+  readState(namespace: string, key: string): string | undefined {
+    return table.read(this.#inbound, namespace, key);
+  }
+
+  writeState(write: StateWrite): void {
+    table.write(this.#inbound, write);
+  }
+
   advance(): void {
-    while (this.#results.length < this.#requests.length) {
-      const run = this.#start(this.#results.length);
+    while (!this.#requests.isAtEnd) {
+      const run = this.#start();
       if (run === undefined) return;
       this.#record(run);
     }
-    this.out[0] = JSON.stringify(this.#results);
     this.isDone = true;
   }
 
@@ -200,59 +217,61 @@ class Batch {
     this.advance();
   }
 
-  #start(index: number): MessageRun | undefined {
-    const [inbound, router, handlers, contentType, ingestTime, routeOnly] = this.#requests[
-      index
-    ] as WireRequest;
+  #start(): MessageRun | undefined {
     renewBudget();
-    this.#startedAt = Date.now();
-    this.#runner = new MessageRunner(
-      {
-        router,
-        handlers: handlers ?? undefined,
-        text: this.texts[index] as string,
-        contentType: contentType as ContentType,
-        ingestTime,
-        routeOnly: routeOnly === 1,
-      },
-      {
-        declarations: requireDeclarations(),
-        destinations,
-        readState: (namespace, key) => table.read(inbound, namespace, key),
-        writeState: (write) => table.write(inbound, write),
-      },
-      (run) => {
-        this.#record(run);
-        this.advance();
-      },
-    );
+    const requests = this.#requests;
+    this.#inbound = this.#book.inbounds.nameOf(requests.next());
+    const router = this.#book.routers.nameOf(requests.next());
+    const contentType = this.#book.contentTypes.nameOf(requests.next()) as ContentType;
+    const ingestTime = Number(requests.next());
+    const choice = Number(requests.next());
+    const handlers = choice < 2 ? undefined : this.#handlers((choice >> 1) - 1);
+    const text = this.#text = String(requests.next());
+    const routeOnly = choice % 2 === 1;
+    const input = { router, handlers, text, contentType, ingestTime, routeOnly };
+    this.#runner = new MessageRunner(input, this, this.#onSettled);
     return this.#runner.start();
   }
 
-  #record(run: MessageRun): void {
-    const input = this.texts[this.#results.length];
-    const outcomes: WireOutcome[] = [];
-    for (const { handler, sends, state, error } of run.outcomes) {
-      const wired: (readonly [string, number])[] = [];
-      for (const { to, payload } of sends) {
-        wired.push([to, payload === input ? -1 : this.#payloadIndex(payload)]);
-      }
-      outcomes.push([handler, wired, state.map(wireState), error ?? null]);
+  #handlers(count: number): readonly string[] {
+    const names: string[] = [];
+    for (let i = 0; i < count; i++) {
+      names.push(this.#book.handlers.nameOf(this.#requests.next()));
     }
-    const tookMs = Math.max(0, Date.now() - this.#startedAt);
-    this.#results.push([run.handlers, outcomes, run.error ?? null, tookMs]);
+    return names;
   }
 
-  /** One payload sent twice in a row crosses once. */
-  #payloadIndex(payload: string): number {
-    const last = this.out.length - 1;
-    if (last > 0 && this.out[last] === payload) return last;
-    return this.out.push(payload) - 1;
+  #record({ handlers, outcomes, error }: MessageRun): void {
+    const now = Date.now();
+    this.out.push(Math.max(0, now - this.#startedAt));
+    // What is done between two messages takes no time of its own.
+    this.#startedAt = now;
+    if (error !== undefined) {
+      this.out.push(error);
+      return;
+    }
+    this.out.push(handlers.length);
+    for (const handler of handlers) this.out.push(this.#book.handlers.codeOf(handler));
+    this.out.push(outcomes.length);
+    for (const outcome of outcomes) this.#recordOutcome(outcome);
   }
-}
 
-function wireState({ namespace, key, value }: StateWrite): readonly [string, string, string] {
-  return [namespace, key, value];
+  #recordOutcome({ sends, state, error }: HandlerRun): void {
+    if (error !== undefined) {
+      this.out.push(error);
+      return;
+    }
+    this.out.push(sends.length);
+    let before: string | undefined;
+    for (const { to, payload } of sends) {
+      const isBefore = before !== undefined && payload === before;
+      const cell = isBefore ? sameAsBefore : payload === this.#text ? sameAsInput : payload;
+      this.out.push(this.#book.destinations.codeOf(to), cell);
+      before = payload;
+    }
+    this.out.push(state.length);
+    for (const { namespace, key, value } of state) this.out.push(namespace, key, value);
+  }
 }
 
 function rawFunction(
@@ -268,6 +287,11 @@ function rawFunction(
 function positionOf(thrown: unknown): RawFunction["position"] {
   const stack: unknown = thrown instanceof Error ? thrown.stack : undefined;
   return typeof stack === "string" ? authorPosition(stack) : undefined;
+}
+
+function requireBook(): NameBook {
+  if (book === undefined) throw new TypeError("The graph is not loaded");
+  return book;
 }
 
 function requireDeclarations(): Declarations {

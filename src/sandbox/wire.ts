@@ -18,6 +18,18 @@ import type {
 } from "./protocol.ts";
 import type { StateDump } from "./state_table.ts";
 
+/** What a worker gets first; from then on `null` says that something is in the port. */
+export interface Setup {
+  readonly port: MessagePort;
+  /** Two numbers, at the indexes below. */
+  readonly signal: Int32Array<SharedArrayBuffer>;
+}
+
+/** 1 while the worker looks into the port by itself, so that its event loop need not be woken. */
+export const listening = 0;
+/** How many messages were posted while it was; waited for. */
+export const posts = 1;
+
 /** Begins a realm anew, in a worker that is new or whose last batch ran out of time. */
 export interface LoadMessage {
   readonly kind: "load";

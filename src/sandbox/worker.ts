@@ -3,33 +3,60 @@
  *
  * Upstream: `worker_link.ts` posts what `wire.ts` describes. Downstream: the realm.
  */
-import { BatchTimeout, LoadTimeout, RealmHost } from "./realm_host.ts";
+import { Inbox } from "./inbox.ts";
+import { LoadTimeout, now, RealmHost } from "./realm_host.ts";
 import { raiseWalls } from "./walls.ts";
-import type { FromWorker, LoadMessage, RunMessage, ToWorker } from "./wire.ts";
+import { runWatched } from "./watch.ts";
+import type { FromWorker, LoadMessage, RunMessage, Setup, ToWorker } from "./wire.ts";
 
 interface WorkerScope {
-  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  onmessage: ((event: MessageEvent<Setup | null>) => void) | null;
   postMessage(message: FromWorker): void;
   addEventListener(type: string, listener: (event: Event) => void): void;
 }
 
+/**
+ * One watch over the time serves the batches that begin within so long, milliseconds. An endless
+ * loop may run so much longer than its limit.
+ */
+const watchMs = 25;
+
 const scope = globalThis as unknown as WorkerScope;
 const post = scope.postMessage.bind(scope);
+// Taken before the walls go up, for they remove the globals.
+const { setTimeout } = globalThis;
 
+let inbox: Inbox | undefined;
 let realm: RealmHost | undefined;
-/** What came while a graph was being loaded, in order; undefined when none is. */
-let waiting: ToWorker[] | undefined;
+let isLoading = false;
+/** Taken from the inbox, and still to be done. */
+let held: ToWorker | undefined;
+/** True while something is done in the realm under a watch. */
+let isBusy = false;
 
-function receive(message: ToWorker): void {
-  if (waiting !== undefined) {
-    waiting.push(message);
-    return;
+/** Does what waits in the inbox; called again whenever something may be there. */
+function serve(): void {
+  while (!isLoading) {
+    const message = held ?? inbox?.take();
+    held = undefined;
+    if (message === undefined) return;
+    if (message.kind !== "run") {
+      receive(message);
+    } else if (realm === undefined) {
+      post({ kind: "timedOut", handler: "" });
+    } else {
+      serveBatches(message);
+      // The event loop has its turn between two watches.
+      if (held !== undefined) setTimeout(serve, 0);
+      return;
+    }
   }
+}
+
+function receive(message: Exclude<ToWorker, RunMessage>): void {
   switch (message.kind) {
     case "load":
       return void load(message);
-    case "run":
-      return run(message);
     case "commit":
       return realm?.commitState(message.inbound, JSON.stringify(message.entries));
     case "discard":
@@ -38,7 +65,7 @@ function receive(message: ToWorker): void {
 }
 
 async function load(message: LoadMessage): Promise<void> {
-  waiting = [];
+  isLoading = true;
   realm = undefined;
   try {
     realm = await RealmHost.load(message);
@@ -50,25 +77,60 @@ async function load(message: LoadMessage): Promise<void> {
       : "Cannot load the graph: its realm does not open";
     post({ kind: "unloaded", problems: [{ message: text }] });
   }
-  const messages = waiting;
-  waiting = undefined;
-  for (const later of messages) receive(later);
+  isLoading = false;
+  serve();
 }
 
-function run(message: RunMessage): void {
-  // A batch for a realm that is gone goes unanswered, and its deadline tells.
-  if (realm === undefined) return;
+/** Runs a batch, and those that follow soon, under one watch over the time. */
+function serveBatches(first: RunMessage): void {
+  const { timeoutMs } = first;
+  const until = now() + watchMs;
+  if (inbox !== undefined) inbox.isListening = true;
   try {
+    runWatched(() => {
+      doWatched(first);
+      for (let left = until - now(); left > 0; left = until - now()) {
+        const message = inbox?.takeWithin(left);
+        if (message === undefined) continue;
+        if (
+          message.kind === "load" || (message.kind === "run" && message.timeoutMs !== timeoutMs)
+        ) {
+          held = message;
+          return;
+        }
+        doWatched(message);
+      }
+    }, timeoutMs + watchMs);
+  } catch {
+    // Nothing but the end of the time comes here, from the watch or from the realm. When the
+    // machine slept while the worker waited it may come late, and the realm is as it was.
+    if (isBusy) {
+      const handler = realm?.currentHandler() ?? "";
+      realm = undefined;
+      post({ kind: "timedOut", handler });
+    }
+    isBusy = false;
+  }
+  if (inbox === undefined) return;
+  inbox.isListening = false;
+  held ??= inbox.take();
+}
+
+function doWatched(message: Exclude<ToWorker, LoadMessage>): void {
+  isBusy = true;
+  if (message.kind !== "run") {
+    receive(message);
+  } else if (realm !== undefined) {
     const cells = realm.run(message.batch, message.timeoutMs);
     post({ kind: "ran", cells, consoleCalls: realm.consoleCalls() });
-  } catch (thrown) {
-    const handler = thrown instanceof BatchTimeout ? realm.currentHandler() : "";
-    realm = undefined;
-    post({ kind: "timedOut", handler });
   }
+  isBusy = false;
 }
 
 // Promises that author code leaves rejected are its own affair.
 scope.addEventListener("unhandledrejection", (event) => event.preventDefault());
-scope.onmessage = (event) => receive(event.data);
+scope.onmessage = ({ data }) => {
+  if (data !== null) inbox = new Inbox(data);
+  serve();
+};
 raiseWalls();

@@ -6,7 +6,7 @@
  */
 import { systemClock } from "../clock.ts";
 import { workerUrl } from "./engine_sources.ts";
-import type { FromWorker, ToWorker } from "./wire.ts";
+import { type FromWorker, listening, posts, type Setup, type ToWorker } from "./wire.ts";
 
 /** The worker died, or did not answer in time and counts as dead. */
 export class WorkerGone extends Error {
@@ -28,6 +28,9 @@ interface Waiting {
 
 export class WorkerLink {
   readonly #worker: Worker;
+  /** Messages go through a port of their own, for the worker can look into that while it waits. */
+  readonly #port: MessagePort;
+  readonly #signal = new Int32Array(new SharedArrayBuffer(8));
   #waiting: Waiting | undefined;
   /** One timer outlives many questions: setting one for each costs as much as a small batch. */
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -44,11 +47,22 @@ export class WorkerLink {
       event.preventDefault();
       this.#end(true);
     };
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    const setup: Setup = { port: port2, signal: this.#signal };
+    this.#worker.postMessage(setup, [port2]);
   }
 
   /** Posts without waiting; in order with everything else that is posted. */
   post(message: ToWorker): void {
-    if (!this.#isGone) this.#worker.postMessage(message);
+    if (this.#isGone) return;
+    this.#port.postMessage(message);
+    if (Atomics.load(this.#signal, listening) === 1) {
+      Atomics.add(this.#signal, posts, 1);
+      Atomics.notify(this.#signal, posts);
+    } else {
+      this.#worker.postMessage(null);
+    }
   }
 
   /**
@@ -63,7 +77,7 @@ export class WorkerLink {
       const deadline = systemClock.monotonic() + deadlineMs;
       this.#waiting = { resolve, reject, deadline };
       if (this.#timer === undefined || deadline < this.#timerAt) this.#watch(deadline);
-      this.#worker.postMessage(message);
+      this.post(message);
     });
   }
 
@@ -97,6 +111,7 @@ export class WorkerLink {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#worker.terminate();
+    this.#port.close();
     clearTimeout(this.#timer);
     const waiting = this.#waiting;
     this.#waiting = undefined;

@@ -4,8 +4,11 @@
  * A lone sender gets its commit at once. While the writer is busy intents gather and go together
  * (natural batching, no timer). When many connections send at a rate that natural batching would
  * turn into hundreds of commits a second, a batch is held open for a few milliseconds, unless all
- * of them already wait or an outbound lane is falling behind. The idea is PostgreSQL's
- * `commit_delay`/`commit_siblings`: wait only when others are likely to join.
+ * of them already wait. The idea is PostgreSQL's `commit_delay`/`commit_siblings`: wait only when
+ * others are likely to join.
+ *
+ * While outbound lanes march, deliveries set the pace and not senders: a lane's resolution goes at
+ * once, and what comes in behind it gathers, for whatever has a place in a queue loses nothing.
  */
 import { setImmediate } from "node:timers";
 import type { Intent } from "./intents.ts";
@@ -26,8 +29,9 @@ export interface GroupCommitOptions {
   /** ... at this rate over all of them, messages a second. */
   readonly ratePerSecond: number;
   readonly windowMs: number;
-  /** Longest a batch waits for lanes that march, milliseconds. */
-  readonly stepMs: number;
+  /** While lanes march: how many intents gather beside their resolutions, and for how long. */
+  readonly gatherMax: number;
+  readonly gatherMs: number;
   readonly intentsMax: number;
   readonly bytesMax: number;
 }
@@ -37,7 +41,8 @@ export const defaultGroupCommit: GroupCommitOptions = {
   siblings: 4,
   ratePerSecond: 750,
   windowMs: 100,
-  stepMs: 1,
+  gatherMax: 32,
+  gatherMs: 8,
   intentsMax: 256,
   bytesMax: 4 * 1024 * 1024,
 };
@@ -50,8 +55,13 @@ export interface Settle {
   reject(thrown: unknown): void;
 }
 
+/** Intents that are too few to be sent while another batch is with the writer. */
+const SMALL_BATCH = 4;
 /** Batches that may be with the writer at once: one runs, one waits so that the writer never does. */
 const OUTSTANDING_MAX = 2;
+
+/** The part of the lanes that march whose resolutions do not wait for those of the others. */
+const LANES_ENOUGH = 1 / 2;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -69,7 +79,8 @@ export class GroupCommit {
   #waiting = 0;
   #outstanding = 0;
   #lastSent = 0;
-  #lastAnswered = 0;
+  /** When the oldest of `#intents` came. */
+  #since = 0;
   #flushScheduled = false;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #arrivals: Arrivals;
@@ -90,6 +101,7 @@ export class GroupCommit {
       this.#first.push(intent);
       this.#firstSettles.push(settle);
     } else {
+      if (this.#intents.length === 0) this.#since = performance.now();
       this.#intents.push(intent);
       this.#settles.push(settle);
       this.#bytes += charsOf(intent);
@@ -98,8 +110,7 @@ export class GroupCommit {
       this.#waiting += 1;
       this.#arrivals.note(hint.waiter);
     }
-    const hasEnoughLanes = this.#marching > 0 && this.#first.length * 2 >= this.#marching;
-    if (this.#full() || hasEnoughLanes && this.#outstanding < OUTSTANDING_MAX) this.#flush();
+    if (this.#isFull) this.#flush();
     else this.#schedule();
   }
 
@@ -112,7 +123,6 @@ export class GroupCommit {
   /** Call when a batch was answered. */
   answered(): void {
     this.#outstanding -= 1;
-    this.#lastAnswered = performance.now();
     if (this.gathered > 0) this.#schedule();
   }
 
@@ -121,7 +131,7 @@ export class GroupCommit {
     if (this.gathered > 0) this.#flush();
   }
 
-  #full(): boolean {
+  get #isFull(): boolean {
     return this.gathered >= this.#options.intentsMax ||
       this.#bytes >= this.#options.bytesMax;
   }
@@ -132,31 +142,56 @@ export class GroupCommit {
     this.#flushScheduled = true;
     setImmediate(() => {
       this.#flushScheduled = false;
-      if (this.gathered === 0 || this.#outstanding >= OUTSTANDING_MAX) return;
-      const holdMs = this.#holdFor();
-      if (holdMs <= 0) this.#flush();
-      else this.#holdTimer ??= setTimeout(() => this.#endHold(), Math.ceil(holdMs));
+      this.#look();
     });
   }
 
-  #holdFor(): number {
-    const { holdMs, siblings, stepMs } = this.#options;
-    if (this.#full()) return 0;
-    const now = performance.now();
-    if (this.#marching > 0) {
-      if (this.#first.length * 2 >= this.#marching) return 0;
-      // What the lanes wait for may be with the writer; its answer looks at this batch again.
-      return this.#outstanding > 0 ? stepMs : this.#lastAnswered + stepMs - now;
+  #look(): void {
+    if (this.gathered === 0 || this.#outstanding >= OUTSTANDING_MAX) return;
+    // The writer is soon done with the batch it has, and a few intents more make one commit then.
+    const isSmall = this.#marching === 0 && this.gathered < SMALL_BATCH;
+    if (isSmall && this.#outstanding > 0) return;
+    const holdMs = this.#holdFor(performance.now());
+    if (holdMs <= 0) return this.#flush();
+    if (this.#hasLanesEnough) this.#flushFirst();
+    if (this.gathered > 0) {
+      this.#holdTimer ??= setTimeout(() => {
+        this.#holdTimer = undefined;
+        this.#look();
+      }, Math.ceil(holdMs));
     }
+  }
+
+  /** While the writer has nothing to do any number of lanes is enough. */
+  get #hasLanesEnough(): boolean {
+    const lanes = this.#first.length;
+    return lanes > 0 && (this.#outstanding === 0 || lanes >= this.#marching * LANES_ENOUGH);
+  }
+
+  /** How long what is gathered, resolutions of lanes aside, waits for more. */
+  #holdFor(now: number): number {
+    const { holdMs, siblings, gatherMs, gatherMax } = this.#options;
+    if (this.#isFull) return 0;
     const { connections, ratePerSecond } = this.#arrivals.recent(now);
+    if (this.#marching > 0) {
+      // Few connections have little under way: with most of it here nothing more will come.
+      const enough = Math.min(gatherMax, Math.max(2, connections * 0.75));
+      if (this.#intents.length >= enough) return 0;
+      return this.#intents.length === 0 ? gatherMs : this.#since + gatherMs - now;
+    }
     if (connections < siblings || ratePerSecond < this.#options.ratePerSecond) return 0;
     if (this.#waiting * 2 >= connections) return 0;
     return this.#lastSent + holdMs - now;
   }
 
-  #endHold(): void {
-    this.#holdTimer = undefined;
-    if (this.gathered > 0 && this.#outstanding < OUTSTANDING_MAX) this.#flush();
+  /** Sends the resolutions of lanes alone. */
+  #flushFirst(): void {
+    const intents = this.#first;
+    const settles = this.#firstSettles;
+    this.#first = [];
+    this.#firstSettles = [];
+    this.#outstanding += 1;
+    this.#send(intents, settles);
   }
 
   #flush(): void {

@@ -101,16 +101,16 @@ Deno.test("GroupCommit sends the intents of one turn together, in order", async 
 Deno.test("GroupCommit gathers while the writer is busy, and sends all with its answer", async () => {
   const writer = new FakeWriter();
   const sent = await keepBusy(writer);
-  for (let count = 0; count < 3; count += 1) {
+  for (let count = 0; count < 2; count += 1) {
     writer.submit();
     await turn();
   }
   assert.equal(writer.batches.length, sent);
-  assert.equal(writer.group.gathered, 4);
+  assert.equal(writer.group.gathered, 3);
   writer.answer();
   await turn();
   assert.equal(writer.batches.length, sent + 1);
-  assert.deepEqual(writer.batches.at(-1), [sent + 1, sent + 2, sent + 3, sent + 4]);
+  assert.deepEqual(writer.batches.at(-1), [sent + 1, sent + 2, sent + 3]);
 });
 
 Deno.test("GroupCommit needs no timer to go on once the writer is idle again", async () => {
@@ -220,30 +220,65 @@ Deno.test("GroupCommit holds nothing for few senders", async () => {
   }
 });
 
-Deno.test("GroupCommit sends with half of the lanes that march, those lanes first", async () => {
-  const writer = new FakeWriter({ stepMs: 60_000 });
+// Goal: a lane that marches waits for nothing but its commit, and does not take along what can wait.
+Deno.test("GroupCommit sends resolutions of lanes that march alone and at once", async () => {
+  const writer = new FakeWriter({ gatherMs: 60_000 });
   for (let lane = 0; lane < 4; lane += 1) writer.group.march(1);
   const plain = writer.submit();
+  await turn();
+  assert.deepEqual(writer.batches, [], "what stands in a queue can wait for others");
   const firstLane = writer.submit({ pressing: true });
   await turn();
-  assert.deepEqual(writer.batches, [], "three lanes are still on their way");
+  assert.deepEqual(writer.batches, [[firstLane]], "the writer has nothing else to do");
   const secondLane = writer.submit({ pressing: true });
   await turn();
-  assert.deepEqual(writer.batches, [[firstLane, secondLane, plain]]);
+  assert.equal(writer.batches.length, 1, "half of the lanes share a commit");
+  const thirdLane = writer.submit({ pressing: true });
+  await turn();
+  assert.deepEqual(writer.batches[1], [secondLane, thirdLane]);
   for (let lane = 0; lane < 4; lane += 1) writer.group.march(-1);
+  writer.answerAll();
+  await until(() => writer.batches.length === 3, "what waited for lanes that ceased");
+  assert.deepEqual(writer.batches[2], [plain]);
 });
 
-Deno.test("GroupCommit waits for lanes that march for a step, and no longer", async () => {
-  const writer = new FakeWriter({ stepMs: 5 });
+Deno.test("GroupCommit lets what comes in behind lanes that march gather, up to a number and a time", async () => {
+  const writer = new FakeWriter({ gatherMs: 60_000, gatherMax: 5 });
   writer.group.march(1);
-  const plain = writer.submit();
-  await until(() => writer.batches.length === 1, "the step to end");
-  assert.deepEqual(writer.batches, [[plain]]);
+  const lane = writer.submit({ pressing: true });
+  await turn();
   writer.answerAll();
-  const next = writer.submit();
+  const first = writer.submit();
+  await turn();
+  const others = [writer.submit(), writer.submit()];
+  const next = writer.submit({ pressing: true });
+  // Nobody is known to send, so two are enough; with them goes whoever is there.
+  await turn();
+  assert.deepEqual(writer.batches, [[lane], [next, first, ...others]]);
   writer.group.march(-1);
-  await until(() => writer.batches.length === 2, "what waited for a lane that ceased");
-  assert.deepEqual(writer.batches[1], [next]);
+  writer.answerAll();
+
+  const timed = new FakeWriter({ gatherMs: 5 });
+  timed.group.march(1);
+  const plain = timed.submit();
+  await until(() => timed.batches.length === 1, "the time to gather to end");
+  assert.deepEqual(timed.batches, [[plain]]);
+  timed.group.march(-1);
+});
+
+Deno.test("GroupCommit lets a few intents wait for the batch that is with the writer", async () => {
+  const writer = new FakeWriter();
+  const first = writer.submit();
+  await turn();
+  const few = [writer.submit(), writer.submit()];
+  await turn();
+  assert.deepEqual(writer.batches, [[first]]);
+  writer.answerAll();
+  await turn();
+  assert.deepEqual(writer.batches[1], few);
+  const many = [1, 2, 3, 4].map(() => writer.submit());
+  await turn();
+  assert.deepEqual(writer.batches[2], many, "enough to be worth a commit of their own");
 });
 
 // Goal: whatever is submitted, answered, held or flushed, each intent goes once, with its own
@@ -274,7 +309,15 @@ Deno.test("GroupCommit loses, repeats and reorders nothing", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
       const writer = new FakeWriter({
-        ...{ intentsMax: 6, holdMs: 3, stepMs: 2, windowMs: 1, siblings: 1, ratePerSecond: 1 },
+        ...{
+          intentsMax: 6,
+          holdMs: 3,
+          gatherMs: 2,
+          gatherMax: 3,
+          windowMs: 1,
+          siblings: 1,
+          ratePerSecond: 1,
+        },
       });
       const pressing: number[] = [];
       const plain: number[] = [];

@@ -43,8 +43,8 @@ export interface WriterOptions {
   readonly onPoint?: OnPoint;
 }
 
-/** Pages the write-ahead log may hold before it is copied back into the store (32 MiB). */
-const CHECKPOINT_PAGES = 4_000;
+/** Pages the write-ahead log may hold before it is copied back into the store (8 MiB). */
+const CHECKPOINT_PAGES = 1_000;
 /** Messages that wait before the look-up tables take them in; queries scan at most so many. */
 const INDEX_MESSAGES = 256;
 /** How many transactions pass between looks at the write-ahead log's length. */

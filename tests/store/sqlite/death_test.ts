@@ -6,7 +6,7 @@ import type { Intent } from "../../../src/store/intents.ts";
 import { within } from "../../connectors/waiting.ts";
 import { Folder, openStore } from "./bench.ts";
 
-const groupCommit = { ...defaultGroupCommit, stepMs: 60_000 };
+const groupCommit = { ...defaultGroupCommit, gatherMs: 60_000, gatherMax: 100 };
 const sealing = {
   cipher: identityCipher,
   writer: new URL("./dying_writer_worker.ts", import.meta.url),

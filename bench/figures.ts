@@ -50,6 +50,8 @@ export interface Figures {
   readonly idleStatementsPerSecond: number | undefined;
   /** Processors in use with nothing to do; only where the profile watches it. */
   readonly idleCpuLoad: number | undefined;
+  /** Resident memory with nothing to do; only where the profile watches it. */
+  readonly idleMemoryMb: number | undefined;
 }
 
 /** What a target showed at one moment. */
@@ -126,6 +128,7 @@ export function figuresOf(measurement: Measurement): Figures {
     fsyncsPerMessage: perMessage((totals) => totals.fsyncs),
     idleStatementsPerSecond: whileIdle(measurement, ({ totals }) => totals?.statements),
     idleCpuLoad: whileIdle(measurement, ({ usage }) => usage.cpuSeconds),
+    idleMemoryMb: measurement.idleFrom === undefined ? undefined : before.usage.memoryMb,
   };
 }
 

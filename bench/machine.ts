@@ -26,6 +26,8 @@ export interface MachineCpu {
 /** CPU of a process tree since its start, and its peak resident memory. */
 export interface Usage {
   readonly cpuSeconds: number;
+  /** Resident now. */
+  readonly memoryMb: number;
   readonly peakMemoryMb: number;
 }
 
@@ -69,14 +71,20 @@ export async function measureSyncTime(directory: string): Promise<SyncTime> {
  * every process below it. Needs all permissions: this runtime guards `/proc`.
  */
 export function readUsage(pid: number): Usage {
-  let ticks = 0, peakKb = 0;
+  let ticks = 0, residentKb = 0, peakKb = 0;
   for (const member of processTree(pid)) {
     const stat = readProc(`${member}/stat`);
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
-    peakKb += Number(/^VmHWM:\s+(\d+)/m.exec(readProc(`${member}/status`))?.[1] ?? 0);
+    const status = readProc(`${member}/status`);
+    residentKb += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    peakKb += Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
   }
-  return { cpuSeconds: ticks / TICKS_PER_SECOND, peakMemoryMb: peakKb / 1024 };
+  return {
+    cpuSeconds: ticks / TICKS_PER_SECOND,
+    memoryMb: residentKb / 1024,
+    peakMemoryMb: peakKb / 1024,
+  };
 }
 
 /** Reads what all processors of the machine did since it started. */

@@ -44,11 +44,18 @@ const columns: readonly Column[] = [
   { title: "statements", cell: figure((f) => optional(f.statementsPerMessage, 2)) },
   { title: "fsyncs", cell: figure(({ fsyncsPerMessage }) => optional(fsyncsPerMessage, 3)) },
   { title: "idle stmt/s", cell: figure((f) => optional(f.idleStatementsPerSecond, 1)) },
+  { title: "idle CPU %", cell: figure((f) => optional(share(f.idleCpuLoad), 1)) },
+  { title: "idle MB", cell: figure((f) => optional(f.idleMemoryMb, 0)) },
   { title: "CPU s/1000", cell: figure((f) => f.cpuSecondsPerThousand.toFixed(3)) },
   { title: "other load", cell: figure((f) => (f.otherLoad + f.stolenLoad).toFixed(2)) },
   { title: "MB peak", cell: figure(({ peakMemoryMb }) => whole(peakMemoryMb)) },
   { title: "messages", cell: figure(({ messages }) => String(messages)) },
 ];
+
+/** In hundredths of one processor. */
+function share(load: number | undefined): number | undefined {
+  return load === undefined ? undefined : load * 100;
+}
 
 /** Lays out one line a run; one that does not reconcile has no figures but a reason below. */
 export function table(report: Report): string {

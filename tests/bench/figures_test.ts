@@ -10,7 +10,7 @@ const [profile] = selectProfiles(["lanes-8"]);
 function reading(values: { cpu: number; commits?: number }): Reading {
   const { cpu, commits } = values;
   return {
-    usage: { cpuSeconds: cpu, peakMemoryMb: 80 },
+    usage: { cpuSeconds: cpu, memoryMb: 60, peakMemoryMb: 80 },
     at: cpu * 1000,
     harnessCpuSeconds: 0,
     machineCpu: { busySeconds: cpu + 1, stolenSeconds: 0 },
@@ -88,7 +88,9 @@ Deno.test("figuresOf() counts what an idle target does only where it was watched
   const idleFrom = reading({ cpu: 8, commits: 94 });
 
   assert.equal(figuresOf(measurement({ idleFrom })).idleStatementsPerSecond, 12);
+  assert.equal(figuresOf(measurement({ idleFrom })).idleMemoryMb, 60);
   assert.equal(figuresOf(measurement()).idleStatementsPerSecond, undefined);
+  assert.equal(figuresOf(measurement()).idleMemoryMb, undefined);
 });
 
 Deno.test("table() shows no rate but the reason for a run that does not reconcile", () => {

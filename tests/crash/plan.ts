@@ -75,6 +75,8 @@ export const failpoints: readonly { readonly name: string; readonly stop: boolea
     "delivery.before_send",
     "delivery.after_send",
     "delivery.after_resolve",
+    "store.inside_tidy",
+    "store.after_tidy",
   ].map((name) => ({ name, stop: false })),
 ];
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { CommitLog, frameHeaderBytes } from "../../../src/store/sqlite/commit_log.ts";
 import type { StoreError } from "../../../src/store/errors.ts";
 import { migrations } from "../../../src/store/sqlite/migrations/mod.ts";
 import { Folder, inspect, openStore } from "./bench.ts";
@@ -177,6 +180,33 @@ Deno.test("SqliteStore.open says which folder is missing", async () => {
   assert.equal(error.code, "store.open_failed");
   assert.ok(error.message.includes(path));
   assert.match(error.hint!, /folder exists and is writable/);
+});
+
+// Goal: a backup in the place of the store does not take a log that goes on from somewhere else.
+Deno.test("SqliteStore.open refuses a commit log that does not continue the store", async () => {
+  await using folder = new Folder();
+  const path = folder.file();
+  await (await openStore(path))[Symbol.asyncDispose]();
+  const meta = inspect(path, (db) => db.prepare("SELECT * FROM store_meta").get())!;
+  const writeLog = (tag: number, nextId: number) => {
+    const log = new CommitLog({ path: `${path}-log`, tag, nextId });
+    const buffer = Buffer.alloc(frameHeaderBytes + 6);
+    buffer.writeUInt32LE(2, frameHeaderBytes);
+    buffer.write("[]", frameHeaderBytes + 4);
+    log.append(buffer, buffer.length);
+    log.close();
+  };
+  const tag = crc32(String(meta.store_id));
+  for (const [whose, from] of [[tag, 5], [tag + 1, 0]] as const) {
+    writeLog(whose, Number(meta.log_from) + from);
+    const error = await refusal(path);
+    assert.equal(error.code, "store.log_mismatch");
+    assert.ok(error.message.includes(`${path}-log`));
+    assert.match(error.hint!, /remove the log/);
+    await Deno.remove(`${path}-log`);
+  }
+  writeLog(tag, Number(meta.log_from));
+  await using _store = await openStore(path);
 });
 
 Deno.test("SqliteStore.open brings any older schema to the shape of a new one", async () => {

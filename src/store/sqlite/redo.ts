@@ -152,9 +152,11 @@ export function carryOut(
   }
 }
 
+const KEPT_BYTES = 512 * 1024;
+
 /** Builds the payloads of log frames in one buffer that is used again and again. */
 export class FrameBuffer {
-  buffer = Buffer.allocUnsafe(64 * 1024);
+  buffer = Buffer.allocUnsafe(KEPT_BYTES);
 
   /**
    * Writes operations behind the room for the frame's header; returns where they end.
@@ -165,7 +167,11 @@ export class FrameBuffer {
     const json = JSON.stringify(values);
     let room = frameHeaderBytes + 4 + json.length * 3;
     for (const text of bodies) room += 4 + text.length * 3;
-    if (room > this.buffer.length) this.buffer = Buffer.allocUnsafe(room * 2);
+    // A large batch is rare, and its memory is not kept for the small ones.
+    if (room > this.buffer.length) this.buffer = Buffer.allocUnsafe(room);
+    else if (this.buffer.length > KEPT_BYTES && room <= KEPT_BYTES) {
+      this.buffer = Buffer.allocUnsafe(KEPT_BYTES);
+    }
     let at = this.#text(json, frameHeaderBytes);
     for (const text of bodies) at = this.#text(text, at);
     return at;

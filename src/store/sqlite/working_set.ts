@@ -76,6 +76,7 @@ export class WorkingSet {
   /** State values the tables do not hold, by namespace and key. */
   readonly #state = new Map<string, StateRecord>();
   #stateSince = 0;
+  #bodyChars = 0;
   /** What the current commit did. */
   readonly redo = new Redo();
   /** Number of the log frame the current commit will be. */
@@ -93,6 +94,11 @@ export class WorkingSet {
 
   get finished(): number {
     return this.#finished.size;
+  }
+
+  /** UTF-16 units of the bodies that wait for the tables. */
+  get bodyChars(): number {
+    return this.#bodyChars;
   }
 
   get isDirty(): boolean {
@@ -166,6 +172,7 @@ export class WorkingSet {
   addBody(message: WorkMessage, seq: number, text: string): void {
     requireTexts(text);
     message.bodies.push([seq, text]);
+    this.#bodyChars += text.length;
     this.redo.body(seq, text);
   }
 
@@ -281,6 +288,7 @@ export class WorkingSet {
     this.#dirty.clear();
     this.#finished.clear();
     this.#state.clear();
+    this.#bodyChars = 0;
     this.redo.clear();
   }
 
@@ -293,7 +301,7 @@ export class WorkingSet {
     message.isChanged = false;
     if (message.ended.length > 0) message.ended = [];
     if (message.events.length > 0) message.events = [];
-    if (message.bodies.length > 0) message.bodies = [];
+    this.#letBodiesGo(message);
     for (const row of message.rows) {
       row.isStored = true;
       row.isChanged = false;
@@ -308,6 +316,13 @@ export class WorkingSet {
     this.#dirty.delete(message);
     this.#finished.delete(message);
     for (const row of message.rows) this.#rows.delete(row.seq);
+    this.#letBodiesGo(message);
+  }
+
+  #letBodiesGo(message: WorkMessage): void {
+    if (message.bodies.length === 0) return;
+    for (const [, text] of message.bodies) this.#bodyChars -= text.length;
+    message.bodies = [];
   }
 
   #takeState(into: Redo): void {

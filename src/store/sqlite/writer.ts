@@ -51,8 +51,11 @@ const INDEX_MESSAGES = 256;
 const CHECKPOINT_LOOK = 16;
 /** Finished messages that make a step of tidying worth its transaction, and that it takes. */
 const TIDY_MESSAGES = 64;
-/** Messages in memory; beyond that all are stored and those at rest forgotten. */
-const MESSAGES_MAX = 2_048;
+/** Messages in memory; beyond that all are stored, and the oldest forgotten until fewer are left. */
+const MESSAGES_MAX = 1_024;
+const MESSAGES_LEFT = 768;
+/** UTF-16 units of bodies in memory; beyond that all are stored. */
+const BODY_CHARS_MAX = 16 * 1024 * 1024;
 /** Frames that opening the store would have to carry out. */
 const FRAMES_MAX = 4_096;
 /** What an intent takes in a frame beside its texts, at most. */
@@ -115,9 +118,11 @@ export class Writer {
   tidy(): void {
     const work = this.#work;
     if (this.#mendTo !== undefined) return;
-    if (work.size > MESSAGES_MAX || this.#log.nextId - work.dirtySince > FRAMES_MAX) {
+    const isMuch = work.size > MESSAGES_MAX || work.bodyChars > BODY_CHARS_MAX ||
+      this.#log.nextId - work.dirtySince > FRAMES_MAX;
+    if (isMuch) {
       this.storeAll();
-      work.shrink(MESSAGES_MAX / 2);
+      if (work.size > MESSAGES_MAX) work.shrink(MESSAGES_LEFT);
     } else if (work.finished >= TIDY_MESSAGES) {
       this.#store((redo) => work.takeFinished(TIDY_MESSAGES, redo));
     }

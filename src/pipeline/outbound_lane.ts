@@ -10,7 +10,7 @@ import type { DeliveryAnswer, Destination } from "../connectors/connector.ts";
 import { errorClass } from "../errors.ts";
 import type { Failpoints } from "../failpoints.ts";
 import type { OutboundDefinition } from "../graph/graph.ts";
-import { peekHeader } from "../hl7/mod.ts";
+import { peekControlId } from "../hl7/mod.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { ClaimResult, NextClaim, QueueRow, ResolveResult } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
@@ -698,9 +698,7 @@ function toItem(row: QueueRow): OutboundItem {
 
 /** What the partner's acknowledgement has to name; only HL7 payloads have one. */
 function controlIdOf(payload: string): string | undefined {
-  if (!payload.startsWith("MSH")) return undefined;
-  const peek = peekHeader(payload);
-  return peek.ok ? peek.header.controlId : undefined;
+  return payload.startsWith("MSH") ? peekControlId(payload) : undefined;
 }
 
 function micros(clock: Clock): number {

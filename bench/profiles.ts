@@ -42,7 +42,8 @@ const base = {
   messageBytes: TYPICAL_BYTES,
   depth: 1,
   ratePerSecond: 0,
-  warmUpSeconds: 3,
+  // The runtime compiles for some seconds before it runs at its pace.
+  warmUpSeconds: 8,
   seconds: 10,
   count: Infinity,
   isBacklog: false,

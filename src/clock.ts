@@ -15,3 +15,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
 };
+
+/** The wall clock in microseconds, the unit in which rows are stamped. */
+export function micros(clock: Clock): number {
+  return Math.round(clock.now() * 1000);
+}

@@ -11,6 +11,11 @@ export type Verdict =
   /** Not sent, or cut off by a stop: the claim is undone. */
   | { readonly act: "release" };
 
+/** True when the row is done with: nothing of it is left to send. */
+export function isFinal({ act }: Verdict): boolean {
+  return act === "complete" || act === "dead_letter";
+}
+
 export interface RetryPolicy {
   readonly retry: RetryDefinition;
   readonly internalError: InternalErrorPolicy;

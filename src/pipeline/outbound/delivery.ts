@@ -1,0 +1,175 @@
+/**
+ * One delivery of a claimed row: it is sent, its verdict is written down, the engine is told.
+ *
+ * What follows for the lane (the next head, a wait, a row that rotates back) is its run's to say.
+ */
+import { micros } from "../../clock.ts";
+import { peekControlId } from "../../hl7/mod.ts";
+import type { NextClaim, QueueRow, ResolveResult } from "../../store/intents.ts";
+import type { OutboundItem, OutboundLane, OutboundLaneOptions } from "../outbound_lane.ts";
+import { isFinal, judgeAnswer, judgeFailure, type Verdict } from "../retry.ts";
+import type { LaneRest } from "./rest.ts";
+
+/** A lane this deep marches: its commits wait for the other lanes' and for nothing else. */
+const MARCHING_DEPTH = 4;
+/** A partner this quick, on average, is worth waiting for. */
+const MARCHING_PARTNER_MS = 3;
+/** Lanes whose partner answers slower than this on average are the partner's pace, not ours. */
+const PARTNER_SLOW_MS = 25;
+/** A lane that delivered nothing for this long does not flow. */
+const FLOWING_MS = 500;
+
+export class Delivery {
+  readonly #lane: OutboundLane;
+  readonly #options: OutboundLaneOptions;
+  readonly #rest: LaneRest;
+  readonly #sending = new AbortController();
+  /** Was sent, and the store failed to note what came of it. */
+  #unnoted: OutboundItem | undefined;
+  #marches = false;
+  /** How long the partner takes on average. */
+  #partnerMs = 0;
+  #lastDeliveredAt = Number.NEGATIVE_INFINITY;
+
+  constructor(lane: OutboundLane, options: OutboundLaneOptions, rest: LaneRest) {
+    this.#lane = lane;
+    this.#options = options;
+    this.#rest = rest;
+  }
+
+  /** Rows get away at the engine's own pace, not at a slow partner's. */
+  get isFlowing(): boolean {
+    return this.#partnerMs < PARTNER_SLOW_MS &&
+      this.#options.clock.monotonic() - this.#lastDeliveredAt < FLOWING_MS;
+  }
+
+  /** A send is an attempt that no row knows of yet; `noteSend()` tells it. */
+  get owesNote(): boolean {
+    return this.#unnoted !== undefined;
+  }
+
+  /** Cuts off what is on the wire, and all that would follow. */
+  abort(): void {
+    this.#sending.abort();
+  }
+
+  /** Sends a claimed row and judges what comes of it; never throws. */
+  async send(item: OutboundItem): Promise<Verdict> {
+    const { clock, failpoints, simulate } = this.#options;
+    failpoints.hit("delivery.before_send");
+    if (simulate) return { act: "complete" };
+    const { destination, definition } = this.#lane;
+    const startedAt = clock.monotonic();
+    try {
+      const answer = await destination.send(
+        { text: item.payload, controlId: controlIdOf(item.payload) },
+        this.#sending.signal,
+      );
+      this.#partnerMs += (clock.monotonic() - startedAt - this.#partnerMs) / 16;
+      return judgeAnswer(answer, item.attempts, definition);
+    } catch (thrown) {
+      // Cut off by a stop: the partner is not to blame, so the row is sent again without a wait.
+      if (this.#sending.signal.aborted) return { act: "release" };
+      return judgeFailure(thrown, item.attempts, definition);
+    }
+  }
+
+  /** Writes down what came of a claimed row; an answer of the store ends its lane's parking. */
+  async resolve(item: OutboundItem, verdict: Verdict, next?: NextClaim): Promise<ResolveResult> {
+    if (verdict.act !== "release") this.#unnoted = item;
+    const resolved = await this.#write(item, verdict, next);
+    if (verdict.act === "halt") this.#rest.halt(verdict.reason);
+    this.#unnoted = undefined;
+    this.#rest.storeAnswered();
+    return resolved;
+  }
+
+  /** Tells the engine of a verdict that was written down. */
+  report(verdict: Verdict, item: OutboundItem): void {
+    const { observer, clock } = this.#options;
+    switch (verdict.act) {
+      case "complete":
+        this.#lastDeliveredAt = clock.monotonic();
+        observer.delivered(this.#lane, item);
+        break;
+      case "retry":
+        observer.retried(this.#lane, item, verdict.reason);
+        break;
+      case "dead_letter":
+        observer.died(this.#lane, item, verdict.reason);
+        break;
+      case "halt":
+        observer.halted(this.#lane, verdict.reason);
+    }
+  }
+
+  /** Gives up a row whose content no configured key opens. */
+  async bury(row: QueueRow, token: number): Promise<void> {
+    const item: OutboundItem = { ...row, payload: "", token, dueAt: 0 };
+    const verdict: Verdict = { act: "dead_letter", reason: "body cannot be decrypted" };
+    const { mine } = await this.resolve(item, verdict);
+    if (mine) this.report(verdict, item);
+  }
+
+  /** A send is an attempt, also when the store was away for its outcome: the row is due again. */
+  async noteSend(): Promise<void> {
+    const { store, clock } = this.#options;
+    const { seq, messageSeq, token } = this.#unnoted!;
+    const at = micros(clock);
+    const error = "the store could not note the outcome";
+    await store.submit({
+      kind: "retry",
+      seq,
+      messageSeq,
+      token: token!,
+      at,
+      destination: this.#lane.name,
+      dueAt: at,
+      error,
+    });
+    this.#unnoted = undefined;
+  }
+
+  /** Joins or leaves the lanes that march; returns whether it does now. */
+  march(hasNext: boolean): boolean {
+    const marches = hasNext && this.#lane.memory.depth > MARCHING_DEPTH &&
+      this.#partnerMs < MARCHING_PARTNER_MS;
+    if (marches !== this.#marches) {
+      this.#marches = marches;
+      this.#options.store.march(marches ? 1 : -1);
+    }
+    return marches;
+  }
+
+  /** The one intent that resolves a claimed row, and claims the next one with it. */
+  #write(
+    { seq, token, messageSeq }: OutboundItem,
+    verdict: Verdict,
+    next: NextClaim | undefined,
+  ): Promise<ResolveResult> {
+    const { store, clock, redact } = this.#options;
+    const at = micros(clock);
+    const row = { seq, token: token!, messageSeq, at, destination: this.#lane.name };
+    const hint = isFinal(verdict) ? { pressing: this.march(next !== undefined) } : undefined;
+    switch (verdict.act) {
+      case "complete":
+        return store.submit({ kind: "complete", ...row, next }, hint);
+      case "dead_letter": {
+        const error = redact(verdict.reason);
+        return store.submit({ kind: "dead_letter", ...row, error, next }, hint);
+      }
+      case "retry": {
+        const error = redact(verdict.reason);
+        const dueAt = at + Math.round(verdict.waitMs * 1000);
+        return store.submit({ kind: "retry", ...row, dueAt, error });
+      }
+      default:
+        return store.submit({ kind: "release", seq, token: row.token, at });
+    }
+  }
+}
+
+/** What the partner's acknowledgement has to name; only HL7 payloads have one. */
+function controlIdOf(payload: string): string | undefined {
+  return payload.startsWith("MSH") ? peekControlId(payload) : undefined;
+}

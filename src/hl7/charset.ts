@@ -1,8 +1,9 @@
 /**
  * Character sets of connections: bytes to text and back, strict both ways.
  *
- * Needs web APIs and Node's buffers, so author code cannot import it. The configured encoding is the only authority;
- * MSH-18 is compared, never obeyed. Source: spec connectors-and-graph §3.10, HL7 v2.5.1 table 0211.
+ * Needs web APIs and Node's buffers, so author code cannot import it. The configured encoding is
+ * the only authority; MSH-18 is compared, never obeyed. Source: spec connectors-and-graph §3.10,
+ * HL7 v2.5.1 table 0211.
  */
 import { Buffer } from "node:buffer";
 import { Hl7CharsetError } from "./errors.ts";

@@ -304,6 +304,31 @@ Deno.test("a replayed row goes before its lane's backlog, and the backlog keeps 
   assert.deepEqual(bench.sent, ["a", "a", ...letters(5)]);
 });
 
+// A replay commits between a claim and its answer: the count it asks for is not lost to the answer.
+for (const ordering of ["fifo", "unordered"] as const) {
+  Deno.test(`a lane (${ordering}) counts when told to while it hears that nothing is open`, async () => {
+    let isReplayed = false;
+    const database = LaneBench.stored("cancelled");
+    await using bench: LaneBench = new LaneBench({
+      database,
+      definition: { ordering },
+      commitMs: () => 5,
+      onCommit: (intents) => {
+        if (isReplayed || !intents.some(({ kind }) => kind === "claim")) return;
+        isReplayed = true;
+        for (const payload of letters(100)) bench.addBehindItsBack(payload);
+        void bench.lane.recount();
+      },
+    });
+    for (const { seq } of bench.rows) database.rows.delete(seq);
+    bench.lane.wake();
+    await bench.time.pass(1_000);
+    assert.ok(isReplayed);
+    assert.deepEqual(bench.sent, letters(100));
+    assert.equal(bench.lane.depth, 0);
+  });
+}
+
 // I34.
 Deno.test("a wall clock that steps back holds up neither old rows nor new ones", async () => {
   const database = LaneBench.stored(...letters(200));

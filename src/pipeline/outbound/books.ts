@@ -62,11 +62,6 @@ export class LaneBooks {
     this.#resyncWanted = true;
   }
 
-  /** The store has just said that nothing is open: there is nothing to count. */
-  dropResync(): void {
-    this.#resyncWanted = false;
-  }
-
   /** Reserves room for a row about to be committed; false when it spills. */
   admit(payloadLength: number): boolean {
     // What a resync is about to count, or counts just now, may not be held beside.
@@ -107,7 +102,8 @@ export class LaneBooks {
   beginAgain(items: readonly OutboundItem[], spilled: number): void {
     this.forget(spilled);
     this.#stale = true;
-    this.#resyncWanted = items.length === 0;
+    // One wanted while the store was asked is still owed: the answer may be older than its cause.
+    this.#resyncWanted ||= items.length === 0;
     this.takeBack(items);
   }
 

@@ -36,8 +36,7 @@ export class UnorderedRun implements LaneRun {
       const { rows, dueAt, drained } = await this.#submitClaim();
       if (rows.length === 0) {
         if (dueAt !== undefined) rest.sleepUntilStored(dueAt);
-        else if (drained) books.dropResync();
-        else books.wantResync();
+        else if (!drained) books.wantResync();
         break;
       }
       this.#claimed = rows.length;

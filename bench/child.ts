@@ -47,7 +47,7 @@ export class Child implements AsyncDisposable {
   constructor(options: ChildOptions) {
     this.#name = options.name;
     this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", ...options.flags, options.module, ...options.args],
+      args: ["run", ...options.flags, options.module, ...options.args],
       cwd: options.cwd,
       stdin: "piped",
       stdout: "piped",

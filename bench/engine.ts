@@ -5,6 +5,7 @@
  * bundle's text comes from `engine_bundle.ts`; the command line stands here and nowhere else.
  */
 import { fileURLToPath } from "node:url";
+import { fixedFlags } from "../src/cli/serve/permission_set.ts";
 import { Child } from "./child.ts";
 import { bundleFiles } from "./engine_bundle.ts";
 import type { StoreTotals, Target, TargetOptions } from "./target.ts";
@@ -45,13 +46,11 @@ export async function startEngine(options: TargetOptions): Promise<Target> {
   };
 }
 
-/** The engine's command line under narrow permissions: one directory, loopback, `MEFOR_*`. */
+/** The command line of `serve`, but for its grants: one directory, loopback, `MEFOR_*`. */
 function engineCommand(directory: string) {
   return {
     flags: [
-      "--cached-only",
-      "--v8-flags=--no-turboshaft-loop-unrolling",
-      "--frozen",
+      ...fixedFlags,
       "--allow-net=127.0.0.1",
       `--allow-read=${root},${directory}`,
       `--allow-write=${directory}`,

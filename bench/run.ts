@@ -165,7 +165,7 @@ function startChild(
 ): Child {
   return new Child({
     name,
-    flags: ["--allow-net=127.0.0.1", `--allow-write=${directory}`],
+    flags: ["--no-prompt", "--allow-net=127.0.0.1", `--allow-write=${directory}`],
     module: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
     args: [JSON.stringify(plan)],
   });

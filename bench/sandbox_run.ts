@@ -53,7 +53,7 @@ async function measure(
   await using child = new Child({
     name: "sandbox",
     // The engine's files are read for the worker, which itself may do nothing.
-    flags: [`--allow-read=${fileURLToPath(new URL("..", import.meta.url))}`],
+    flags: ["--no-prompt", `--allow-read=${fileURLToPath(new URL("..", import.meta.url))}`],
     module: fileURLToPath(new URL("./sandbox.ts", import.meta.url)),
     args: [JSON.stringify(plan)],
   });

@@ -65,6 +65,7 @@ async function startReference(options: TargetOptions): Promise<Target> {
   const child = new Child({
     name: "reference loop",
     flags: [
+      "--no-prompt",
       "--allow-net=127.0.0.1",
       `--allow-read=${directory},${ownDirectory}`,
       `--allow-write=${directory}`,

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { hasTool } from "../connectors/foreign_tool.ts";
 import { runCommitFailure } from "./commit_failure.ts";
+import { inbounds } from "./expectation.ts";
 import type { Ending } from "./plan.ts";
 import { failpoints, planRound } from "./plan.ts";
 import { runPoison } from "./poison.ts";
@@ -19,7 +20,7 @@ for (const [round, names] of places.entries()) {
     const seed = crypto.randomUUID().slice(0, 8);
     const struck = names.map((name): Ending => ({ by: "failpoint", name, hit: 5, stop: false }));
     const endings = [...struck, ...planRound(seed, { endings: 2, turn: round }).endings.slice(1)];
-    const load = { outages: [], window: 8, pauseMs: 10, paddingMax: 500 };
+    const load = { outages: [], inbounds, window: 8, pauseMs: 10, paddingMax: 500 };
     const result = await runRound({ seed, endings, synchronous: "full", ...load });
     assert.deepEqual(result.violations, [], `seed ${seed}`);
     for (const { ending, reached } of result.lives.slice(0, names.length)) {

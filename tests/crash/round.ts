@@ -67,7 +67,9 @@ class Round {
   constructor(plan: RoundPlan, site: Site) {
     this.#plan = plan;
     this.#site = site;
-    this.#senders = (["IB_FAST", "IB_FAST", "IB_COUNT", "IB_SLOW"] as const).map((inbound, index) =>
+    const senders = (["IB_FAST", "IB_FAST", "IB_COUNT", "IB_SLOW"] as const)
+      .filter((inbound) => plan.inbounds.includes(inbound));
+    this.#senders = senders.map((inbound, index) =>
       new Sender({ inbound, name: `S${index}`, port: site.ports[inbound], plan })
     );
   }

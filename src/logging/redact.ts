@@ -1,8 +1,8 @@
 /**
  * Takes patient data out of free text before it reaches a sink or the store.
  *
- * Four rules in a fixed order, each linear in the text and none creating work for another, so the
- * whole is idempotent. It errs towards taking too much. Source: pipeline-store-cluster §9.1–9.2.
+ * Four rules in a fixed order, each linear in the text; the second is applied once more at the end,
+ * and so the whole is idempotent. It errs towards taking too much. Source: pipeline-store-cluster §9.1–9.2.
  */
 import { errorText } from "../errors.ts";
 
@@ -12,7 +12,8 @@ const ERROR_TEXT_MAX = 200;
 
 /** Replaces whatever may be patient data by `[redacted]`. */
 export function redact(text: string): string {
-  return maskNames(maskDates(maskRuns(maskSegments(text))));
+  // A name spans white space: its mask joins what that kept apart into one run.
+  return maskRuns(maskNames(maskDates(maskRuns(maskSegments(text)))));
 }
 
 /** Makes control characters visible, so that one record stays one line. TAB stays. */

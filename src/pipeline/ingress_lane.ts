@@ -237,6 +237,7 @@ export class IngressLane {
     this.#resyncing = true;
     this.#stale = false;
     this.#unpark();
+    this.memory.inQuestion = this.memory.openRows;
     this.#forget();
     if (this.#strays > 0) await this.#straysBack();
     const { store, stage, name, now } = this.#options;
@@ -250,6 +251,7 @@ export class IngressLane {
       this.#resyncing = false;
       // Rows submitted after the count spilled meanwhile; they come on top.
       this.memory.spilled += open;
+      this.memory.inQuestion = 0;
     } catch {
       this.#resyncing = false;
       return this.park();
@@ -282,7 +284,10 @@ export class IngressLane {
     // their rows come after every row this claim returns.
     const expected = this.memory.spilled;
     const takesAll = expected <= CLAIM_ROWS;
-    if (takesAll) this.memory.spilled = 0;
+    if (takesAll) {
+      this.memory.spilled = 0;
+      this.memory.inQuestion = expected;
+    }
     try {
       const claim = await store.submit({
         kind: "claim",
@@ -298,6 +303,7 @@ export class IngressLane {
         suspects,
       });
       this.#claiming = false;
+      this.memory.inQuestion = 0;
       if (generation !== this.memory.generation) return this.recount();
       this.#adopt(claim, expected, takesAll);
     } catch {
@@ -310,7 +316,8 @@ export class IngressLane {
     const { rows, exhausted, drained, suspect, dueAt } = claim;
     const seen = rows.length + exhausted;
     if (takesAll ? seen !== expected || !drained : drained) {
-      // Another count than expected. Rows that were promised a place in memory meanwhile wait in the store for the next count.
+      // Another count than expected. Rows that were promised a place in memory meanwhile wait in
+      // the store for the next count.
       this.#forget();
       this.memory.spilled = Math.max(0, expected - seen);
       this.#stale = true;

@@ -48,6 +48,8 @@ export class LaneMemory {
   #bytes = 0;
   /** Open rows that only the store holds. */
   spilled = 0;
+  /** Rows out of the books while the store is asked for them. Nothing is decided by them. */
+  inQuestion = 0;
   /** Grows with each reset; answers to intents of an earlier generation are stale. */
   generation = 0;
 
@@ -67,6 +69,11 @@ export class LaneMemory {
   /** Open rows of the lane, wherever they are. */
   get depth(): number {
     return this.#rows + this.spilled;
+  }
+
+  /** The same for whoever looks from outside: a lane that counts does not look empty. */
+  get openRows(): number {
+    return this.depth + this.inQuestion;
   }
 
   /** Reserves room for a new row, or counts it as spilled. */

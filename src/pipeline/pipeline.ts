@@ -176,9 +176,9 @@ export class Pipeline {
   /** Pending and in-flight rows of all stages, as memory counts them. */
   get openRows(): number {
     let rows = 0;
-    for (const lane of this.outbounds.values()) rows += lane.depth;
-    for (const { lane } of this.inbounds.values()) rows += lane.depth;
-    for (const lane of this.#routedLanes.values()) rows += lane.depth;
+    for (const lane of this.outbounds.values()) rows += lane.memory.openRows;
+    for (const { lane } of this.inbounds.values()) rows += lane.memory.openRows;
+    for (const lane of this.#routedLanes.values()) rows += lane.memory.openRows;
     return rows;
   }
 

@@ -10,7 +10,7 @@ export class BatchWriter {
   #head = "";
   #texts = "";
 
-  /** Adds a number of at most 15 digits, or a text. */
+  /** Adds a finite number, or a text. */
   add(part: number | string): void {
     if (typeof part === "number") {
       this.#head += part + ",";
@@ -28,6 +28,8 @@ export class BatchWriter {
 const COMMA = 0x2c;
 const EQUALS = 0x3d;
 const ZERO = 0x30;
+/** Up to so many digits, and their comma, a sum is exact. */
+const DIGITS_MAX = 15 + 1;
 
 /** Gives the parts back in order. */
 export class BatchReader {
@@ -65,10 +67,10 @@ export class BatchReader {
       value = value * 10 + (code - ZERO);
       code = this.#batch.charCodeAt(this.#at++);
     }
-    return value;
+    return this.#at - start > DIGITS_MAX ? this.#fraction(start) : value;
   }
 
-  /** Anything that is not digits alone. */
+  /** Anything that is not a few digits alone. */
   #fraction(start: number): number {
     const end = this.#batch.indexOf(",", start);
     this.#at = end + 1;

@@ -329,6 +329,28 @@ for (const ordering of ["fifo", "unordered"] as const) {
   });
 }
 
+// What operators see: a lane that asks the store how long it is does not look empty meanwhile.
+for (const ordering of ["fifo", "unordered"] as const) {
+  Deno.test(`a lane (${ordering}) that counts shows its rows all the while`, async () => {
+    await using bench = new LaneBench({
+      database: LaneBench.stored(...letters(30)),
+      definition: { ordering, retry: slow },
+      commitMs: () => 5,
+      partner: () => Promise.resolve(busy),
+    });
+    const seen = new Set<number>();
+    const look = () => seen.add(bench.lane.memory.openRows);
+    bench.lane.wake();
+    await bench.time.run(() => (look(), bench.told.length > 0), 1_000);
+    void bench.lane.recount();
+    await bench.time.run(
+      () => (look(), bench.count("resync") > 0 && bench.store.unanswered === 0),
+      1_000,
+    );
+    assert.deepEqual([...seen], [30]);
+  });
+}
+
 // I34.
 Deno.test("a wall clock that steps back holds up neither old rows nor new ones", async () => {
   const database = LaneBench.stored(...letters(200));

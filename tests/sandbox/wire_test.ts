@@ -25,6 +25,8 @@ Deno.test("BatchReader gives back what BatchWriter was given", () => {
     fc.constantFrom("", ",", "=3,", "12;", "\ud800"),
     fc.nat(),
     fc.integer({ min: -1_000, max: 2 ** 40 }),
+    fc.integer({ min: 2 ** 50, max: Number.MAX_SAFE_INTEGER }),
+    fc.double({ min: 2 ** 53, max: 1e21, noNaN: true }),
     fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Object.is(value, -0)),
   );
   fc.assert(

@@ -111,6 +111,7 @@ export class LaneBooks {
   async resync(): Promise<void> {
     this.#resyncWanted = false;
     this.#resyncing = true;
+    this.memory.inQuestion = this.memory.openRows;
     this.forget();
     try {
       if (this.#delivery.owesNote) {
@@ -126,6 +127,7 @@ export class LaneBooks {
         at: micros(clock),
       });
       this.memory.spilled += open;
+      this.memory.inQuestion = 0;
     } finally {
       this.#resyncing = false;
     }

@@ -53,11 +53,15 @@ export class OrderedRun implements LaneRun {
     const { generation, spilled: expected } = books.memory;
     if (expected === 0) return undefined;
     const takesAll = expected <= READ_AHEAD + 1;
-    if (takesAll) books.memory.spilled = 0;
+    if (takesAll) {
+      books.memory.spilled = 0;
+      books.memory.inQuestion = expected;
+    }
     this.#claiming = true;
     let claim: ClaimResult;
     try {
       claim = await this.#submitClaim();
+      books.memory.inQuestion = 0;
     } finally {
       this.#claiming = false;
     }

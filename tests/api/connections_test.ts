@@ -174,7 +174,9 @@ Deno.test("purge cancels more rows than one commit takes", async () => {
   const count = 1_203;
   sender.send(...Array.from({ length: count }, (_, index) => admission(`L${index}`)));
   await sender.waitForReplies(count, 30_000);
-  await until(() => bench.walk.engine.pipeline.outbounds.get("OB_LAB")!.depth === count, "rows");
+  const { pipeline } = bench.walk.engine;
+  const lane = pipeline.outbounds.get("OB_LAB")!;
+  await until(() => lane.depth === count && pipeline.openRows === count, "rows", 30_000);
   assert.deepEqual((await bench.post("/connections/OB_LAB/purge")).json, { cancelled: count });
   assert.equal((await row(bench, LAB))!.queue_depth, 0);
   assert.deepEqual((await bench.get("/stats")).outbox_by_status, { cancelled: count });
@@ -387,7 +389,7 @@ Deno.test("an unordered outbound knows depth and age too, and is purged the same
   await bench.post("/connections/OB_LAB/stop");
   await bench.send("L1", "L2");
   const lane = bench.walk.engine.pipeline.outbounds.get("OB_LAB")!;
-  await until(() => lane.depth === 2, "two rows");
+  await until(() => lane.depth === 2 && bench.walk.engine.pipeline.openRows === 2, "two rows");
   const shown = (await row(bench, LAB))!;
   assert.deepEqual([shown.queue_depth, shown.backlog_seconds], [2, null]);
   const age = Number(shown.delivered_age_seconds);

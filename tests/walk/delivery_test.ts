@@ -237,7 +237,9 @@ Deno.test("a paused outbound sends nothing, its inbound goes on, and resuming ke
   held.resolve();
   await paused;
   for (const id of ["Q4", "Q5"]) await walk.exchange(port, admission(id));
-  await until(() => lane.depth === 5, "the rows of the pause");
+  // A row counts from before its commit on, beside the row it comes from.
+  const { pipeline } = walk.engine;
+  await until(() => lane.depth === 5 && pipeline.openRows === 5, "the rows of the pause");
   assert.deepEqual(partner.controlIds, ["Q0"]);
   for (const id of ["Q1", "Q5"]) {
     const { rows } = await walk.message(id);

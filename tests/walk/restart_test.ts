@@ -104,7 +104,7 @@ Deno.test("a purged queue is cancelled row by row, and the lane goes on with wha
   const lane = pipeline.outbounds.get("OB_LAB")!;
   await lane.pause();
   for (const id of ["P1", "P2", "P3"]) await walk.exchange(port, admission(id));
-  await until(() => lane.depth === 3, "the rows");
+  await until(() => lane.depth === 3 && pipeline.openRows === 3, "the rows");
   const at = Math.round(clock.now() * 1000);
   const cancel = { kind: "cancel", destination: "OB_LAB", at } as const;
   assert.equal((await store.submit({ ...cancel, scope: "top" })).cancelled, 1);

@@ -26,28 +26,8 @@ import type { NewRow, WorkingSet, WorkMessage, WorkRow } from "./working_set.ts"
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };
 const UNRESOLVED: ResolveResult = { mine: false, nextClaimed: false };
 
-/** Intents that name their rows. */
-export type RowIntent = Extract<
-  Intent,
-  {
-    kind:
-      | "receive"
-      | "record_error"
-      | "hand_off"
-      | "route_hand_off"
-      | "transform_hand_off"
-      | "complete"
-      | "retry"
-      | "dead_letter"
-      | "release"
-      | "claim_row";
-  }
->;
-
-/** Intents that look for rows. */
-export type TableIntent = Exclude<Intent, RowIntent>;
-
-const rowKinds: ReadonlySet<Intent["kind"]> = new Set<RowIntent["kind"]>([
+/** Kinds of intents that name their rows. */
+const rowKinds = [
   "receive",
   "record_error",
   "hand_off",
@@ -58,10 +38,17 @@ const rowKinds: ReadonlySet<Intent["kind"]> = new Set<RowIntent["kind"]>([
   "dead_letter",
   "release",
   "claim_row",
-]);
+] as const satisfies readonly Intent["kind"][];
+const isRowKind: ReadonlySet<Intent["kind"]> = new Set(rowKinds);
+
+/** Intents that name their rows. */
+export type RowIntent = Extract<Intent, { kind: (typeof rowKinds)[number] }>;
+
+/** Intents that look for rows. */
+export type TableIntent = Exclude<Intent, RowIntent>;
 
 export function isRowIntent(intent: Intent): intent is RowIntent {
-  return rowKinds.has(intent.kind);
+  return isRowKind.has(intent.kind);
 }
 
 /** Executes one intent and returns its answer, which holds once its commit is durable. */

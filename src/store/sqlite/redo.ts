@@ -1,6 +1,6 @@
 /**
- * What a commit did, as plain values: the content of the commit log's frames, what the engine's
- * thread gives the writer for the tables, and how the tables take it in.
+ * What a commit did, as plain values: the content of the commit log's frames, and how the tables
+ * take it in.
  *
  * Every operation says what is true afterwards, never what to add: carrying out one that the tables
  * already hold changes nothing. Operations are one flat array: a code, then its values.

@@ -6,8 +6,8 @@
  * or when somebody has to read them. So a message that passes through costs the tables one insert
  * for each thing that remains of it.
  *
- * Upstream: `execute.ts` changes what is here. Downstream: `committer.ts` (the engine's thread) and
- * `writer.ts` (the writer's) take from it. A set with a loader finds what is not here in the tables.
+ * Upstream: `execute.ts` changes what is here. Downstream: `writer.ts` takes from it. What is not
+ * here the loader finds in the tables.
  */
 import type { Disposition, NewMessage } from "../intents.ts";
 import { type EventRecord, type QueueRecord, Redo, type StateRecord } from "./redo.ts";
@@ -66,7 +66,7 @@ export type NewRow = Omit<WorkRow, "isStored" | "isChanged" | "createdAt" | "upd
 
 export class WorkingSet {
   readonly #numbers: Numbers;
-  readonly #loader: Loader | undefined;
+  readonly #loader: Loader;
   readonly #messages = new Map<number, WorkMessage>();
   readonly #rows = new Map<number, WorkRow>();
   /** Messages of which the tables do not know all, and the first frame that does, oldest first. */
@@ -82,7 +82,7 @@ export class WorkingSet {
   /** Number of the log frame the current commit will be. */
   frame = 0;
 
-  constructor(numbers: Numbers, loader?: Loader) {
+  constructor(numbers: Numbers, loader: Loader) {
     this.#numbers = numbers;
     this.#loader = loader;
   }
@@ -121,14 +121,6 @@ export class WorkingSet {
     return lowest;
   }
 
-  hasMessage(seq: number): boolean {
-    return this.#messages.has(seq);
-  }
-
-  hasRow(seq: number): boolean {
-    return this.#rows.has(seq);
-  }
-
   // What the engine does to messages.
 
   nextNumber(): number {
@@ -162,7 +154,7 @@ export class WorkingSet {
   row(seq: number): WorkRow | undefined {
     const row = this.#rows.get(seq);
     if (row !== undefined) return row;
-    const messageSeq = this.#loader?.messageOfRow(seq);
+    const messageSeq = this.#loader.messageOfRow(seq);
     // A message that is here has all its rows here: this one has ended.
     if (messageSeq === undefined || this.#messages.has(messageSeq)) return undefined;
     this.#load(messageSeq);
@@ -230,19 +222,6 @@ export class WorkingSet {
     if (this.#state.size === 0) this.#stateSince = this.frame;
     this.#state.set(JSON.stringify([record.namespace, record.key]), record);
     this.redo.state(record);
-  }
-
-  /** Takes in a message as the tables hold it, in the place of what was known of it. */
-  adopt({ seq, status, error, rows }: StoredMessage): WorkMessage {
-    this.#drop(seq);
-    const message: WorkMessage = {
-      ...{ seq, entry: undefined, enteredAs: "received", status, error },
-      rows: rows.map((row) => ({ ...row, isStored: true, isChanged: false })),
-      ...{ isChanged: false, ended: [], events: [], bodies: [] },
-    };
-    this.#messages.set(seq, message);
-    for (const row of message.rows) this.#rows.set(row.seq, row);
-    return message;
   }
 
   // What becomes of it.
@@ -331,9 +310,19 @@ export class WorkingSet {
     this.#state.clear();
   }
 
+  /** Takes in a message that is not here as the tables hold it. */
   #load(seq: number): WorkMessage | undefined {
-    const stored = this.#loader?.message(seq);
-    return stored && this.adopt(stored);
+    const stored = this.#loader.message(seq);
+    if (stored === undefined) return undefined;
+    const { status, error, rows } = stored;
+    const message: WorkMessage = {
+      ...{ seq, entry: undefined, enteredAs: "received", status, error },
+      rows: rows.map((row) => ({ ...row, isStored: true, isChanged: false })),
+      ...{ isChanged: false, ended: [], events: [], bodies: [] },
+    };
+    this.#messages.set(seq, message);
+    for (const row of message.rows) this.#rows.set(row.seq, row);
+    return message;
   }
 }
 

@@ -15,6 +15,10 @@ export type ToWriter =
     readonly type: "open";
     readonly options: OpenOptions;
     readonly failpoints: string | undefined;
+    /** One Int32: how many messages this thread was sent after this one, modulo 2^32. */
+    readonly sent: SharedArrayBuffer;
+    /** To the thread that checkpoints: any message asks for one, and any answers. */
+    readonly checkpoints: MessagePort;
   }
   | { readonly type: "batch"; readonly id: number; readonly intents: Flat }
   /** Brings what earlier batches did into the tables, for readers. */
@@ -41,7 +45,7 @@ export interface Query {
 }
 
 export type ToReader =
-  | { readonly type: "open"; readonly path: string }
+  | { readonly type: "open"; readonly path: string; readonly checkpoints: MessagePort }
   | { readonly type: "query"; readonly id: number; readonly query: Query }
   | { readonly type: "close"; readonly id: number };
 

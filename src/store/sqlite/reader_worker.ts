@@ -1,5 +1,8 @@
 /// <reference lib="deno.worker" />
-/** The thread that owns the store's read-only connection: dashboards never delay a commit. */
+/**
+ * The thread that owns the store's read-only connection: dashboards never delay a commit. It also
+ * copies SQLite's log back, for that waits for the disk as well, and no commit for it.
+ */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
 import type { FromReader, ToReader } from "./protocol.ts";
@@ -7,28 +10,55 @@ import { queries, type QueryName } from "./queries.ts";
 import { textOf } from "./cell_text.ts";
 
 let db: DatabaseSync | undefined;
+/** Opened when first needed. */
+let copier: DatabaseSync | undefined;
+let channel: MessagePort | undefined;
 const prepared = new Map<QueryName, StatementSync>();
 
 self.onmessage = ({ data }: MessageEvent<ToReader>) => {
   switch (data.type) {
     case "open":
-      return open(data.path);
+      return open(data);
     case "query":
       return query(data);
     case "close":
       db?.close();
+      copier?.close();
+      channel?.close();
       post({ type: "closed", id: data.id });
       self.close();
   }
 };
 
-function open(path: string): void {
+function open({ path, checkpoints }: Extract<ToReader, { type: "open" }>): void {
   try {
+    channel = checkpoints;
+    checkpoints.onmessage = () => {
+      checkpoint(path);
+      checkpoints.postMessage(null);
+    };
     db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
     db.exec("PRAGMA cache_size = -16384");
     post({ type: "opened" });
   } catch (thrown) {
     post({ type: "open_failed", failure: describeFailure(thrown) });
+  }
+}
+
+/** Rounds of a checkpoint: what is written meanwhile is little, and less each time. */
+const ROUNDS_MAX = 4;
+
+/** Copies the log back to its end, so that it is written from its start again. */
+function checkpoint(path: string): void {
+  try {
+    copier ??= new DatabaseSync(path, { timeout: 0 });
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      copier.exec("PRAGMA wal_checkpoint(PASSIVE)");
+      const row = copier.prepare("PRAGMA wal_checkpoint(NOOP)").get();
+      if (row?.log === row?.checkpointed) return;
+    }
+  } catch {
+    // The writer sees that its log grows, and does it itself.
   }
 }
 

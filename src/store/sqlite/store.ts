@@ -59,6 +59,8 @@ export class SqliteStore implements Store {
   readonly openLanes: Store["openLanes"];
   readonly #writer: Worker;
   readonly #reader: Worker;
+  /** How many messages the writer was sent: it leaves off tidying for the next. */
+  readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
   readonly #batches = new Map<number, Settle[]>();
   readonly #replies = new Map<number, Settle>();
@@ -78,24 +80,31 @@ export class SqliteStore implements Store {
     const plainWriter = new URL("./writer_worker.ts", import.meta.url);
     const writer = startWorker(options.sealing?.writer ?? plainWriter, "store writer");
     const reader = startWorker(new URL("./reader_worker.ts", import.meta.url), "store reader");
+    const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+    const { port1, port2 } = new MessageChannel();
     try {
       const opened = await ask<FromWriter>(writer, {
         type: "open",
+        sent,
+        checkpoints: port1,
         options: {
           path: options.path,
           synchronous: options.synchronous,
           now: options.now(),
         },
         failpoints: options.failpoints,
-      });
+      }, [port1]);
       if (opened.type === "open_failed") throw toError(opened.failure);
       if (opened.type !== "opened") throw new Error(`Unexpected answer "${opened.type}"`);
-      const ready = await ask<FromReader>(reader, { type: "open", path: options.path });
+      const toReader: ToReader = { type: "open", path: options.path, checkpoints: port2 };
+      const ready = await ask<FromReader>(reader, toReader, [port2]);
       if (ready.type === "open_failed") throw toError(ready.failure);
-      return new SqliteStore(options, { writer, reader, ...opened });
+      return new SqliteStore(options, { writer, reader, sent, ...opened });
     } catch (thrown) {
       writer.terminate();
       reader.terminate();
+      port1.close();
+      port2.close();
       throw thrown;
     }
   }
@@ -105,6 +114,7 @@ export class SqliteStore implements Store {
     opened: {
       writer: Worker;
       reader: Worker;
+      sent: SharedArrayBuffer;
       epoch: number;
       recovered: number;
       lanes: Store["openLanes"];
@@ -116,6 +126,7 @@ export class SqliteStore implements Store {
     this.openLanes = opened.lanes;
     this.#writer = opened.writer;
     this.#reader = opened.reader;
+    this.#sent = new Int32Array(opened.sent);
     this.#token = opened.epoch * TOKENS_PER_EPOCH;
     this.#group = new GroupCommit(
       (intents, settles) => this.#send(intents, settles),
@@ -221,9 +232,7 @@ export class SqliteStore implements Store {
     const id = this.#nextId++;
     this.#batchesSent += 1;
     this.#batches.set(id, settles);
-    this.#writer.postMessage(
-      { type: "batch", id, intents: encodeIntents(intents) } satisfies ToWriter,
-    );
+    this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
   }
 
   #onWriter(message: FromWriter): void {
@@ -280,8 +289,13 @@ export class SqliteStore implements Store {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<R>();
     this.#replies.set(id, { resolve: resolve as Settle["resolve"], reject });
-    worker.postMessage(make(id));
+    this.#post(worker, make(id));
     return promise;
+  }
+
+  #post(worker: Worker, message: ToWriter | ToReader): void {
+    if (worker === this.#writer) Atomics.add(this.#sent, 0, 1);
+    worker.postMessage(message);
   }
 
   /** A thread of the store died: nothing submitted may count as durable any more. */
@@ -316,14 +330,18 @@ function startWorker(entry: URL, name: string): Worker {
 }
 
 /** The first answer of a thread, or its death. */
-function ask<R>(worker: Worker, message: ToWriter | ToReader): Promise<R> {
+function ask<R>(
+  worker: Worker,
+  message: ToWriter | ToReader,
+  transfer: Transferable[],
+): Promise<R> {
   const { promise, resolve, reject } = Promise.withResolvers<R>();
   worker.onmessage = ({ data }) => resolve(data);
   worker.onerror = (event) => {
     event.preventDefault();
     reject(new StoreError("store.open_failed", "Cannot start the store's thread"));
   };
-  worker.postMessage(message);
+  worker.postMessage(message, transfer);
   return promise;
 }
 

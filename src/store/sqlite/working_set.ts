@@ -226,16 +226,13 @@ export class WorkingSet {
 
   // What becomes of it.
 
-  /** Takes at most `max` finished messages out, for the tables. */
-  takeFinished(max: number, into: Redo): void {
-    let taken = 0;
+  /** Takes the oldest finished message out, for the tables. */
+  takeFinished(into: Redo): void {
     for (const message of this.#finished) {
-      if (taken === max) break;
-      taken += 1;
       tell(message, into);
       this.#drop(message.seq);
+      return;
     }
-    this.#takeState(into);
   }
 
   /**
@@ -249,7 +246,14 @@ export class WorkingSet {
       if (this.#finished.has(message)) this.#drop(message.seq);
       else this.#clean(message);
     }
-    this.#takeState(into);
+    this.takeState(into);
+  }
+
+  /** Takes the state values the tables do not hold. */
+  takeState(into: Redo): void {
+    if (this.#state.size === 0) return;
+    for (const record of this.#state.values()) into.state(record);
+    this.#state.clear();
   }
 
   /** Forgets messages of which the tables know all, oldest first, until `max` are left. */
@@ -302,12 +306,6 @@ export class WorkingSet {
     if (message.bodies.length === 0) return;
     for (const [, text] of message.bodies) this.#bodyChars -= text.length;
     message.bodies = [];
-  }
-
-  #takeState(into: Redo): void {
-    if (this.#state.size === 0) return;
-    for (const record of this.#state.values()) into.state(record);
-    this.#state.clear();
   }
 
   /** Takes in a message that is not here as the tables hold it. */

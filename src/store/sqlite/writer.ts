@@ -20,7 +20,8 @@ import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
 import { carryOut, FrameBuffer, readPayload, Redo } from "./redo.ts";
-import type { Session } from "./session.ts";
+import { LookUpTables } from "./look_up.ts";
+import type { Mark, Session } from "./session.ts";
 import { TableLoader } from "./tables.ts";
 import { WorkingSet } from "./working_set.ts";
 
@@ -45,8 +46,8 @@ export interface WriterOptions {
 
 /** Pages the write-ahead log may hold before it is copied back into the store (8 MiB). */
 const CHECKPOINT_PAGES = 1_000;
-/** Messages that wait before the look-up tables take them in; queries scan at most so many. */
-const INDEX_MESSAGES = 256;
+/** Pages it holds when whoever was asked for that does not keep up: then this thread does it. */
+const CHECKPOINT_PAGES_MAX = 8 * CHECKPOINT_PAGES;
 /** How many transactions pass between looks at the write-ahead log's length. */
 const CHECKPOINT_LOOK = 16;
 /** Finished messages that make a step of tidying worth its transaction, and that it takes. */
@@ -63,6 +64,13 @@ const FRAME_BYTES_EACH = 4_096;
 /** Numbers one batch may need. */
 const NUMBERS_MARGIN = 100_000;
 
+interface Step {
+  /** Messages it has brought into the tables. */
+  taken: number;
+  /** Where the number sequence stood when it began. */
+  readonly mark: Mark;
+}
+
 export class Writer {
   readonly #session: Session;
   readonly #log: CommitLog;
@@ -71,6 +79,7 @@ export class Writer {
   readonly #work: WorkingSet;
   readonly #frames = new FrameBuffer();
   readonly #gate = new LaneGate();
+  readonly #lookUp: LookUpTables;
   readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
   /** The newest frame that counts, while memory is void. */
   #mendTo: number | undefined;
@@ -78,10 +87,10 @@ export class Writer {
   #durableFrom: number;
   /** The next frame at the last call of `tidyOld`. */
   #tidyTo = 0;
+  /** The step of tidying under way: its transaction is open. */
+  #step: Step | undefined;
   #transactions = 0;
   #lookedAt = 0;
-  /** Messages up to here are in the look-up tables; undefined until read. */
-  #indexedTo: number | undefined;
 
   constructor({ session, log, isSyncing, onPoint }: WriterOptions) {
     this.#session = session;
@@ -89,6 +98,7 @@ export class Writer {
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
     this.#work = new WorkingSet(session, new TableLoader(session));
+    this.#lookUp = new LookUpTables(session);
     this.#durableFrom = log.nextId;
   }
 
@@ -111,21 +121,28 @@ export class Writer {
 
   /** True while the tables do not hold all that was answered. */
   get isUntidy(): boolean {
-    return this.#mendTo !== undefined || this.#work.isDirty;
+    return this.#mendTo !== undefined || this.#step !== undefined || this.#work.isDirty;
   }
 
-  /** Brings finished messages into the tables, some dozen a call; all when too many lie about. */
-  tidy(): void {
+  /**
+   * Brings finished messages into the tables, some dozen a transaction; all when too many lie about.
+   * Leaves off between two of them when it `isWanted`; the transaction stays open meanwhile, for
+   * commits go to the log.
+   *
+   * @returns whether it left off.
+   */
+  tidy(isWanted: () => boolean): boolean {
     const work = this.#work;
-    if (this.#mendTo !== undefined) return;
+    if (this.#mendTo !== undefined) return false;
     const isMuch = work.size > MESSAGES_MAX || work.bodyChars > BODY_CHARS_MAX ||
       this.#log.nextId - work.dirtySince > FRAMES_MAX;
     if (isMuch) {
       this.storeAll();
       if (work.size > MESSAGES_MAX) work.shrink(MESSAGES_LEFT);
-    } else if (work.finished >= TIDY_MESSAGES) {
-      this.#store((redo) => work.takeFinished(TIDY_MESSAGES, redo));
+    } else if (this.#step !== undefined || work.finished >= TIDY_MESSAGES) {
+      return this.#goOn(isWanted);
     }
+    return false;
   }
 
   /** Brings what has lain about since the last call into the tables. */
@@ -140,19 +157,20 @@ export class Writer {
   /** Brings everything into the tables, so that they can be read. */
   storeAll(isSynced = false): void {
     this.#mend();
+    this.#endStep();
     if (this.#work.isDirty || isSynced) {
       this.#store((redo) => this.#work.takeUntil(Infinity, redo), isSynced);
     }
   }
 
-  /** Copies SQLite's own log back when it has grown. Called when nobody waits for it. */
-  checkpointIfDue(): void {
-    if (this.#transactions - this.#lookedAt < CHECKPOINT_LOOK) return;
+  /** Has SQLite's own log copied back when it has grown. */
+  checkpointIfDue(askForIt: () => void): void {
+    if (this.#step !== undefined || this.#transactions - this.#lookedAt < CHECKPOINT_LOOK) return;
     this.#lookedAt = this.#transactions;
     const row = this.#session.db.prepare("PRAGMA wal_checkpoint(NOOP)").get();
-    if (Number(row?.log ?? 0) - Number(row?.checkpointed ?? 0) >= CHECKPOINT_PAGES) {
-      this.checkpoint("PASSIVE");
-    }
+    const pages = Number(row?.log ?? 0) - Number(row?.checkpointed ?? 0);
+    if (pages >= CHECKPOINT_PAGES_MAX) this.checkpoint("PASSIVE");
+    else if (pages >= CHECKPOINT_PAGES) askForIt();
   }
 
   checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
@@ -188,7 +206,10 @@ export class Writer {
     const log = this.#log;
     if (log.wouldTurn(bytes)) {
       // What the other half holds must be in the tables, durably, before it is written again.
-      if (log.lastIdOfOther >= this.#durableFrom) this.storeAll(true);
+      const wanted = log.lastIdOfOther + 1;
+      if (wanted > this.#durableFrom) {
+        this.#store((redo) => this.#work.takeUntil(wanted, redo), true);
+      }
       log.turn();
     }
     return true;
@@ -213,6 +234,7 @@ export class Writer {
       }
     } catch (thrown) {
       // Whether a frame that failed is durable nobody knows, so it does not count.
+      this.#dropStep();
       this.#void(work.frame - 1);
       throw thrown;
     }
@@ -282,8 +304,65 @@ export class Writer {
     this.#work.forget();
   }
 
+  /** Goes on with a step of tidying or begins one; returns whether it left off. */
+  #goOn(isWanted: () => boolean): boolean {
+    const work = this.#work;
+    const session = this.#session;
+    try {
+      if (this.#step === undefined) {
+        const mark = session.mark();
+        session.begin();
+        this.#step = { taken: 0, mark };
+      }
+      const step = this.#step;
+      const redo = new Redo();
+      while (step.taken < TIDY_MESSAGES && work.finished > 0) {
+        work.takeFinished(redo);
+        carryOut(session, redo);
+        redo.clear();
+        step.taken += 1;
+        if (isWanted()) return true;
+      }
+      while (this.#lookUp.goOn(work)) {
+        if (isWanted()) return true;
+      }
+    } catch (thrown) {
+      this.#dropStep();
+      throw thrown;
+    }
+    this.#endStep();
+    return false;
+  }
+
+  #endStep(): void {
+    if (this.#step === undefined) return;
+    try {
+      const redo = new Redo();
+      this.#work.takeState(redo);
+      this.#takeIn(redo);
+      this.#onPoint?.("inside_tidy", []);
+      this.#session.commit();
+    } catch (thrown) {
+      this.#dropStep();
+      throw thrown;
+    }
+    this.#step = undefined;
+    this.#transactions += 1;
+    this.#onPoint?.("after_tidy", []);
+  }
+
+  /** What the step took is in the log and nowhere else then. */
+  #dropStep(): void {
+    if (this.#step === undefined) return;
+    const { reservedTo } = this.#step.mark;
+    this.#step = undefined;
+    // Its numbers went to commits of the log, and stay used.
+    this.#rollBack({ nextSeq: this.#session.newest + 1, reservedTo });
+  }
+
   /** A step of tidying: changes tables and no meaning, so it need not wait for the disk. */
   #store(take: (into: Redo) => void, isSynced = false): void {
+    this.#endStep();
     this.#work.frame = this.#log.nextId;
     this.#synced(isSynced, () =>
       this.#inTransaction(() => {
@@ -302,10 +381,11 @@ export class Writer {
     this.#work.frame = this.#log.nextId;
     session.change("setLogFrom", this.#work.dirtySince);
     session.reserveNumbers();
-    this.#indexIfDue();
+    while (this.#lookUp.goOn(this.#work));
   }
 
   #inTransaction(act: () => void): void {
+    this.#endStep();
     const session = this.#session;
     const start = session.mark();
     try {
@@ -314,13 +394,19 @@ export class Writer {
       session.commit();
       this.#transactions += 1;
     } catch (thrown) {
-      this.#void(this.#mendTo ?? this.#log.nextId - 1);
-      // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
-      if (session.db.isTransaction) session.db.exec("ROLLBACK");
-      session.rewind(start);
-      this.#indexedTo = undefined;
+      this.#rollBack(start);
       throw thrown;
     }
+  }
+
+  /** What the transaction under way took out of memory is in the log only: memory is void. */
+  #rollBack(start: Mark): void {
+    const session = this.#session;
+    this.#void(this.#mendTo ?? this.#log.nextId - 1);
+    // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
+    if (session.db.isTransaction) session.db.exec("ROLLBACK");
+    session.rewind(start);
+    this.#lookUp.rewind();
   }
 
   /** Memory no longer says what is true; the log does, up to and with frame `mendTo`. */
@@ -360,23 +446,6 @@ export class Writer {
     } finally {
       db.exec(`PRAGMA synchronous = ${this.#isSyncing ? "FULL" : "NORMAL"}`);
     }
-  }
-
-  /** Brings the look-up tables up to the newest message before which the tables hold all. */
-  #indexIfDue(): void {
-    const session = this.#session;
-    const from = this.#indexedTo ??= Number(session.first("indexedTo")?.indexed_to ?? 0);
-    const to = Math.min(session.newest, this.#work.lowestUnstored - 1);
-    if (to <= from) return;
-    const { messages } = session.first("countUnindexed", from, to)!;
-    if (Number(messages) < INDEX_MESSAGES) return;
-    session.change("indexIds", from, to);
-    session.change("indexChannels", from, to);
-    session.change("indexControlIds", from, to);
-    session.change("addMessageTotals", from, to);
-    session.change("addDeliveryTotals", from, to);
-    session.change("setIndexedTo", to);
-    this.#indexedTo = to;
   }
 }
 

@@ -1,5 +1,6 @@
 /// <reference lib="deno.worker" />
 /** What runs in the writer's thread: batches in, answers out, one after the other. */
+import { clearImmediate, setImmediate } from "node:timers";
 import type { CellCipher } from "../../crypto/cells.ts";
 import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
@@ -23,6 +24,13 @@ const TIDY_MS = 500;
 
 class WriterThread {
   readonly #cipher: CellCipher;
+  /** Messages of the engine's thread: how many it has sent, and how many came. */
+  #sent: Int32Array<ArrayBufferLike> = new Int32Array(1);
+  #came = 0;
+  #tidying: ReturnType<typeof setImmediate> | undefined;
+  /** The thread that copies SQLite's log back, and whether it is at it. */
+  #checkpoints: MessagePort | undefined;
+  #isCheckpointing = false;
   #opened: OpenedDatabase | undefined;
   #session: Session | undefined;
   #writer: Writer | undefined;
@@ -36,6 +44,7 @@ class WriterThread {
   }
 
   receive(message: ToWriter): void {
+    if (message.type !== "open") this.#came = (this.#came + 1) | 0;
     switch (message.type) {
       case "open":
         return this.#open(message);
@@ -65,11 +74,23 @@ class WriterThread {
         isSyncing: message.options.synchronous === "full",
         onPoint,
       });
+      this.#sent = new Int32Array(message.sent);
+      this.#checkpoints = message.checkpoints;
+      this.#checkpoints.onmessage = () => {
+        this.#isCheckpointing = false;
+        this.#writer!.counters.checkpoints += 1;
+      };
       const { epoch, recovered, lanes } = opened;
       post({ type: "opened", epoch, recovered, lanes });
     } catch (thrown) {
       post({ type: "open_failed", failure: describeFailure(thrown) });
     }
+  }
+
+  #askForCheckpoint(): void {
+    if (this.#isCheckpointing) return;
+    this.#isCheckpointing = true;
+    this.#checkpoints!.postMessage(null);
   }
 
   #count(id: number): void {
@@ -115,11 +136,22 @@ class WriterThread {
 
   #answer(id: number, intents: readonly Intent[], outcomes: readonly Outcome[]): void {
     post({ type: "batch", id, outcomes: encodeOutcomes(intents, outcomes) });
-    this.#quietly((writer) => {
-      writer.tidy();
-      writer.checkpointIfDue();
-    });
+    this.#tidy();
     this.#tidySoon();
+  }
+
+  /** Tidies until the engine's thread wants something, and goes on after that. */
+  #tidy(): void {
+    this.#quietly((writer) => {
+      if (!writer.tidy(() => Atomics.load(this.#sent, 0) !== this.#came)) {
+        writer.checkpointIfDue(() => this.#askForCheckpoint());
+      } else {
+        this.#tidying ??= setImmediate(() => {
+          this.#tidying = undefined;
+          this.#tidy();
+        });
+      }
+    });
   }
 
   /** Nothing lies about for long: a copy of the tables is of a moment ago. */
@@ -151,6 +183,7 @@ class WriterThread {
 
   #close(id: number): void {
     clearTimeout(this.#tidyTimer);
+    clearImmediate(this.#tidying);
     // What cannot be done now the next opening does, from the logs.
     this.#quietly((writer) => {
       writer.storeAll(true);
@@ -161,6 +194,7 @@ class WriterThread {
     this.#log?.close();
     this.#opened?.db.close();
     this.#opened?.unlock();
+    this.#checkpoints?.close();
     post({ type: "closed", id });
     self.close();
   }

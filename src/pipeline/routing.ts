@@ -63,6 +63,8 @@ const LANE_SHARE = 32;
 const LANE_MS = 40;
 /** One batch runs in the sandbox, one waits there. */
 const BATCHES_MAX = 2;
+/** Batches quicker than this on average are worth waiting for, milliseconds. */
+const SOON_MS = 0.5;
 /** Handlers slower than this on average make their inbound route first and transform later. */
 const SPLIT_MS = 20;
 
@@ -81,6 +83,8 @@ export class Routing {
   #handingOff = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
+  /** How long a batch takes on average, milliseconds. */
+  #batchMs = SOON_MS;
   /** Average handler time by inbound, milliseconds. */
   readonly #tookMs = new Map<string, number>();
   /** Messages of an inbound that are being routed and leave their handlers for later. */
@@ -199,10 +203,15 @@ export class Routing {
   }
 
   async #runBatch(batch: readonly Work[]): Promise<void> {
-    this.#options.failpoints.hit("routing.before_run");
+    const { failpoints, store, clock } = this.#options;
+    failpoints.hit("routing.before_run");
+    const isSoon = this.#batchMs < SOON_MS;
+    if (isSoon) store.expect(1);
+    const startedAt = clock.monotonic();
     let results: readonly RunResult[];
     try {
       results = await this.#options.runner().run(batch.map(toRequest));
+      this.#batchMs += (clock.monotonic() - startedAt - this.#batchMs) / 16;
     } catch (thrown) {
       // The sandbox itself could not be had: nothing ran, so nothing is anybody's fault.
       this.#options.logger.error("routing.sandbox_failed", {
@@ -210,8 +219,10 @@ export class Routing {
       });
       this.#takeBack(batch);
       return this.#batchDone();
+    } finally {
+      if (isSoon) store.expect(-1);
     }
-    this.#options.failpoints.hit("routing.before_submit");
+    failpoints.hit("routing.before_submit");
     for (const [index, work] of batch.entries()) {
       const { lane, generation } = work;
       const result = results[index]!;
@@ -276,9 +287,10 @@ export class Routing {
     return result.error !== undefined || result.outcomes.some((o) => o.error !== undefined);
   }
 
-  #halt({ lane, item }: Work, result: RunResult): void {
+  #halt({ lane, item, routeOnly }: Work, result: RunResult): void {
     const reason = result.error ?? result.outcomes.find((o) => o.error)?.error ?? "failed";
-    this.#options.runner().discardState(lane.name);
+    // What only routed wrote nothing; the handlers of messages before it may have, and go on.
+    if (!routeOnly) this.#options.runner().discardState(lane.name);
     // Until its claims are undone the rows of the lane count as running.
     this.#handingOff += 1;
     void lane.halt(reason).finally(() => this.#handedOff());

@@ -7,6 +7,10 @@
  * of them already wait. The idea is PostgreSQL's `commit_delay`/`commit_siblings`: wait only when
  * others are likely to join.
  *
+ * A message alone in the engine has three commits in a row. Where they come at such a rate, what is
+ * under way in the sandbox or on a wire and about to commit is worth a fraction of a millisecond:
+ * the routing of one message, the delivery of the one before and the receipt of the next share one.
+ *
  * While outbound lanes march, deliveries set the pace and not senders: a lane's resolution goes at
  * once, and what comes in behind it gathers, for whatever has a place in a queue loses nothing.
  */
@@ -57,6 +61,8 @@ export interface Settle {
 
 /** Intents that are too few to be sent while another batch is with the writer. */
 const SMALL_BATCH = 4;
+/** How long what is expected is waited for; the timer behind it is good to the millisecond. */
+const EXPECTED_MS = 0.5;
 /** Batches that may be with the writer at once: one runs, one waits so that the writer never does. */
 const OUTSTANDING_MAX = 2;
 
@@ -77,10 +83,13 @@ export class GroupCommit {
   #bytes = 0;
   #marching = 0;
   #waiting = 0;
+  /** What is under way and soon submits something. */
+  #expected = 0;
   #outstanding = 0;
   #lastSent = 0;
-  /** When the oldest of `#intents` came. */
+  /** When the oldest of `#intents` came, and the oldest of all that is gathered. */
   #since = 0;
+  #gatheredSince = 0;
   #flushScheduled = false;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #arrivals: Arrivals;
@@ -97,6 +106,7 @@ export class GroupCommit {
   }
 
   submit(intent: Intent, settle: Settle, hint: SubmitHint): void {
+    if (this.gathered === 0) this.#gatheredSince = performance.now();
     if (hint.pressing) {
       this.#first.push(intent);
       this.#firstSettles.push(settle);
@@ -118,6 +128,12 @@ export class GroupCommit {
   march(change: 1 | -1): void {
     this.#marching += change;
     if (this.gathered > 0) this.#schedule();
+  }
+
+  /** Something begins (1) or ended (-1) that takes a fraction of a millisecond and then commits. */
+  expect(change: 1 | -1): void {
+    this.#expected += change;
+    if (this.#expected === 0 && this.gathered > 0) this.#schedule();
   }
 
   /** Call when a batch was answered. */
@@ -151,7 +167,8 @@ export class GroupCommit {
     // The writer is soon done with the batch it has, and a few intents more make one commit then.
     const isSmall = this.#marching === 0 && this.gathered < SMALL_BATCH;
     if (isSmall && this.#outstanding > 0) return;
-    const holdMs = this.#holdFor(performance.now());
+    const now = performance.now();
+    const holdMs = this.#expectsMore(now) ? EXPECTED_MS : this.#holdFor(now);
     if (holdMs <= 0) return this.#flush();
     if (this.#hasLanesEnough) this.#flushFirst();
     if (this.gathered > 0) {
@@ -160,6 +177,13 @@ export class GroupCommit {
         this.#look();
       }, Math.ceil(holdMs));
     }
+  }
+
+  /** A few intents of many that come one by one, and another is on its way. */
+  #expectsMore(now: number): boolean {
+    return this.#expected > 0 && this.#marching === 0 && this.gathered < SMALL_BATCH &&
+      now - this.#gatheredSince < EXPECTED_MS &&
+      this.#arrivals.recent(now).ratePerSecond >= this.#options.ratePerSecond;
   }
 
   /** While the writer has nothing to do any number of lanes is enough. */

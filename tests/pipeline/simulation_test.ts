@@ -102,6 +102,16 @@ Deno.test("lanes that halt at an error go on where they stopped", async () => {
   await holds(kind, 20);
 });
 
+// Found by a seed: the handlers of earlier messages have written state that is not committed yet.
+Deno.test("a router that fails and halts its inbound takes nothing from what handlers wrote", async () => {
+  const weather: Weather = {
+    ...calm,
+    ...{ seed: 82595, outbounds: 5, messages: 394, roomFor: 5, internalError: "stop" },
+    ...{ commitMs: 16, partnerMs: 3, acts: 20, slowHandlers: true, poisons: 1 },
+  };
+  assert.deepEqual(await simulate(weather), []);
+});
+
 Deno.test("stops in order give back what was claimed and cost no attempt", async () => {
   const kind = fc.record({
     restarts: fc.integer({ min: 1, max: 4 }),

@@ -220,6 +220,50 @@ Deno.test("GroupCommit holds nothing for few senders", async () => {
   }
 });
 
+/** One sender that sends as fast as it is answered, until its rate is known. */
+async function sendingFast(writer: FakeWriter): Promise<void> {
+  for (const until = performance.now() + 30; performance.now() < until;) {
+    writer.submit({ waiter: 1 });
+    await turn();
+    writer.answerAll();
+  }
+}
+
+// Goal: what is about to commit shares the commit of what waits; nothing waits for long, or in vain.
+Deno.test("GroupCommit waits for what is expected, at a rate that is worth it", async () => {
+  const writer = new FakeWriter({ windowMs: 20, ratePerSecond: 100, siblings: 99 });
+  await sendingFast(writer);
+  const before = writer.batches.length;
+  writer.group.expect(1);
+  const first = writer.submit();
+  await turn();
+  assert.equal(writer.batches.length, before);
+  const second = writer.submit();
+  writer.group.expect(-1);
+  await turn();
+  assert.deepEqual(writer.batches.slice(before), [[first, second]]);
+});
+
+Deno.test("GroupCommit gives up what is expected and does not come", async () => {
+  const writer = new FakeWriter({ windowMs: 20, ratePerSecond: 100, siblings: 99 });
+  await sendingFast(writer);
+  const before = writer.batches.length;
+  writer.group.expect(1);
+  const alone = writer.submit();
+  await until(() => writer.batches.length > before, "the batch that waited");
+  assert.deepEqual(writer.batches.slice(before), [[alone]]);
+});
+
+Deno.test("GroupCommit waits for nothing expected while little is sent", async () => {
+  const writer = new FakeWriter({ windowMs: 20, ratePerSecond: 1_000_000, siblings: 99 });
+  await sendingFast(writer);
+  const before = writer.batches.length;
+  writer.group.expect(1);
+  writer.submit();
+  await turn();
+  assert.equal(writer.batches.length, before + 1);
+});
+
 // Goal: a lane that marches waits for nothing but its commit, and does not take along what can wait.
 Deno.test("GroupCommit sends resolutions of lanes that march alone and at once", async () => {
   const writer = new FakeWriter({ gatherMs: 60_000 });

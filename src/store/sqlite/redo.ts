@@ -65,8 +65,27 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [STATE, ["upsertState", 5]],
 ]);
 
+/** Who takes what is true now: the log's next frame, or the tables at once. */
+export interface Changes {
+  body(seq: number, text: string): void;
+  message(seq: number, entry: NewMessage, now: EnteredMessage): void;
+  row(row: QueueRecord): void;
+  rowChange(row: QueueRecord): void;
+  rowEnd(seq: number): void;
+  events(events: readonly EventRecord[]): void;
+  disposition(messageSeq: number, status: Disposition, error: string | null): void;
+  state(record: StateRecord): void;
+}
+
+/** How a message entered, and what became of it. */
+export interface EnteredMessage {
+  readonly enteredAs: string;
+  readonly status: Disposition;
+  readonly error: string | null;
+}
+
 /** Operations in the order they were done. */
-export class Redo {
+export class Redo implements Changes {
   values: SqlValue[] = [];
   /** Texts of the bodies, in the order of their operations. */
   bodies: string[] = [];
@@ -87,15 +106,7 @@ export class Redo {
     this.bodies.push(text);
   }
 
-  message(
-    seq: number,
-    m: NewMessage,
-    { enteredAs, status, error }: {
-      readonly enteredAs: string;
-      readonly status: Disposition;
-      readonly error: string | null;
-    },
-  ): void {
+  message(seq: number, m: NewMessage, { enteredAs, status, error }: EnteredMessage): void {
     this.values.push(MESSAGE, seq, m.id, m.channel, m.receivedAt, m.sourceType);
     this.values.push(m.controlId ?? null, m.messageType ?? null, enteredAs, status, error);
   }
@@ -115,8 +126,10 @@ export class Redo {
     this.values.push(ROW_END, seq);
   }
 
-  event(e: EventRecord): void {
-    this.values.push(EVENT, e.messageSeq, e.seq, e.at, e.event, e.destination, e.detail);
+  events(events: readonly EventRecord[]): void {
+    for (const e of events) {
+      this.values.push(EVENT, e.messageSeq, e.seq, e.at, e.event, e.destination, e.detail);
+    }
   }
 
   disposition(messageSeq: number, status: Disposition, error: string | null): void {
@@ -136,13 +149,6 @@ export function carryOut(
   let body = 0;
   for (let at = 0; at < values.length;) {
     const code = values[at]!;
-    if (code === EVENT && values[at + 7] === EVENT && values[at + 14] === EVENT) {
-      // What a message that went through has: one statement instead of three.
-      const [a, b, c] = [at + 1, at + 8, at + 15].map((from) => values.slice(from, from + 6));
-      session.change("putThreeEvents", ...a!, ...b!, ...c!);
-      at += 21;
-      continue;
-    }
     const operation = operations.get(code);
     if (operation === undefined) throw new RangeError("Cannot carry out an unknown operation");
     const [name, arity] = operation;

@@ -10,7 +10,13 @@
  * here the loader finds in the tables.
  */
 import type { Disposition, NewMessage } from "../intents.ts";
-import { type EventRecord, type QueueRecord, Redo, type StateRecord } from "./redo.ts";
+import {
+  type Changes,
+  type EventRecord,
+  type QueueRecord,
+  Redo,
+  type StateRecord,
+} from "./redo.ts";
 
 /** Gives out the store's numbers; a higher one was given out later. */
 export interface Numbers {
@@ -204,7 +210,7 @@ export class WorkingSet {
     const record = { messageSeq: message.seq, seq: this.#numbers.next(), ...event };
     message.events.push(record);
     this.#soil(message);
-    this.redo.event(record);
+    this.redo.events([record]);
   }
 
   dispose(message: WorkMessage, status: Disposition, error = message.error): void {
@@ -227,7 +233,7 @@ export class WorkingSet {
   // What becomes of it.
 
   /** Takes the oldest finished message out, for the tables. */
-  takeFinished(into: Redo): void {
+  takeFinished(into: Changes): void {
     for (const message of this.#finished) {
       tell(message, into);
       this.#drop(message.seq);
@@ -239,7 +245,7 @@ export class WorkingSet {
    * Takes for the tables what frames before `frame` say (all: Infinity). Finished messages go, the
    * others stay, for they will be asked for.
    */
-  takeUntil(frame: number, into: Redo): void {
+  takeUntil(frame: number, into: Changes): void {
     for (const [message, since] of this.#dirty) {
       if (since >= frame) break;
       tell(message, into);
@@ -250,7 +256,7 @@ export class WorkingSet {
   }
 
   /** Takes the state values the tables do not hold. */
-  takeState(into: Redo): void {
+  takeState(into: Changes): void {
     if (this.#state.size === 0) return;
     for (const record of this.#state.values()) into.state(record);
     this.#state.clear();
@@ -325,7 +331,7 @@ export class WorkingSet {
 }
 
 /** Says what the tables do not hold of a message. */
-function tell(message: WorkMessage, into: Redo): void {
+function tell(message: WorkMessage, into: Changes): void {
   const { seq, entry, isChanged, status, error } = message;
   for (const [bodySeq, text] of message.bodies) into.body(bodySeq, text);
   if (entry !== undefined) into.message(seq, entry, message);
@@ -335,7 +341,7 @@ function tell(message: WorkMessage, into: Redo): void {
     if (!row.isStored) into.row(row);
     else if (row.isChanged) into.rowChange(row);
   }
-  for (const event of message.events) into.event(event);
+  into.events(message.events);
 }
 
 // What the tables would refuse is refused before it is here: later it would be nobody's fault.

@@ -19,10 +19,10 @@ import { execute, isRowIntent, type RowIntent, type TableIntent } from "./execut
 import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
-import { carryOut, FrameBuffer, readPayload, Redo } from "./redo.ts";
+import { carryOut, type Changes, FrameBuffer, readPayload } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
 import type { Mark, Session } from "./session.ts";
-import { TableLoader } from "./tables.ts";
+import { TableLoader, Tables } from "./tables.ts";
 import { WorkingSet } from "./working_set.ts";
 
 /** Called at the places where a crash test may end the process. */
@@ -79,6 +79,7 @@ export class Writer {
   readonly #work: WorkingSet;
   readonly #frames = new FrameBuffer();
   readonly #gate = new LaneGate();
+  readonly #tables: Tables;
   readonly #lookUp: LookUpTables;
   readonly counters: WriterCounters = { commits: 0, intents: 0, checkpoints: 0 };
   /** The newest frame that counts, while memory is void. */
@@ -98,6 +99,7 @@ export class Writer {
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
     this.#work = new WorkingSet(session, new TableLoader(session));
+    this.#tables = new Tables(session);
     this.#lookUp = new LookUpTables(session);
     this.#durableFrom = log.nextId;
   }
@@ -151,7 +153,7 @@ export class Writer {
     this.#tidyTo = this.#log.nextId;
     if (this.#mendTo !== undefined) return this.#mend();
     this.#work.frame = this.#log.nextId;
-    if (this.#work.dirtySince < to) this.#store((redo) => this.#work.takeUntil(to, redo));
+    if (this.#work.dirtySince < to) this.#store((into) => this.#work.takeUntil(to, into));
   }
 
   /** Brings everything into the tables, so that they can be read. */
@@ -159,7 +161,7 @@ export class Writer {
     this.#mend();
     this.#endStep();
     if (this.#work.isDirty || isSynced) {
-      this.#store((redo) => this.#work.takeUntil(Infinity, redo), isSynced);
+      this.#store((into) => this.#work.takeUntil(Infinity, into), isSynced);
     }
   }
 
@@ -208,7 +210,7 @@ export class Writer {
       // What the other half holds must be in the tables, durably, before it is written again.
       const wanted = log.lastIdOfOther + 1;
       if (wanted > this.#durableFrom) {
-        this.#store((redo) => this.#work.takeUntil(wanted, redo), true);
+        this.#store((into) => this.#work.takeUntil(wanted, into), true);
       }
       log.turn();
     }
@@ -298,9 +300,8 @@ export class Writer {
 
   /** Brings the working set into the tables, inside the transaction under way, and forgets it. */
   #flush(): void {
-    const redo = new Redo();
-    this.#work.takeUntil(Infinity, redo);
-    this.#takeIn(redo);
+    this.#work.takeUntil(Infinity, this.#tables);
+    this.#tookIn();
     this.#work.forget();
   }
 
@@ -315,11 +316,8 @@ export class Writer {
         this.#step = { taken: 0, mark };
       }
       const step = this.#step;
-      const redo = new Redo();
       while (step.taken < TIDY_MESSAGES && work.finished > 0) {
-        work.takeFinished(redo);
-        carryOut(session, redo);
-        redo.clear();
+        work.takeFinished(this.#tables);
         step.taken += 1;
         if (isWanted()) return true;
       }
@@ -337,9 +335,8 @@ export class Writer {
   #endStep(): void {
     if (this.#step === undefined) return;
     try {
-      const redo = new Redo();
-      this.#work.takeState(redo);
-      this.#takeIn(redo);
+      this.#work.takeState(this.#tables);
+      this.#tookIn();
       this.#onPoint?.("inside_tidy", []);
       this.#session.commit();
     } catch (thrown) {
@@ -361,23 +358,22 @@ export class Writer {
   }
 
   /** A step of tidying: changes tables and no meaning, so it need not wait for the disk. */
-  #store(take: (into: Redo) => void, isSynced = false): void {
+  #store(take: (into: Changes) => void, isSynced = false): void {
     this.#endStep();
     this.#work.frame = this.#log.nextId;
     this.#synced(isSynced, () =>
       this.#inTransaction(() => {
-        const redo = new Redo();
-        take(redo);
-        this.#takeIn(redo);
+        take(this.#tables);
+        this.#tookIn();
         this.#onPoint?.("inside_tidy", []);
       }));
     if (isSynced) this.#durableFrom = this.#work.dirtySince;
     this.#onPoint?.("after_tidy", []);
   }
 
-  #takeIn(redo: Redo): void {
+  /** Notes in the tables how far they reach now. */
+  #tookIn(): void {
     const session = this.#session;
-    if (!redo.isEmpty) carryOut(session, redo);
     this.#work.frame = this.#log.nextId;
     session.change("setLogFrom", this.#work.dirtySince);
     session.reserveNumbers();

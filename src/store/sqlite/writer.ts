@@ -42,6 +42,8 @@ export interface WriterOptions {
   /** Whether commits wait for the disk. */
   readonly isSyncing: boolean;
   readonly onPoint?: OnPoint;
+  /** Finished messages that make a step of tidying worth its transaction, and that it takes. */
+  readonly tidyMessages?: number;
 }
 
 /** Pages the write-ahead log may hold before it is copied back into the store (8 MiB). */
@@ -50,8 +52,10 @@ const CHECKPOINT_PAGES = 1_000;
 const CHECKPOINT_PAGES_MAX = 8 * CHECKPOINT_PAGES;
 /** How many transactions pass between looks at the write-ahead log's length. */
 const CHECKPOINT_LOOK = 16;
-/** Finished messages that make a step of tidying worth its transaction, and that it takes. */
 const TIDY_MESSAGES = 64;
+/** So many of them, and tidying does not keep up: then a commit waits for this many messages. */
+const BEHIND_MESSAGES = 256;
+const BEHIND_SHARE = 16;
 /** Messages in memory; beyond that all are stored, and the oldest forgotten until fewer are left. */
 const MESSAGES_MAX = 1_024;
 const MESSAGES_LEFT = 768;
@@ -76,6 +80,7 @@ export class Writer {
   readonly #log: CommitLog;
   readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
+  readonly #tidyMessages: number;
   readonly #work: WorkingSet;
   readonly #frames = new FrameBuffer();
   readonly #gate = new LaneGate();
@@ -93,7 +98,10 @@ export class Writer {
   #transactions = 0;
   #lookedAt = 0;
 
-  constructor({ session, log, isSyncing, onPoint }: WriterOptions) {
+  constructor(
+    { session, log, isSyncing, onPoint, tidyMessages = TIDY_MESSAGES }: WriterOptions,
+  ) {
+    this.#tidyMessages = tidyMessages;
     this.#session = session;
     this.#log = log;
     this.#isSyncing = isSyncing;
@@ -141,7 +149,7 @@ export class Writer {
     if (isMuch) {
       this.storeAll();
       if (work.size > MESSAGES_MAX) work.shrink(MESSAGES_LEFT);
-    } else if (this.#step !== undefined || work.finished >= TIDY_MESSAGES) {
+    } else if (this.#step !== undefined || work.finished >= this.#tidyMessages) {
       return this.#goOn(isWanted);
     }
     return false;
@@ -316,10 +324,11 @@ export class Writer {
         this.#step = { taken: 0, mark };
       }
       const step = this.#step;
-      while (step.taken < TIDY_MESSAGES && work.finished > 0) {
+      const share = work.finished > BEHIND_MESSAGES ? BEHIND_SHARE : 1;
+      while (step.taken < this.#tidyMessages && work.finished > 0) {
         work.takeFinished(this.#tables);
         step.taken += 1;
-        if (isWanted()) return true;
+        if (step.taken % share === 0 && isWanted()) return true;
       }
       while (this.#lookUp.goOn(work)) {
         if (isWanted()) return true;

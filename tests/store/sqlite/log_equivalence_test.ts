@@ -9,7 +9,12 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import type { HandOffResult, Intent, ReceiveResult } from "../../../src/store/intents.ts";
+import type {
+  HandOffResult,
+  Intent,
+  NewMessage,
+  ReceiveResult,
+} from "../../../src/store/intents.ts";
 import { CommitLog } from "../../../src/store/sqlite/commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "../../../src/store/sqlite/database.ts";
 import { Session } from "../../../src/store/sqlite/session.ts";
@@ -32,7 +37,7 @@ class Twin {
     this.#opened = opened;
     this.#log = new CommitLog({ ...opened.log, nextId: opened.nextFrame });
     const session = new Session(opened.db, opened.nextSeq);
-    this.writer = new Writer({ session, log: this.#log, isSyncing: false });
+    this.writer = new Writer({ session, log: this.#log, isSyncing: false, tidyMessages: 2 });
   }
 
   /** Ends as a killed process does: nothing more is written. */
@@ -54,7 +59,8 @@ interface Known {
 type Step =
   | { readonly do: "receive"; readonly isHot: boolean }
   | { readonly do: "act"; readonly which: number; readonly how: number }
-  | { readonly do: "look" | "tidy" | "crash" };
+  | { readonly do: "fail"; readonly isAlone: boolean }
+  | { readonly do: "look" | "tidy" | "tidy a bit" | "crash" };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("receive" as const), isHot: fc.boolean() }) },
@@ -67,6 +73,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.constantFrom<Step>({ do: "look" }, { do: "tidy" }, { do: "crash" }) },
+  { weight: 4, arbitrary: fc.constant<Step>({ do: "tidy a bit" }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("fail" as const), isAlone: fc.boolean() }) },
 );
 
 class Story {
@@ -78,15 +86,17 @@ class Story {
   intentsOf(step: Step): Intent[] {
     switch (step.do) {
       case "receive": {
-        const number = this.#message += 1;
-        const message = {
-          ...{ id: `m${number}`, channel: `IB_${number % 2}`, receivedAt: 1, sourceType: "mllp" },
-          ...{ controlId: `C${number}`, messageType: undefined, raw: `raw ${number}` },
-        };
+        const message = this.#next();
         const token = step.isHot ? this.#token++ : undefined;
-        return number % 7 === 0
+        return this.#message % 7 === 0
           ? [{ kind: "record_error", message, error: "no" }]
           : [{ kind: "receive", message, token }];
+      }
+      case "fail": {
+        const message = { ...this.#next(), receivedAt: 0.5 };
+        const bad = { kind: "receive", message, token: undefined } as const;
+        if (step.isAlone) return [bad];
+        return [bad, { kind: "receive", message: this.#next(), token: this.#token++ }];
       }
       case "look": {
         const lane = { stage: "outbound", lane: "OB_0" } as const;
@@ -102,6 +112,14 @@ class Story {
       default:
         return [];
     }
+  }
+
+  #next(): NewMessage {
+    const number = this.#message += 1;
+    return {
+      ...{ id: `m${number}`, channel: `IB_${number % 2}`, receivedAt: 1, sourceType: "mllp" },
+      ...{ controlId: `C${number}`, messageType: undefined, raw: `raw ${number}` },
+    };
   }
 
   #act(row: Known, how: number): Intent {
@@ -163,41 +181,45 @@ function dump(db: DatabaseSync): unknown {
 
 Deno.test("memory, log and tables say together what the tables would say alone", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 70 }), async (steps) => {
-      await using folder = new Folder();
-      const lazy = new Twin(folder.file("lazy.db"));
-      const eager = new Twin(folder.file("eager.db"));
-      const story = new Story();
-      try {
-        for (const step of steps) {
-          if (step.do === "tidy") lazy.writer.tidyOld();
-          if (step.do === "crash") {
-            for (const twin of [lazy, eager]) {
-              twin.end();
-              twin.open();
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 120, size: "max" }),
+      async (steps) => {
+        await using folder = new Folder();
+        const lazy = new Twin(folder.file("lazy.db"));
+        const eager = new Twin(folder.file("eager.db"));
+        const story = new Story();
+        try {
+          for (const step of steps) {
+            if (step.do === "tidy") lazy.writer.tidyOld();
+            if (step.do === "tidy a bit") lazy.writer.tidy(() => true);
+            if (step.do === "crash") {
+              for (const twin of [lazy, eager]) {
+                twin.end();
+                twin.open();
+              }
+            }
+            const intents = story.intentsOf(step);
+            if (intents.length === 0) continue;
+            const outcomes = eager.writer.run(intents);
+            eager.writer.storeAll();
+            assert.deepEqual(lazy.writer.run(intents), outcomes);
+            for (const [index, outcome] of outcomes.entries()) {
+              if ("result" in outcome) story.note(intents[index]!, outcome.result);
             }
           }
-          const intents = story.intentsOf(step);
-          if (intents.length === 0) continue;
-          const outcomes = eager.writer.run(intents);
-          eager.writer.storeAll();
-          assert.deepEqual(lazy.writer.run(intents), outcomes);
-          for (const [index, outcome] of outcomes.entries()) {
-            if ("result" in outcome) story.note(intents[index]!, outcome.result);
-          }
+          lazy.end();
+          lazy.open();
+          eager.end();
+          eager.open();
+          const [mine, wanted] = [lazy, eager].map(({ path }) => inspect(path, dump));
+          assert.deepEqual(mine, wanted);
+          inspect(lazy.path, (db) => assertWhole(db));
+        } finally {
+          lazy.end();
+          eager.end();
         }
-        lazy.end();
-        lazy.open();
-        eager.end();
-        eager.open();
-        const [mine, wanted] = [lazy, eager].map(({ path }) => inspect(path, dump));
-        assert.deepEqual(mine, wanted);
-        inspect(lazy.path, (db) => assertWhole(db));
-      } finally {
-        lazy.end();
-        eager.end();
-      }
-    }),
-    { numRuns: 40 },
+      },
+    ),
+    { numRuns: 60 },
   );
 });

@@ -153,6 +153,8 @@ export class OutboundLane {
     if (generation !== this.memory.generation) return;
     if (held) this.memory.drop(payloadLength);
     else this.memory.spilled -= 1;
+    // What spilled behind it waited for it.
+    if (held && this.memory.spilled > 0) this.wake();
   }
 
   /** Something may be sendable: a new row, a resumed lane, a due time. */

@@ -50,8 +50,9 @@ export class OrderedRun implements LaneRun {
   /** Claims the head of a lane whose rows are in the store only, and reads on behind it. */
   async #claimCold(): Promise<OutboundItem | undefined> {
     const { books, delivery } = this.#parts;
-    const { generation, spilled: expected } = books.memory;
-    if (expected === 0) return undefined;
+    const { generation, rows, spilled: expected } = books.memory;
+    // What has its place in memory and is not committed yet comes first; it may be born in flight.
+    if (expected === 0 || rows > 0) return undefined;
     const takesAll = expected <= READ_AHEAD + 1;
     if (takesAll) {
       books.memory.spilled = 0;

@@ -25,7 +25,7 @@ export interface ForwarderOptions extends CollectorAddress {
   readonly stallMs?: number;
   /** How long the end waits for what is buffered to leave. */
   readonly closeMs?: number;
-  /** Time between two records that tell of drops. */
+  /** Time between two records that tell of drops, or of a link that was lost. */
   readonly tellMs?: number;
   readonly backoff?: BackoffPolicy;
   readonly clock?: Clock;
@@ -63,7 +63,10 @@ class SyslogForwarder implements Forwarder {
   /** Taken from the buffer and not yet handed to the network. */
   #batch: LogRecord[] = [];
   #link: CollectorLink | undefined;
+  /** In a row; they lengthen the wait. */
   #failures = 0;
+  #isLostTold = false;
+  #lostToldAt = -Infinity;
   #forwarded = 0;
   #dropped = 0;
   #untold = 0;
@@ -137,12 +140,13 @@ class SyslogForwarder implements Forwarder {
   }
 
   async #sendSome(): Promise<void> {
-    const { format, stallMs } = this.#options;
-    if (this.#link?.isOpen !== true) {
+    const { protocol, host, port, format, stallMs } = this.#options;
+    if (this.#link?.isOpen === false) {
       await this.#closeLink();
-      const { protocol, host, port } = this.#options;
-      this.#link = await openLink({ protocol, host, port, stallMs, signal: this.#abort.signal });
+      // Counts as a failure, or a collector that ends every connection would get one after another.
+      if (!this.#isClosing) throw new Deno.errors.ConnectionReset("closed by the collector");
     }
+    this.#link ??= await openLink({ protocol, host, port, stallMs, signal: this.#abort.signal });
     if (this.#batch.length === 0) this.#batch = this.#buffer.take(BATCH_RECORDS);
     const messages = this.#batch.map((record) =>
       syslogMessage(record, { format, processId: Deno.pid })
@@ -160,7 +164,11 @@ class SyslogForwarder implements Forwarder {
   }
 
   #tellFailure(thrown: unknown): void {
-    if (this.#failures++ > 0) return;
+    this.#failures++;
+    const now = this.#options.clock.monotonic();
+    if (this.#isLostTold || now - this.#lostToldAt < this.#options.tellMs) return;
+    this.#isLostTold = true;
+    this.#lostToldAt = now;
     this.#options.logger.warning("logging.forward_lost", {
       collector: this.#collector,
       error: errorClass(thrown),
@@ -168,8 +176,9 @@ class SyslogForwarder implements Forwarder {
   }
 
   #tellSuccess(): void {
-    if (this.#failures > 0) {
-      this.#failures = 0;
+    this.#failures = 0;
+    if (this.#isLostTold) {
+      this.#isLostTold = false;
       this.#options.logger.info("logging.forward_restored", { collector: this.#collector });
       this.#toldAt = -Infinity;
     }

@@ -15,7 +15,7 @@ export interface SinkOptions {
   readonly write: (bytes: Uint8Array) => Promise<number>;
   readonly format: LogFormat;
   readonly bounds?: Partial<BufferBounds>;
-  /** How long the end waits for a reader. */
+  /** How long a flush, and so the end, waits for a reader. */
   readonly closeMs?: number;
   readonly clock?: Clock;
 }
@@ -23,7 +23,7 @@ export interface SinkOptions {
 export interface Sink extends LogSink, AsyncDisposable {
   /** Records dropped so far. */
   readonly dropped: number;
-  /** Resolves when every record queued before the call is written or given up. */
+  /** Resolves when every record queued before the call is written or given up; bounded. */
   flush(): Promise<void>;
 }
 
@@ -62,16 +62,20 @@ class QueuedSink implements Sink {
   }
 
   async flush(): Promise<void> {
-    while (this.#draining !== undefined) await this.#draining;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const tooLate = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#options.closeMs ?? 3_000);
     });
-    await Promise.race([this.flush(), tooLate]);
+    await Promise.race([this.#drained(), tooLate]);
     clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
   }
 
   async #drain(): Promise<void> {

@@ -150,6 +150,20 @@ Deno.test("startForwarder() connects again after a reset and after a restart", a
   await until(() => seen(second.messages).includes("4"), "a record after the restart");
 });
 
+// Goal: a collector that ends every connection gets no storm of them, and neither does the log.
+Deno.test("startForwarder() waits between connections that a collector ends, and tells once", async () => {
+  await using collector = await tcpCollector({ temper: resetting });
+  const backoff = { backoffMs: 50, multiplier: 2, maxBackoffMs: 50 };
+  await using walk = bench({ port: collector.port, backoff });
+  const started = performance.now();
+  await until(() => {
+    walk.logger.info("a.b");
+    return collector.connections === 4;
+  }, "four connections");
+  assert.ok(performance.now() - started >= 100, "connections without a wait");
+  assert.deepEqual(events(walk.local), ["logging.forward_lost", "logging.forward_restored"]);
+});
+
 /** Logs a lot at once and returns how long the slowest hundredth of the calls took, at least. */
 function burst(logger: Log, count: number): { p99Ms: number; totalMs: number } {
   const took: number[] = [];

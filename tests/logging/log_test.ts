@@ -87,6 +87,7 @@ Deno.test("audit() is INFO at every level, with its detail redacted", () => {
 Deno.test("createLogger() takes segments, delimited runs and dates out of every field", () => {
   const { log, lines } = bench();
   log.info("x.y", { name: "PID|1||4711", lane: "DOE^JANE^A", path: "/in/19800203.hl7" });
+  log.info("x.y", { message_id: "0199a1f2c19800203c0000000000000f" });
   log.audit({
     ts: 1,
     action: "PID|2",
@@ -94,7 +95,8 @@ Deno.test("createLogger() takes segments, delimited runs and dates out of every 
     channelId: "born 1980-02-03",
     detail: "ok",
   });
-  assert.doesNotMatch(lines.join("\n"), /4711|JANE|1980|\|2|a\^b/);
+  assert.match(lines[1] ?? "", /message_id=0199a1f2c19800203c0000000000000f$/);
+  assert.doesNotMatch(lines.toSpliced(1, 1).join("\n"), /4711|JANE|1980|\|2|a\^b/);
   assert.match(
     lines[0] ?? "",
     /name=PID\[redacted\] lane=\[redacted\] path=\/in\/\[redacted\]\.hl7/,

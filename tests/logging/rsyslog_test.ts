@@ -2,7 +2,7 @@
 // Needs rsyslogd (Debian: rsyslog); skipped aloud without it, and failed when CI=true.
 import assert from "node:assert/strict";
 import { createLogger, startForwarder } from "../../src/logging/mod.ts";
-import { hasTool } from "../connectors/foreign_tool.ts";
+import { hasTool, runTool } from "../connectors/foreign_tool.ts";
 import { until } from "../connectors/waiting.ts";
 import { Rsyslogd, rsyslogdPath } from "./rsyslogd.ts";
 
@@ -89,5 +89,23 @@ Deno.test({
       Array.from({ length: 3_000 }, (_, n) => `a.b n=${n}`),
     );
     assert.match(messages.at(-1) ?? "", /^a\.b reason="long .*\[cut\]$/);
+  },
+});
+
+Deno.test({
+  name: "rsyslogd takes the example of docs/operating/logs.md",
+  ignore: !isHere,
+  async fn() {
+    const page = new URL("../../docs/operating/logs.md", import.meta.url);
+    const text = await Deno.readTextFile(page);
+    const [, example] = /```text\n(module\([^`]+)```/.exec(text) ?? [];
+    assert.ok(example !== undefined);
+    const path = await Deno.makeTempFile({ prefix: "mefor_rsyslogd_", suffix: ".conf" });
+    try {
+      await Deno.writeTextFile(path, example);
+      await runTool(rsyslogdPath, ["-N1", "-f", path]);
+    } finally {
+      await Deno.remove(path);
+    }
   },
 });

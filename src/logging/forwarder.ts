@@ -72,7 +72,10 @@ class SyslogForwarder implements Forwarder {
   #untold = 0;
   #toldAt = -Infinity;
   #isClosing = false;
-  #wake = () => {};
+  /** Ends the wait for a record. */
+  #arrived = () => {};
+  /** Ends the wait after a failure; only the end does that. */
+  #cutShort = () => {};
 
   constructor(options: ForwarderOptions) {
     this.#options = { ...defaults, ...options };
@@ -96,14 +99,14 @@ class SyslogForwarder implements Forwarder {
     if (this.#isClosing) this.#drop(1);
     else {
       this.#drop(this.#buffer.push(record));
-      // A record alone wakes whoever waits for work; it does not end the wait after a failure.
-      if (this.#failures === 0) this.#wake();
+      this.#arrived();
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
-    this.#wake();
+    this.#arrived();
+    this.#cutShort();
     const limit = setTimeout(() => this.#abort.abort(), this.#options.closeMs);
     await this.#running;
     clearTimeout(limit);
@@ -132,7 +135,7 @@ class SyslogForwarder implements Forwarder {
   async #hasWork(): Promise<boolean> {
     while (this.waiting === 0) {
       if (this.#isClosing) return false;
-      await new Promise<void>((resolve) => this.#wake = resolve);
+      await new Promise<void>((resolve) => this.#arrived = resolve);
     }
     // A turn of the loop gathers a burst into one batch, and its caller goes on meanwhile.
     await this.#pause(0);
@@ -222,7 +225,7 @@ class SyslogForwarder implements Forwarder {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms);
-      this.#wake = resolve;
+      this.#cutShort = resolve;
     });
     clearTimeout(timer);
   }

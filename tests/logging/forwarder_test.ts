@@ -150,6 +150,25 @@ Deno.test("startForwarder() connects again after a reset and after a restart", a
   await until(() => seen(second.messages).includes("4"), "a record after the restart");
 });
 
+// Goal: a record too large for the buffer takes the others with it, and the forwarder goes on.
+Deno.test("startForwarder() goes on after a record emptied its buffer during a failure", async () => {
+  const port = await freePort();
+  const first = await tcpCollector({ port });
+  await using walk = bench({ port, bounds: { sizeMax: 2_000 } });
+  walk.logger.info("a.b", { n: 1 });
+  await until(() => seen(first.messages).length === 1, "the first");
+  await first[Symbol.asyncDispose]();
+  await pause(20);
+  await using second = await tcpCollector({ port });
+  walk.logger.info("a.b", { n: 2 });
+  await until(() => walk.local.some(({ event }) => event === "logging.forward_lost"), "the end");
+  walk.logger.info("a.b", { reason: "x".repeat(3_000) });
+  assert.equal(walk.forwarder.waiting, 0);
+  await pause(50);
+  walk.logger.info("a.b", { n: 3 });
+  await until(() => seen(second.messages).includes("3"), "the record after it");
+});
+
 // Goal: a collector that ends every connection gets no storm of them, and neither does the log.
 Deno.test("startForwarder() waits between connections that a collector ends, and tells once", async () => {
   await using collector = await tcpCollector({ temper: resetting });

@@ -1,5 +1,5 @@
 /** A real rsyslogd as a child of the test, on loopback, with its own folder. */
-import { freePort, until } from "../connectors/waiting.ts";
+import { freePort, pause } from "../connectors/waiting.ts";
 
 /** Debian's place; not on every user's PATH. */
 export const rsyslogdPath = "/usr/sbin/rsyslogd";
@@ -73,19 +73,15 @@ export class Rsyslogd implements AsyncDisposable {
 
   /** Both inputs exist when its TCP port answers: datagrams are bound before. */
   async #ready(): Promise<void> {
-    let isReady = false;
-    const trying = (async () => {
-      for (let tries = 0; tries < 200 && !isReady; tries++) {
-        try {
-          (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
-          isReady = true;
-        } catch {
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        }
+    for (let tries = 0; tries < 200; tries++) {
+      try {
+        (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
+        return;
+      } catch {
+        await pause(50);
       }
-    })();
-    await until(() => isReady, "rsyslogd to listen", 10_000);
-    await trying;
+    }
+    throw new Error(`rsyslogd does not listen on port ${this.port}`);
   }
 }
 

@@ -31,6 +31,8 @@ export interface EngineOptions {
   /** The `MEFOR_` variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
+  /** Log records lost so far, by sink; for the metrics. */
+  readonly logDropped?: () => Readonly<Record<string, number>>;
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
@@ -45,6 +47,7 @@ export class Engine implements AsyncDisposable {
   readonly store: Store;
   readonly pipeline: Pipeline;
   readonly logger: Logger;
+  readonly logDropped: () => Readonly<Record<string, number>>;
   readonly clock: Clock;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
@@ -97,7 +100,7 @@ export class Engine implements AsyncDisposable {
   #rooms = new AsyncDisposableStack();
 
   private constructor(
-    { settings, logger, clock, env, allowInsecureBind = false }: EngineOptions,
+    { settings, logger, logDropped, clock, env, allowInsecureBind = false }: EngineOptions,
     { store, loaded, validation }: {
       store: Store;
       loaded: LoadedGraph<GraphSandbox>;
@@ -107,6 +110,7 @@ export class Engine implements AsyncDisposable {
     this.settings = settings;
     this.store = store;
     this.logger = logger;
+    this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
     this.startedAt = clock.now();
     this.#loaded = loaded;

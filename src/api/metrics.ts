@@ -52,6 +52,12 @@ export async function metricsText(engine: Engine): Promise<string> {
       "Deliveries by status.",
       Object.entries(byStatus).map(([status, rows]): Sample => [{ status }, rows]),
     ),
+    metric(
+      "log_records_dropped_total",
+      "counter",
+      "Log records lost because their reader was slow or away.",
+      Object.entries(engine.logDropped()).map(([sink, records]): Sample => [{ sink }, records]),
+    ),
     metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
     latency(engine),
   ].join("");

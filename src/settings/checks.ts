@@ -4,6 +4,7 @@
  * A rule sees coerced, complete settings and returns what is wrong, or nothing. Rules never read
  * the world: whether a file exists or a port is free is found where it is used.
  */
+import { isIPv6 } from "node:net";
 import type { Settings } from "./catalogue.ts";
 
 export interface Finding {
@@ -92,6 +93,21 @@ export function forwardingHasHost({ logging }: Settings): readonly Finding[] {
   return [finding("logging", "forward_enabled", "[logging] forward_enabled needs forward_host")];
 }
 
+/** It becomes a permission: a pattern, a range or a port would grant something else. */
+export function forwardHostIsOneHost({ logging: { forwardHost } }: Settings): readonly Finding[] {
+  if (forwardHost === undefined || isOneHost(forwardHost)) return [];
+  return [finding(
+    "logging",
+    "forward_host",
+    "[logging] forward_host takes one host name or address; the port stands in forward_port",
+  )];
+}
+
+function isOneHost(text: string): boolean {
+  if (/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$/.test(text)) return true;
+  return isIPv6(text.replace(/^\[(.*)\]$/, "$1")) && !text.includes("%");
+}
+
 export function vacuumTimeIsClockTime({ retention }: Settings): readonly Finding[] {
   const at = retention.vacuumAt;
   if (at === "" || /^([01]\d|2[0-3]):[0-5]\d$/.test(at)) return [];
@@ -162,6 +178,7 @@ export const checks: readonly Check[] = [
   ackAfterIsIngest,
   bindHostIsNamed,
   forwardingHasHost,
+  forwardHostIsOneHost,
   vacuumTimeIsClockTime,
   egressEntriesAreHosts,
 ];

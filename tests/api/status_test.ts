@@ -105,6 +105,7 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   assert.equal(of(`queue_depth{${lab}}`), 0);
   assert.equal(of(`oldest_pending_age_seconds{${lab}}`), 0);
   assert.equal(of('outbox_status{status="done"}'), 4);
+  assert.equal(of('log_records_dropped_total{sink="stdout"}'), 0);
   assert.equal(of("in_pipeline"), 0);
   assert.equal(of(`delivery_latency_seconds_bucket{${lab},le="+Inf"}`), 3);
   assert.equal(of(`delivery_latency_seconds_count{${lab}}`), 3);
@@ -116,7 +117,7 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   );
   assert.ok([...samples.values()].every(Number.isFinite));
   const named = [...text.matchAll(/^# TYPE (\S+) (gauge|counter|histogram)$/gm)];
-  assert.equal(named.length, 10);
+  assert.equal(named.length, 11);
 });
 
 Deno.test("a reset moves what people see and leaves the metrics alone", async () => {

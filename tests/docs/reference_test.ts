@@ -42,7 +42,7 @@ async function find(): Promise<Found> {
 }
 
 function isLogged(before: string): boolean {
-  return /\.(debug|info|warning|error|critical)\(\s*$|\blog\("\w+", (\w+ \? )?$|\blog\((?:[^()]*, )?$/
+  return /\.(debug|info|warning|error|critical)\(\s*$|\blog\("\w+", (\w+ \? )?$|\bLogRecord\.of\("\w+", $|\blog\((?:[^()]*, )?$/
     .test(before);
 }
 

@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
-import { createLogger, createSink, type LoggerOptions, nullLogger } from "../../src/logging/mod.ts";
+import {
+  createLogger,
+  type LogFormat,
+  type LoggerOptions,
+  type LogSink,
+  nullLogger,
+  renderRecord,
+} from "../../src/logging/mod.ts";
 
 const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678), monotonic: () => 0 };
 
-function bench(options: Partial<LoggerOptions> = {}) {
+function bench(
+  { format = "text", ...options }: Partial<LoggerOptions> & { format?: LogFormat } = {},
+) {
   const lines: string[] = [];
-  const write = (line: string) => void lines.push(line);
-  const log = createLogger({ level: "info", format: "text", write, clock, ...options });
+  const sink: LogSink = { write: (record) => void lines.push(renderRecord(record, format)) };
+  const log = createLogger({ level: "info", sinks: [sink], clock, ...options });
   return { log, lines };
 }
 
@@ -74,64 +83,53 @@ Deno.test("audit() is INFO at every level, with its detail redacted", () => {
   );
 });
 
-Deno.test("createLogger() survives a sink that throws", () => {
-  const { log } = bench({
-    write: () => {
-      throw new Error("pipe closed");
-    },
+// Goal: knowing a value by its field's name does not let a message through it.
+Deno.test("createLogger() takes segments, delimited runs and dates out of every field", () => {
+  const { log, lines } = bench();
+  log.info("x.y", { name: "PID|1||4711", lane: "DOE^JANE^A", path: "/in/19800203.hl7" });
+  log.info("x.y", { message_id: "0199a1f2c19800203c0000000000000f" });
+  log.audit({
+    ts: 1,
+    action: "PID|2",
+    actor: "a^b^c",
+    channelId: "born 1980-02-03",
+    detail: "ok",
   });
-  log.info("a.b");
-  assert.equal(log.lost, 1);
+  assert.match(lines[1] ?? "", /message_id=0199a1f2c19800203c0000000000000f$/);
+  assert.doesNotMatch(lines.toSpliced(1, 1).join("\n"), /4711|JANE|1980|\|2|a\^b/);
+  assert.match(
+    lines[0] ?? "",
+    /name=PID\[redacted\] lane=\[redacted\] path=\/in\/\[redacted\]\.hl7/,
+  );
+});
+
+Deno.test("createLogger() bounds a free text and leaves no torn end of it", () => {
+  const { log, lines } = bench();
+  log.info("x.y", { reason: `${"x ".repeat(8_186)} born 1980-02-03 of Jane Doe` });
+  const line = lines[0] ?? "";
+  assert.ok(line.length < 17_000);
+  assert.match(line, /x x +\[cut\]"$/);
+});
+
+Deno.test("createLogger() survives a sink that throws, and the next sink has the record", () => {
+  const { log, lines } = bench();
+  const broken = createLogger({
+    level: "info",
+    sinks: [
+      {
+        write() {
+          throw new Error("pipe closed");
+        },
+      },
+      { write: (record) => void lines.push(record.event) },
+    ],
+  });
+  broken.info("a.b");
+  assert.equal(broken.lost, 1);
+  assert.deepEqual(lines, ["a.b"]);
+  assert.equal(log.lost, 0);
 });
 
 Deno.test("nullLogger writes nothing and throws nothing", () => {
   assert.equal(nullLogger.info("a.b", { reason: "x" }), undefined);
-});
-
-Deno.test("createSink() keeps order and survives short writes", async () => {
-  const written: number[] = [];
-  const sink = createSink({
-    write: (bytes) => {
-      const part = bytes.subarray(0, 7);
-      written.push(...part);
-      return Promise.resolve(part.length);
-    },
-  });
-  for (let i = 0; i < 20; i++) sink.write(`line ${i}`);
-  await sink.flush();
-  const text = new TextDecoder().decode(new Uint8Array(written));
-  assert.equal(text, Array.from({ length: 20 }, (_, i) => `line ${i}\n`).join(""));
-  assert.equal(sink.dropped, 0);
-});
-
-// Goal: a stalled reader costs lines, not callers. Method: the first write hangs until released.
-Deno.test("createSink() drops the oldest lines of a stalled reader and says so", async () => {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const chunks: string[] = [];
-  const sink = createSink({
-    linesMax: 8,
-    write: async (bytes) => {
-      await promise;
-      chunks.push(new TextDecoder().decode(bytes));
-      return bytes.length;
-    },
-  });
-  sink.write("first");
-  await Promise.resolve();
-  await Promise.resolve();
-  for (let i = 0; i < 20; i++) sink.write(`line ${i}`);
-  resolve();
-  await sink.flush();
-  const lines = chunks.join("").trim().split("\n");
-  assert.equal(lines[0], "first");
-  assert.match(lines[1] ?? "", /logging\.dropped lines=\d+/);
-  assert.equal(lines.at(-1), "line 19");
-  assert.ok(sink.dropped >= 12 && lines.length <= 10);
-});
-
-Deno.test("createSink() gives up quietly when the reader is gone", async () => {
-  await using sink = createSink({ write: () => Promise.reject(new Error("broken pipe")) });
-  sink.write("x");
-  await sink.flush();
-  sink.write("y");
 });

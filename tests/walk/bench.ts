@@ -7,7 +7,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { systemClock } from "../../src/clock.ts";
 import { Engine } from "../../src/engine.ts";
-import { createLogger } from "../../src/logging/mod.ts";
+import { createLogger, renderRecord } from "../../src/logging/mod.ts";
 import { loadSettings } from "../../src/settings/mod.ts";
 import type { MessageDetail, MessageSummary } from "../../src/store/store.ts";
 import { MllpSender } from "../connectors/mllp_sender.ts";
@@ -80,9 +80,9 @@ export class Walk implements AsyncDisposable {
       env,
       logger: createLogger({
         level: "info",
-        format: "text",
-        write: (line) => this.log.push(line),
+        sinks: [{ write: (record) => this.log.push(renderRecord(record, "text")) }],
       }),
+      logDropped: () => ({ stdout: 0 }),
       clock: systemClock,
     });
   }

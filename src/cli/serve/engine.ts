@@ -10,7 +10,7 @@ import { systemClock } from "../../clock.ts";
 import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import { type Graph, listenersOf } from "../../graph/mod.ts";
-import { createLogger, createSink, type Logger } from "../../logging/mod.ts";
+import { type Logger, openLog } from "../../logging/mod.ts";
 import type { Settings } from "../../settings/mod.ts";
 import { VERSION } from "../../version.ts";
 import { type Anchor, findAnchor } from "../anchor.ts";
@@ -40,16 +40,18 @@ export async function serveEngine(options: ServeOptions, context: CliContext): P
     return exitCodes.refused;
   }
   const { settings } = anchor.loaded;
-  await using sink = createSink({ write: (bytes) => Deno.stdout.write(bytes) });
-  const { level, format } = settings.logging;
-  const logger = createLogger({ level, format, write: sink.write });
+  await using log = openLog({
+    settings: settings.logging,
+    stdout: (bytes) => Deno.stdout.write(bytes),
+  });
+  const { logger } = log;
   keepAlive(logger);
   using signals = new StopSignals();
   if (options.launched) void stopWithLauncher(signals);
   try {
-    return await run(anchor, { options, env, logger, signals });
+    return await run(anchor, { options, env, logger, signals, logDropped: log.dropped });
   } catch (thrown) {
-    await sink.flush();
+    await log.flush();
     tellError(terminal, thrown, isDebug);
     return exitCodeOf(thrown, anchor);
   }
@@ -60,10 +62,11 @@ interface EngineRun {
   readonly env: Readonly<Record<string, string>>;
   readonly logger: Logger;
   readonly signals: StopSignals;
+  readonly logDropped: () => Readonly<Record<string, number>>;
 }
 
 async function run(anchor: Anchor, given: EngineRun): Promise<number> {
-  const { options, env, logger, signals } = given;
+  const { options, env, logger, signals, logDropped } = given;
   const { settings } = anchor.loaded;
   logStart(anchor, logger);
   checkPermissions(anchor, given);
@@ -77,6 +80,7 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
         environment: settings.ai.environment,
         env,
         logger,
+        logDropped,
         clock: systemClock,
         allowInsecureBind: options.allowInsecureBind === true,
         admit: (graph) => checkPermissions(anchor, given, graph),

@@ -9,6 +9,7 @@ import { isIPv6 } from "node:net";
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
+import { datagramSource } from "../../logging/mod.ts";
 import type { Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
@@ -76,6 +77,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
   const grants: Grant[] = [
     ...listeners(input),
     ...destinations(input),
+    ...collector(input),
     ...DENIED.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
@@ -104,6 +106,18 @@ function destinations({ graph, reachOf }: PermissionInput): readonly Grant[] {
         grants.push(allow("net", hostPort(reach), `outbound "${name}", host and port`));
       }
     }
+  }
+  return grants;
+}
+
+/** A datagram socket needs its own end granted too: any free port of one interface. */
+function collector({ settings: { logging } }: PermissionInput): readonly Grant[] {
+  const { forwardEnabled, forwardHost: host, forwardPort: port, forwardProtocol } = logging;
+  if (!forwardEnabled || host === undefined) return [];
+  const grants = [allow("net", hostPort({ host, port }), "[logging] forward_host, forward_port")];
+  if (forwardProtocol === "udp") {
+    const source = hostPort({ host: datagramSource(host), port: 0 });
+    grants.push(allow("net", source, '[logging] forward_protocol "udp", its own end'));
   }
   return grants;
 }

@@ -134,6 +134,28 @@ Deno.test("derivePermissions() writes only the store's files and the connections
   assert.ok(flagsOf(first).includes("--allow-write=/data,/out"), "the folder must be made first");
 });
 
+Deno.test("derivePermissions() grants the collector of the log, and a datagram its own end", () => {
+  const collector = (settings: string) => {
+    const text = `[store]\npath = "/data/mf.db"\n[logging]\n${settings}`;
+    const file = { path: "messagefoundry.toml", text };
+    return derivePermissions(input({ settings: loadSettings({ file }).settings }))
+      .filter(({ reason }) => reason.startsWith("[logging]"))
+      .map(({ kind, action, value, reason }) => [`${action} ${kind}`, value, reason]);
+  };
+  const to = ["allow net", "siem.example.org:6514", "[logging] forward_host, forward_port"];
+  const own = '[logging] forward_protocol "udp", its own end';
+  const settings = 'forward_host = "siem.example.org"\nforward_port = 6514\n';
+  assert.deepEqual(collector(settings), []);
+  const on = `${settings}forward_enabled = true\n`;
+  assert.deepEqual(collector(`${on}forward_protocol = "tcp"\n`), [to]);
+  assert.deepEqual(collector(on), [to, ["allow net", "0.0.0.0:0", own]]);
+  const ends = { "127.0.0.1": "127.0.0.1:0", localhost: "127.0.0.1:0", "::1": "[::1]:0" };
+  for (const [host, end] of Object.entries({ ...ends, "[2001:db8::7]": "[::]:0" })) {
+    const found = collector(`forward_enabled = true\nforward_host = "${host}"\n`);
+    assert.deepEqual(found[1], ["allow net", end, own]);
+  }
+});
+
 Deno.test("derivePermissions() grants what stands behind a link as well", () => {
   const realPathOf = (path: string) => path === "/out" ? "/mnt/share/out" : path;
   const grants = derivePermissions(input({ graph, realPathOf }));

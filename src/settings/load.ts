@@ -7,7 +7,7 @@
 import { parse, TomlError } from "@std/toml";
 import { catalogue, type Settings } from "./catalogue.ts";
 import { checks } from "./checks.ts";
-import { coerce, defaultOf, isTable } from "./coerce.ts";
+import { coerce, defaultOf, type Fault, isTable } from "./coerce.ts";
 import { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
 import { nearest } from "./nearest.ts";
 import { withDerivedPosture } from "./posture.ts";
@@ -49,6 +49,9 @@ class Loader {
   readonly #problems: SettingsProblem[] = [];
   readonly #warnings: string[] = [];
   readonly #sources: Record<string, SettingSource> = {};
+  /** `camelCase` names of sections and keys whose value is not what stands in `settings`. */
+  readonly #faulty = new Set<string>();
+  #isReadable = true;
   #tables: Record<string, unknown> = {};
   #lines: TomlLines | undefined;
 
@@ -68,8 +71,7 @@ class Loader {
       sections[camelName(section.name)] = this.#section(section);
     }
     const settings = this.#derive(sections as unknown as Settings);
-    // Rules need values of the right type, so they wait until everything has one.
-    if (this.#problems.length === 0) this.#check(settings);
+    if (this.#isReadable) this.#check(settings);
     if (this.#problems.length > 0) throw new SettingsError(this.#problems);
     return {
       settings,
@@ -84,6 +86,7 @@ class Loader {
       this.#lines = tomlLines(text);
     } catch (thrown) {
       if (!(thrown instanceof TomlError)) throw thrown;
+      this.#isReadable = false;
       // Only the first line: what follows quotes the file, which may hold a secret.
       const reason = thrown.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "");
       this.#problems.push({
@@ -140,13 +143,14 @@ class Loader {
     this.#sources[`${section}.${key}`] = source;
     const result = coerce(spec, raw, source === "file" ? "toml" : "text");
     if (!result.ok) {
-      const shown = spec.secret || result.path !== undefined ? "" : `, not ${show(raw)}`;
-      const place = label === undefined ? this.#place(section, key, result.path) : { section, key };
       const from = label === undefined ? "" : ` (from ${label})`;
-      this.#problems.push({
-        ...place,
-        message: `[${section}] ${key} wants ${result.wants}${shown}${from}`,
-      });
+      for (const fault of result.faults) {
+        const place = label === undefined
+          ? this.#place(section, key, fault.path)
+          : { section, key };
+        this.#problems.push({ ...place, message: `${faultText(given, fault)}${from}` });
+      }
+      this.#faulty.add(`${camelName(section)}.${propertyName(key, spec)}`);
       return defaultOf(spec);
     }
     if (!spec.inEffect) {
@@ -164,9 +168,13 @@ class Loader {
 
   #check(settings: Settings): void {
     for (const check of checks) {
-      for (const { section, key, message } of check(settings)) {
+      // A rule that read a value of the wrong type judged the default in its place.
+      const { watched, read } = watch(settings);
+      const findings = check(watched);
+      if (this.#faulty.size > 0 && !read.isDisjointFrom(this.#faulty)) continue;
+      for (const { section, key, message, path } of findings) {
         const fromFile = this.#sources[`${section}.${key}`] === "file";
-        const place = fromFile ? this.#place(section, key) : { section, key };
+        const place = fromFile ? this.#place(section, key, path) : { section, key };
         this.#problems.push({ ...place, message });
       }
     }
@@ -270,6 +278,37 @@ function meant(near: string | undefined): string {
 
 function quoted(word: string | undefined): string | undefined {
   return word === undefined ? undefined : `"${word}"`;
+}
+
+function faultText(
+  { section, key, spec }: { section: string; key: string; spec: KeySpec },
+  fault: Fault,
+): string {
+  const [index, ...inner] = fault.path;
+  const entry = index === undefined ? "" : ` entry ${Number(index) + 1}`;
+  const place = `[${section}] ${[key, ...inner].join(" ")}`;
+  if ("unknownKey" in fault) {
+    return `Unknown key "${fault.unknownKey}" in [[${section}.${key}]]${entry}${
+      meant(quoted(fault.near))
+    }`;
+  }
+  const shown = spec.secret ? "" : `, not ${show(fault.raw)}`;
+  return `${place}${entry && ` of${entry}`} wants ${fault.wants}${shown}`;
+}
+
+/** Returns settings that note which keys are read: `"store.poolSize"`. */
+function watch(settings: Settings): { watched: Settings; read: ReadonlySet<string> } {
+  const read = new Set<string>();
+  const sections = Object.entries(settings).map(([section, values]) => [
+    section,
+    new Proxy(values as object, {
+      get(target, key) {
+        read.add(`${section}.${String(key)}`);
+        return Reflect.get(target, key);
+      },
+    }),
+  ]);
+  return { watched: Object.fromEntries(sections), read };
 }
 
 /** Shows a value as the operator wrote it, at most 80 characters. */

@@ -212,11 +212,45 @@ Deno.test("loadSettings() reads alert rules and names the line of a bad one", ()
   assert.equal(settings.alerts.rules[0]?.minOldestMs, 5_000);
   assert.equal(settings.alerts.rules[0]?.connection, "*");
 
-  const problems = problemsOf(() => fromFile(`${good}\n[[alerts.rules]]\nseverty = 'info'\n`));
-  assert.equal(problems[0]?.line, 6);
-  assert.match(problems[0]?.message ?? "", /"severty" is not one; is "severity" meant\?/);
+  const bad = "[[alerts.rules]]\nseverty = 'info'\nmin_depth = 'many'\ntransports = ['fax']\n";
+  const problems = problemsOf(() => fromFile(`${good}\n${bad}`));
+  assert.deepEqual(problems.map(({ line, message }) => [line, message]), [
+    [6, 'Unknown key "severty" in [[alerts.rules]] entry 2; is "severity" meant?'],
+    [7, '[alerts] rules min_depth of entry 2 wants a whole number of at least 0, not "many"'],
+    [8, '[alerts] rules transports of entry 2 wants a list of "webhook", "email", not ["fax"]'],
+  ]);
 });
 
 Deno.test("loadSettings() throws a defect for a flag of no key", () => {
   assert.throws(() => loadSettings({ flags: { "api.prot": 1 } }), TypeError);
+});
+
+Deno.test("loadSettings() shows broken rules beside wrong values", () => {
+  const text = "[logging]\nforward_enabled = true\nlevel = 3\n[retention]\nvacuum_at = '3'\n";
+  const problems = problemsOf(() => fromFile(text));
+  assert.deepEqual(problems.map(({ line, key }) => [line, key]), [
+    [3, "level"],
+    [2, "forward_enabled"],
+    [5, "vacuum_at"],
+  ]);
+});
+
+// Goal: the default that takes the place of a wrong value accuses nobody.
+Deno.test("loadSettings() asks no rule about a value that could not be read", () => {
+  const text = "[cluster]\nheartbeat_seconds = 'x'\nleader_fence_timeout_seconds = 5\n";
+  assert.deepEqual(problemsOf(() => fromFile(text)).map(({ line }) => line), [2]);
+  const broken = "[logging]\nforward_enabled = true\nforward_host = \n";
+  assert.deepEqual(problemsOf(() => fromFile(broken)).map(({ line }) => line), [3]);
+});
+
+Deno.test("loadSettings() refuses what stands twice, and says where", () => {
+  const cases = [
+    ["[api]\nport = 1\nhost = 'a'\nport = 2\n", 4],
+    ["[api]\nport = 1\n[store]\n[api]\nhost = 'a'\n", 4],
+  ] as const;
+  for (const [text, line] of cases) {
+    const problems = problemsOf(() => fromFile(text));
+    assert.deepEqual(problems.map((problem) => [problem.file, problem.line]), [[FILE, line]]);
+    assert.match(problems[0]?.message ?? "", /^Cannot read the settings file: .*(defin|twice)/);
+  }
 });

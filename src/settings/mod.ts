@@ -21,5 +21,11 @@ export { nearest } from "./nearest.ts";
 export { type Posture, postureOf } from "./posture.ts";
 export { Secret } from "./secret.ts";
 export { problemText, SettingsError, type SettingsProblem } from "./settings_error.ts";
-export { settingsReference, settingsSummary } from "./summary.ts";
+export {
+  type SettingRow,
+  settingRows,
+  settingsReference,
+  settingsSummary,
+  settingText,
+} from "./summary.ts";
 export { type TomlLines, tomlLines, type TomlPath } from "./toml_lines.ts";

@@ -21,8 +21,10 @@ export interface SettingsInput {
   readonly flags?: Readonly<Record<string, unknown>>;
   /** Environment variables; only those starting with `MEFOR_` are looked at. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Path as shown in errors, and the text of the settings file. */
-  readonly file?: { readonly path: string; readonly text: string };
+  /** Path as shown in errors, and the text of the settings file or why there is none. */
+  readonly file?:
+    | { readonly path: string; readonly text: string }
+    | { readonly path: string; readonly fault: string };
 }
 
 export interface LoadedSettings {
@@ -59,7 +61,12 @@ class Loader {
     this.#flags = flags;
     this.#env = env;
     this.#file = file?.path;
-    if (file !== undefined) this.#parse(file.text);
+    if (file === undefined) return;
+    if ("text" in file) this.#parse(file.text);
+    else {
+      this.#isReadable = false;
+      this.#problems.push({ message: file.fault, file: file.path });
+    }
   }
 
   load(): LoadedSettings {
@@ -88,9 +95,16 @@ class Loader {
       if (!(thrown instanceof TomlError)) throw thrown;
       this.#isReadable = false;
       // Only the first line: what follows quotes the file, which may hold a secret.
-      const reason = thrown.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "");
+      const reason = thrown.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+      const { section, key } = placeAt(text, thrown.line);
+      const name = section === undefined ? "" : `[${section}]${key === undefined ? "" : ` ${key}`}`;
+      const isTwice = name !== "" && /redefine/.test(reason);
       this.#problems.push({
-        message: `Cannot read the settings file: ${reason}`,
+        message: isTwice
+          ? `${name} stands twice`
+          : `Cannot read the settings file${name && ` at ${name}`}: ${reason}`,
+        section,
+        key,
         file: this.#file,
         line: thrown.line,
       });
@@ -262,6 +276,19 @@ class Loader {
   }
 }
 
+/**
+ * Returns the section and key that stand at a line of a text the parser refused, counted from 1.
+ * Only declared names: what else looks like a key may be the rest of a secret.
+ */
+function placeAt(text: string, line: number): { section?: string; key?: string } {
+  const lines = text.split("\n").slice(0, line);
+  const headers = lines.map((row) => /^\s*\[\s*(\w+)\s*\]/.exec(row)?.[1]);
+  const section = catalogue.find(({ name }) => name === headers.findLast(Boolean));
+  if (section === undefined) return {};
+  const key = /^\s*["']?(\w+)["']?\s*=/.exec(lines.at(-1) ?? "")?.[1] ?? "";
+  return { section: section.name, key: Object.hasOwn(section.keys, key) ? key : undefined };
+}
+
 function sectionOfVariable(variable: string): SectionSpec | undefined {
   return catalogue
     .filter(({ name }) => variable.startsWith(`MEFOR_${name.toUpperCase()}_`))
@@ -313,6 +340,10 @@ function watch(settings: Settings): { watched: Settings; read: ReadonlySet<strin
 
 /** Shows a value as the operator wrote it, at most 80 characters. */
 function show(value: unknown): string {
-  const text = value instanceof Date ? "a date" : JSON.stringify(value) ?? String(value);
+  const text = value instanceof Date
+    ? "a date"
+    : typeof value === "number"
+    ? String(value)
+    : JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -1,7 +1,7 @@
 /** What the declarations say, for people: the values that hold and the reference page. */
 import { catalogue, type Settings } from "./catalogue.ts";
 import { wanted } from "./coerce.ts";
-import { type KeySpec, propertyName, variableName } from "./declaration.ts";
+import { type KeySpec, propertyName, type SectionKeys, variableName } from "./declaration.ts";
 import type { LoadedSettings, SettingSource } from "./load.ts";
 import { Secret } from "./secret.ts";
 
@@ -81,19 +81,44 @@ export function settingsReference(): string {
   const parts = ["# Settings\n"];
   for (const { name, help, keys } of catalogue) {
     parts.push(
-      `## [${name}]\n\n${help}\n\n| Key | Takes | Default | Variable | Meaning |\n|---|---|---|---|---|`,
+      `## [${name}]\n\n${help}\n`,
+      ...tableOf(["Key", "Takes", "Default", "Variable", "Meaning"], keys, (key, spec) => {
+        const { takes, fallback, notes } = described(spec);
+        const variable = spec.type === "tables" ? "–" : `\`${variableName(name, key)}\``;
+        return [`\`${key}\``, takes, fallback, variable, notes];
+      }),
+      "",
     );
     for (const [key, spec] of Object.entries(keys)) {
+      if (spec.type !== "tables") continue;
       parts.push(
-        `| ${row(name, key, spec).map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`,
+        `### [[${name}.${key}]]\n`,
+        ...tableOf(["Key", "Takes", "Default", "Meaning"], spec.keys, (inner, innerSpec) => {
+          const { takes, fallback, notes } = described(innerSpec);
+          return [`\`${inner}\``, takes, fallback, notes];
+        }),
+        "",
       );
     }
-    parts.push("");
   }
   return parts.join("\n");
 }
 
-function row(section: string, key: string, spec: KeySpec): string[] {
+function tableOf(
+  titles: readonly string[],
+  keys: SectionKeys,
+  cells: (key: string, spec: KeySpec) => readonly string[],
+): readonly string[] {
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [
+    line(titles),
+    `|${titles.map(() => "---").join("|")}|`,
+    ...Object.entries(keys).map(([key, spec]) => line(cells(key, spec))),
+  ];
+}
+
+function described(spec: KeySpec): { takes: string; fallback: string; notes: string } {
   const fallback = spec.type === "tables" ? [] : spec.default;
   const notes = [
     spec.help,
@@ -101,11 +126,9 @@ function row(section: string, key: string, spec: KeySpec): string[] {
     spec.flag === undefined ? "" : `Flag \`${spec.flag}\`.`,
     spec.inEffect ? "" : "Not in effect yet.",
   ];
-  return [
-    `\`${key}\``,
-    wanted(spec),
-    fallback === undefined ? "–" : `\`${JSON.stringify(fallback)}\``,
-    `\`${variableName(section, key)}\``,
-    notes.filter((note) => note !== "").join(" "),
-  ];
+  return {
+    takes: wanted(spec),
+    fallback: fallback === undefined ? "–" : `\`${JSON.stringify(fallback)}\``,
+    notes: notes.filter((note) => note !== "").join(" "),
+  };
 }

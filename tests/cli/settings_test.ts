@@ -88,8 +88,8 @@ Deno.test("settings refuses a file that is not there or cannot be read", async (
   await dir.write("folder.toml/x", "");
   for (
     const [file, sentence] of [
-      ["gone.toml", /^error: Cannot read the service settings: no file ".*gone\.toml"/],
-      ["folder.toml", /^error: Cannot read the service settings ".*folder\.toml": /],
+      ["gone.toml", /: gone\.toml: Cannot read the settings file: no file "\/.*gone\.toml"/],
+      ["folder.toml", /: folder\.toml: Cannot read the settings file: it /],
     ] as const
   ) {
     const { code, text, out } = await refusalOf(["settings", "--service-config", file], dir.path);

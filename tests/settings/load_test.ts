@@ -205,6 +205,59 @@ vacuum_at = "03:30"
   assert.ok(!warnings.some((warning) => warning.includes("[api] port")));
 });
 
+Deno.test("loadSettings() loads the cluster and alert examples of the reference", () => {
+  const text = `
+[store]
+backend = "postgres"
+server = "db.internal"
+database = "messagefoundry"
+username = "mefor"
+pool_size = 5
+
+[cluster]
+enabled = true
+heartbeat_seconds = 10.0
+node_timeout_seconds = 30.0
+reclaim_interval_seconds = 30.0
+leader_lease_ttl_seconds = 30.0
+leader_fence_timeout_seconds = 20.0
+
+[cert_monitor]
+warn_days = 45
+
+[alerts]
+webhook_url = "https://hooks.example.com/services/XXX"
+email_smtp_host = "smtp.example.com"
+email_from = "alerts@example.com"
+email_to = ["oncall@example.com"]
+
+[[alerts.rules]]
+event_type = "connection_stopped"
+connection = "IB_*"
+severity = "critical"
+transports = ["webhook"]
+cooldown_seconds = 60
+
+[[alerts.rules]]
+event_type = "queue_buildup"
+min_depth = 1000
+severity = "critical"
+
+[[alerts.rules]]
+event_type = "queue_buildup"
+severity = "info"
+transports = ["email"]
+
+[[alerts.rules]]
+connection = "OB_LOADTEST"
+transports = []
+`;
+  const { settings } = fromFile(text, { env: { MEFOR_STORE_PASSWORD: "x" } });
+  assert.equal(settings.cluster.leaderFenceTimeoutMs, 20_000);
+  assert.equal(settings.alerts.rules.length, 4);
+  assert.equal(settings.alerts.rules[0]?.cooldownMs, 60_000);
+});
+
 Deno.test("loadSettings() reads alert rules and names the line of a bad one", () => {
   const good = "[[alerts.rules]]\nevent_type = 'queue_buildup'\nmin_oldest_seconds = 5\n";
   const { settings } = fromFile(good + "transports = []\n");

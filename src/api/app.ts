@@ -7,6 +7,7 @@
 import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { localOperator } from "../operations/mod.ts";
+import { aiPolicyRoutes } from "./ai_policy.ts";
 import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
@@ -30,7 +31,14 @@ export function createApp(context: ApiContext): Answer {
     await next();
   });
   for (
-    const routes of [statusRoutes, connectionRoutes, eventRoutes, messageRoutes, deadLetterRoutes]
+    const routes of [
+      statusRoutes,
+      aiPolicyRoutes,
+      connectionRoutes,
+      eventRoutes,
+      messageRoutes,
+      deadLetterRoutes,
+    ]
   ) {
     app.route("/", routes(context));
   }

@@ -5,8 +5,7 @@
  * files; without it they count from the working directory. Source: A `[environments]`; spec api §5.
  */
 import { resolve } from "node:path";
-import type { LoadedSettings } from "../settings/mod.ts";
-import { CommandFailure, exitCodes } from "./failure.ts";
+import type { LoadedSettings, SettingsInput } from "../settings/mod.ts";
 
 /** Options that every command with an anchor takes. */
 export interface AnchorOptions {
@@ -38,8 +37,7 @@ const SERVICE_FILE = "messagefoundry.toml";
 /**
  * Finds and loads the service settings.
  *
- * @throws {SettingsError} they cannot be used.
- * @throws {CommandFailure} the named file is not there.
+ * @throws {SettingsError} they cannot be used, or the file cannot be read.
  */
 export async function findAnchor({ options, env, flags = {} }: AnchorInput): Promise<Anchor> {
   const { loadSettings } = await import("../settings/mod.ts");
@@ -59,22 +57,20 @@ export async function findAnchor({ options, env, flags = {} }: AnchorInput): Pro
   };
 }
 
+/** Returns undefined when no file was named and none is there. */
 async function readServiceFile(
   base: string,
   named: string | undefined,
-): Promise<{ path: string; text: string } | undefined> {
-  const path = resolve(base, named ?? SERVICE_FILE);
+): Promise<SettingsInput["file"]> {
+  const file = { path: named ?? SERVICE_FILE };
+  const path = resolve(base, file.path);
   try {
-    return { path: named ?? SERVICE_FILE, text: await Deno.readTextFile(path) };
+    return { ...file, text: await Deno.readTextFile(path) };
   } catch (cause) {
     const isMissing = cause instanceof Deno.errors.NotFound;
     if (isMissing && named === undefined) return undefined;
-    throw new CommandFailure(
-      isMissing
-        ? `Cannot read the service settings: no file "${path}"`
-        : `Cannot read the service settings "${path}": ${readFault(cause)}`,
-      { exitCode: exitCodes.refused, cause, hint: 'Name the file with "--service-config"' },
-    );
+    const fault = isMissing ? `no file "${path}"` : readFault(cause);
+    return { ...file, fault: `Cannot read the settings file: ${fault}` };
   }
 }
 

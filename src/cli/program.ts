@@ -1,5 +1,6 @@
 /** Every subcommand, in the order of the help; completions and the help are read from here. */
 import { VERSION } from "../version.ts";
+import { declareAiPolicy } from "./ai_policy.ts";
 import { declareCheck } from "./check.ts";
 import { CliCommand } from "./command.ts";
 import { declareCompletion } from "./completion.ts";
@@ -12,11 +13,14 @@ import { declareHl7Schema } from "./hl7schema.ts";
 import { declareInit } from "./init.ts";
 import { declarePermissions } from "./permissions.ts";
 import { declareServe } from "./serve.ts";
+import { declareSettings } from "./settings.ts";
 import { declareValidate } from "./validate.ts";
 
 const declarations: readonly ((program: CliCommand, context: CliContext) => void)[] = [
   declareServe,
   declarePermissions,
+  declareSettings,
+  declareAiPolicy,
   declareInit,
   declareValidate,
   declareCheck,

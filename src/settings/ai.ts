@@ -8,14 +8,14 @@ export const ai = {
       type: "enum",
       values: ["off", "byo", "managed_claude", "managed_claude_baa"],
       default: "byo",
-      inEffect: false,
+      inEffect: true,
       help: "Which coding assistant the editor may use.",
     },
     data_scope: {
       type: "enum",
       values: ["code_only", "synthetic", "deidentified", "phi"],
       default: "code_only",
-      inEffect: false,
+      inEffect: true,
       help: "The most sensitive data an assistant may see; capped by posture and mode.",
     },
     environment: {

@@ -6,11 +6,14 @@
  */
 import { isIPv6 } from "node:net";
 import type { Settings } from "./catalogue.ts";
+import { negotiatedSuites, permitsNegotiatedSuites } from "./cipher_string.ts";
 
 export interface Finding {
   readonly section: string;
   readonly key: string;
   readonly message: string;
+  /** The place inside an array of tables. */
+  readonly path?: readonly (string | number)[];
 }
 
 export type Check = (settings: Settings) => readonly Finding[];
@@ -63,6 +66,18 @@ export function apiTlsHasCertificate({ api }: Settings): readonly Finding[] {
   return found;
 }
 
+/** The runtime cannot be kept from any of its suites, so leaving one out must not look done. */
+export function ciphersAreNegotiated({ api }: Settings): readonly Finding[] {
+  if (api.tlsCiphers === undefined || permitsNegotiatedSuites(api.tlsCiphers)) return [];
+  return [finding(
+    "api",
+    "tls_ciphers",
+    `[api] tls_ciphers must permit every suite of TLS 1.2 that the runtime negotiates: ${
+      negotiatedSuites.join(", ")
+    }`,
+  )];
+}
+
 /** Believing that a proxy terminates TLS means knowing the proxy. */
 export function upstreamTlsNamesProxies({ api }: Settings): readonly Finding[] {
   if (!api.tlsTerminatedUpstream || api.trustedProxies.length > 0) return [];
@@ -86,6 +101,13 @@ export function ackAfterIsIngest({ inbound }: Settings): readonly Finding[] {
 export function bindHostIsNamed({ inbound }: Settings): readonly Finding[] {
   if (inbound.bindHost.trim() !== "") return [];
   return [finding("inbound", "bind_host", "[inbound] bind_host must not be empty")];
+}
+
+/** Whoever is believed here says where every request came from. Source: A `[api]`. */
+export function trustedProxiesAreAddresses({ api }: Settings): readonly Finding[] {
+  return api.trustedProxies.filter((entry) => !isAddress(entry)).map((entry) =>
+    finding("api", "trusted_proxies", `[api] trusted_proxies takes IP addresses, not "${entry}"`)
+  );
 }
 
 export function forwardingHasHost({ logging }: Settings): readonly Finding[] {
@@ -116,6 +138,152 @@ export function vacuumTimeIsClockTime({ retention }: Settings): readonly Finding
     "vacuum_at",
     '[retention] vacuum_at takes a time of day such as "03:30", or nothing',
   )];
+}
+
+/** Source: A `[auth]`. */
+export function directoryIsNamed({ auth }: Settings): readonly Finding[] {
+  if (!auth.adEnabled) return [];
+  const missing: Finding[] = [];
+  for (
+    const [key, value] of [
+      ["ad_server", auth.adServer],
+      ["ad_user_search_base", auth.adUserSearchBase],
+    ] as const
+  ) {
+    if (value === undefined || value.trim() === "") {
+      missing.push(finding("auth", key, `[auth] ad_enabled needs ${key}`));
+    }
+  }
+  return missing;
+}
+
+/** A password would cross the network in the clear. Source: A `[auth]`. */
+export function directoryUsesTls({ auth }: Settings): readonly Finding[] {
+  const { adServer, adEnabled, adAllowInsecureLdap } = auth;
+  if (!adEnabled || adServer === undefined || adServer.trim() === "") return [];
+  const protocol = URL.parse(adServer)?.protocol;
+  if (protocol === "ldaps:" || (protocol === "ldap:" && adAllowInsecureLdap)) return [];
+  return [finding(
+    "auth",
+    "ad_server",
+    adAllowInsecureLdap
+      ? '[auth] ad_server takes an address such as "ldaps://dc1.example.org:636"'
+      : '[auth] ad_server must start with "ldaps://", or ad_allow_insecure_ldap be true',
+  )];
+}
+
+export function kerberosNeedsDirectory({ auth }: Settings): readonly Finding[] {
+  if (!auth.kerberosEnabled || auth.adEnabled) return [];
+  return [finding("auth", "kerberos_enabled", "[auth] kerberos_enabled needs ad_enabled")];
+}
+
+/** Nodes meet in a database server, and one connection would make them wait. Source: A `[cluster]`. */
+export function clusterHasServerStore({ cluster, store }: Settings): readonly Finding[] {
+  if (!cluster.enabled) return [];
+  const found: Finding[] = [];
+  if (store.backend === "sqlite") {
+    found.push(finding(
+      "cluster",
+      "enabled",
+      '[cluster] enabled needs [store] backend "postgres" or "sqlserver"',
+    ));
+  }
+  if (store.poolSize < 2) {
+    found.push(finding(
+      "store",
+      "pool_size",
+      `[cluster] enabled needs [store] pool_size of at least 2, not ${store.poolSize}`,
+    ));
+  }
+  return found;
+}
+
+/**
+ * A leader must have stopped before its lease can end, and may miss a heartbeat before that; a node
+ * that beats in time must not count as dead. Source: A `[cluster]`.
+ */
+export function clusterTimesAreOrdered({ cluster }: Settings): readonly Finding[] {
+  const { heartbeatMs, nodeTimeoutMs, leaderFenceTimeoutMs, leaderLeaseTtlMs } = cluster;
+  const found: Finding[] = [];
+  const above = (key: string, ms: number, [name, lowerMs]: readonly [string, number]) => {
+    if (ms > lowerMs) return;
+    found.push(finding(
+      "cluster",
+      key,
+      `[cluster] ${key} must be above ${name} (${lowerMs / 1000}), not ${ms / 1000}`,
+    ));
+  };
+  above("node_timeout_seconds", nodeTimeoutMs, ["heartbeat_seconds", heartbeatMs]);
+  above("leader_fence_timeout_seconds", leaderFenceTimeoutMs, ["heartbeat_seconds", heartbeatMs]);
+  above("leader_lease_ttl_seconds", leaderLeaseTtlMs, [
+    "leader_fence_timeout_seconds",
+    leaderFenceTimeoutMs,
+  ]);
+  return found;
+}
+
+/** The address may carry a token, so it is not shown. */
+export function webhookUrlIsHttp({ alerts }: Settings): readonly Finding[] {
+  if (alerts.webhookUrl === undefined || webhookHost(alerts) !== undefined) return [];
+  return [finding(
+    "alerts",
+    "webhook_url",
+    '[alerts] webhook_url takes an address that starts with "https://" or "http://"',
+  )];
+}
+
+/** Source: A `[alerts]`: an empty list is any host. */
+export function alertHostsAreAllowed({ alerts }: Settings): readonly Finding[] {
+  const { webhookAllowedHosts, smtpAllowedHosts, emailSmtpHost } = alerts;
+  const found: Finding[] = [];
+  const host = webhookHost(alerts);
+  if (host !== undefined && !isListed(host, webhookAllowedHosts)) {
+    found.push(finding(
+      "alerts",
+      "webhook_url",
+      `[alerts] webhook_url names host "${host}", which is not in webhook_allowed_hosts`,
+    ));
+  }
+  if (emailSmtpHost !== undefined && !isListed(emailSmtpHost, smtpAllowedHosts)) {
+    found.push(finding(
+      "alerts",
+      "email_smtp_host",
+      `[alerts] email_smtp_host "${emailSmtpHost}" is not in smtp_allowed_hosts`,
+    ));
+  }
+  return found;
+}
+
+function webhookHost({ webhookUrl }: Settings["alerts"]): string | undefined {
+  const url = URL.parse(webhookUrl ?? "");
+  return url?.protocol === "https:" || url?.protocol === "http:" ? url.hostname : undefined;
+}
+
+function isListed(host: string, list: readonly string[]): boolean {
+  return list.length === 0 || list.some((entry) => entry.toLowerCase() === host.toLowerCase());
+}
+
+/** A rule for a transport that is off would lose its alerts without a word. Source: A `[alerts]`. */
+export function alertRulesReachSomeone({ alerts }: Settings): readonly Finding[] {
+  const { webhookUrl, emailSmtpHost, emailFrom, emailTo = [], rules } = alerts;
+  const isOn: Readonly<Record<string, boolean>> = {
+    webhook: webhookUrl !== undefined,
+    email: emailSmtpHost !== undefined && emailFrom !== undefined && emailTo.length > 0,
+  };
+  const needs: Readonly<Record<string, string>> = {
+    webhook: "webhook_url",
+    email: "email_smtp_host, email_from and email_to",
+  };
+  return rules.flatMap(({ transports = [] }, index) =>
+    transports.filter((name) => isOn[name] !== true).map((name) => ({
+      ...finding(
+        "alerts",
+        "rules",
+        `[alerts] rules entry ${index + 1} tells "${name}", which needs ${needs[name]}`,
+      ),
+      path: [index, "transports"],
+    }))
+  );
 }
 
 /** An entry that can match nothing would close a door nobody meant to close. */
@@ -164,6 +332,17 @@ export function parseHostEntry(entry: string): HostEntry | undefined {
   return { host: (match[1] ?? "").toLowerCase().replace(/\.$/, ""), port };
 }
 
+/** `10.0.0.1`, `fe80::1`, or a network of them: `10.0.0.0/8`. */
+function isAddress(entry: string): boolean {
+  const [address = "", bits, ...rest] = entry.split("/");
+  if (rest.length > 0) return false;
+  const isIpv6 = address.includes(":") && URL.canParse(`http://[${address}]/`);
+  const isIpv4 = /^(\d{1,3})(\.\d{1,3}){3}$/.test(address) &&
+    address.split(".").every((part) => Number(part) <= 255);
+  if (!isIpv6 && !isIpv4) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIpv6 ? 128 : 32));
+}
+
 function finding(section: string, key: string, message: string): Finding {
   return { section, key, message };
 }
@@ -174,11 +353,21 @@ export const checks: readonly Check[] = [
   serverStoreIsNamed,
   storeAuthFitsBackend,
   apiTlsHasCertificate,
+  ciphersAreNegotiated,
   upstreamTlsNamesProxies,
+  trustedProxiesAreAddresses,
   ackAfterIsIngest,
   bindHostIsNamed,
+  directoryIsNamed,
+  directoryUsesTls,
+  kerberosNeedsDirectory,
   forwardingHasHost,
   forwardHostIsOneHost,
   vacuumTimeIsClockTime,
   egressEntriesAreHosts,
+  webhookUrlIsHttp,
+  alertHostsAreAllowed,
+  alertRulesReachSomeone,
+  clusterHasServerStore,
+  clusterTimesAreOrdered,
 ];

@@ -8,17 +8,25 @@ export type RawForm = "text" | "toml";
 
 export type Coerced =
   | { readonly ok: true; readonly value: unknown }
-  /** What was wanted, to follow "wants"; `path` names the place inside a table array. */
-  | { readonly ok: false; readonly wants: string; readonly path?: readonly (string | number)[] };
+  | { readonly ok: false; readonly faults: readonly Fault[] };
+
+/** One thing wrong with a raw value. */
+export type Fault =
+  /** What was wanted, to follow "wants", and what stands there instead. */
+  | { readonly path: FaultPath; readonly wants: string; readonly raw: unknown }
+  | { readonly path: FaultPath; readonly unknownKey: string; readonly near: string | undefined };
+
+/** The place inside an array of tables, `[1, "severity"]`; empty for the value itself. */
+export type FaultPath = readonly (string | number)[];
 
 /** Reads one raw value as `spec` declares it; numbers in seconds become milliseconds. */
 export function coerce(spec: KeySpec, raw: unknown, form: RawForm): Coerced {
   switch (spec.type) {
     case "string":
-      if (typeof raw !== "string") return refuse(spec);
+      if (typeof raw !== "string") return refuse(spec, raw);
       return accept(spec.secret ? new Secret(raw) : raw);
     case "enum":
-      return typeof raw === "string" && spec.values.includes(raw) ? accept(raw) : refuse(spec);
+      return typeof raw === "string" && spec.values.includes(raw) ? accept(raw) : refuse(spec, raw);
     case "boolean":
       return booleanOf(spec, raw, form);
     case "integer":
@@ -28,7 +36,7 @@ export function coerce(spec: KeySpec, raw: unknown, form: RawForm): Coerced {
       return listOf(spec, raw, form);
     case "tables":
       return form === "text"
-        ? { ok: false, wants: "the settings file: an array of tables cannot come from a variable" }
+        ? refuseFor("the settings file: an array of tables cannot come from a variable", raw)
         : tablesOf(spec, raw);
   }
 }
@@ -78,8 +86,12 @@ function accept(value: unknown): Coerced {
   return { ok: true, value };
 }
 
-function refuse(spec: KeySpec): Coerced {
-  return { ok: false, wants: wanted(spec) };
+function refuse(spec: KeySpec, raw: unknown): Coerced {
+  return refuseFor(wanted(spec), raw);
+}
+
+function refuseFor(wants: string, raw: unknown): Coerced {
+  return { ok: false, faults: [{ path: [], wants, raw }] };
 }
 
 const WORDS: Readonly<Record<string, boolean>> = {
@@ -96,7 +108,7 @@ const WORDS: Readonly<Record<string, boolean>> = {
 function booleanOf(spec: KeySpec, raw: unknown, form: RawForm): Coerced {
   if (typeof raw === "boolean") return accept(raw);
   const word = form === "text" && typeof raw === "string" ? raw.trim().toLowerCase() : "";
-  return Object.hasOwn(WORDS, word) ? accept(WORDS[word]) : refuse(spec);
+  return Object.hasOwn(WORDS, word) ? accept(WORDS[word]) : refuse(spec, raw);
 }
 
 function numberOf(
@@ -105,12 +117,12 @@ function numberOf(
   form: RawForm,
 ): Coerced {
   const value = form === "text" && typeof raw === "string" ? numberFrom(raw.trim()) : raw;
-  if (typeof value !== "number" || !Number.isFinite(value)) return refuse(spec);
-  if (spec.type === "integer" && !Number.isSafeInteger(value)) return refuse(spec);
+  if (typeof value !== "number" || !Number.isFinite(value)) return refuse(spec, raw);
+  if (spec.type === "integer" && !Number.isSafeInteger(value)) return refuse(spec, raw);
   if (spec.min !== undefined && (spec.exclusiveMin ? value <= spec.min : value < spec.min)) {
-    return refuse(spec);
+    return refuse(spec, raw);
   }
-  if (spec.max !== undefined && value > spec.max) return refuse(spec);
+  if (spec.max !== undefined && value > spec.max) return refuse(spec, raw);
   return accept(inside(spec, value));
 }
 
@@ -130,28 +142,28 @@ function listOf(
   form: RawForm,
 ): Coerced {
   const list = form === "text" && typeof raw === "string" ? raw.split(",") : raw;
-  if (!Array.isArray(list)) return refuse(spec);
+  if (!Array.isArray(list)) return refuse(spec, raw);
   const texts: string[] = [];
   for (const entry of list as unknown[]) {
-    if (typeof entry !== "string") return refuse(spec);
+    if (typeof entry !== "string") return refuse(spec, raw);
     const text = entry.trim();
     if (text === "") continue;
-    if (spec.values !== undefined && !spec.values.includes(text)) return refuse(spec);
+    if (spec.values !== undefined && !spec.values.includes(text)) return refuse(spec, raw);
     texts.push(text);
   }
   return accept(Object.freeze(texts));
 }
 
 function tablesOf(spec: TablesKey, raw: unknown): Coerced {
-  if (!Array.isArray(raw)) return refuse(spec);
+  if (!Array.isArray(raw)) return refuse(spec, raw);
   const tables: unknown[] = [];
+  const faults: Fault[] = [];
   for (const [index, table] of (raw as unknown[]).entries()) {
-    if (!isTable(table)) return { ok: false, wants: wanted(spec), path: [index] };
-    const row = tableOf(spec.keys, table);
-    if (!row.ok) return { ...row, path: [index, ...(row.path ?? [])] };
-    tables.push(row.value);
+    const row = isTable(table) ? tableOf(spec.keys, table) : refuse(spec, table);
+    if (row.ok) tables.push(row.value);
+    else faults.push(...row.faults.map((fault) => ({ ...fault, path: [index, ...fault.path] })));
   }
-  return accept(Object.freeze(tables));
+  return faults.length > 0 ? { ok: false, faults } : accept(Object.freeze(tables));
 }
 
 function tableOf(
@@ -159,23 +171,17 @@ function tableOf(
   table: Readonly<Record<string, unknown>>,
 ): Coerced {
   const values: Record<string, unknown> = {};
-  for (const key of Object.keys(table)) {
-    if (Object.hasOwn(keys, key)) continue;
-    const near = nearest(key, Object.keys(keys));
-    const meant = near === undefined ? "" : `; is "${near}" meant?`;
-    return { ok: false, wants: `known keys only, and "${key}" is not one${meant}`, path: [key] };
-  }
+  const faults: Fault[] = Object.keys(table)
+    .filter((key) => !Object.hasOwn(keys, key))
+    .map((key) => ({ path: [key], unknownKey: key, near: nearest(key, Object.keys(keys)) }));
   for (const [key, spec] of Object.entries(keys)) {
-    const property = propertyName(key, spec);
-    if (table[key] === undefined) {
-      values[property] = defaultOf(spec);
-      continue;
-    }
-    const value = coerce(spec, table[key], "toml");
-    if (!value.ok) return { ok: false, wants: `in "${key}" ${value.wants}`, path: [key] };
-    values[property] = value.value;
+    const value = table[key] === undefined
+      ? accept(defaultOf(spec))
+      : coerce(spec, table[key], "toml");
+    if (value.ok) values[propertyName(key, spec)] = value.value;
+    else faults.push(...value.faults.map((fault) => ({ ...fault, path: [key, ...fault.path] })));
   }
-  return accept(Object.freeze(values));
+  return faults.length > 0 ? { ok: false, faults } : accept(Object.freeze(values));
 }
 
 /** Reads as: the value is a TOML table (and neither a list nor a date). */

@@ -7,7 +7,7 @@
 import { parse, TomlError } from "@std/toml";
 import { catalogue, type Settings } from "./catalogue.ts";
 import { checks } from "./checks.ts";
-import { coerce, defaultOf, isTable } from "./coerce.ts";
+import { coerce, defaultOf, type Fault, isTable } from "./coerce.ts";
 import { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
 import { nearest } from "./nearest.ts";
 import { withDerivedPosture } from "./posture.ts";
@@ -21,8 +21,10 @@ export interface SettingsInput {
   readonly flags?: Readonly<Record<string, unknown>>;
   /** Environment variables; only those starting with `MEFOR_` are looked at. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Path as shown in errors, and the text of the settings file. */
-  readonly file?: { readonly path: string; readonly text: string };
+  /** Path as shown in errors, and the text of the settings file or why there is none. */
+  readonly file?:
+    | { readonly path: string; readonly text: string }
+    | { readonly path: string; readonly fault: string };
 }
 
 export interface LoadedSettings {
@@ -49,6 +51,9 @@ class Loader {
   readonly #problems: SettingsProblem[] = [];
   readonly #warnings: string[] = [];
   readonly #sources: Record<string, SettingSource> = {};
+  /** `camelCase` names of sections and keys whose value is not what stands in `settings`. */
+  readonly #faulty = new Set<string>();
+  #isReadable = true;
   #tables: Record<string, unknown> = {};
   #lines: TomlLines | undefined;
 
@@ -56,7 +61,12 @@ class Loader {
     this.#flags = flags;
     this.#env = env;
     this.#file = file?.path;
-    if (file !== undefined) this.#parse(file.text);
+    if (file === undefined) return;
+    if ("text" in file) this.#parse(file.text);
+    else {
+      this.#isReadable = false;
+      this.#problems.push({ message: file.fault, file: file.path });
+    }
   }
 
   load(): LoadedSettings {
@@ -68,8 +78,7 @@ class Loader {
       sections[camelName(section.name)] = this.#section(section);
     }
     const settings = this.#derive(sections as unknown as Settings);
-    // Rules need values of the right type, so they wait until everything has one.
-    if (this.#problems.length === 0) this.#check(settings);
+    if (this.#isReadable) this.#check(settings);
     if (this.#problems.length > 0) throw new SettingsError(this.#problems);
     return {
       settings,
@@ -84,10 +93,18 @@ class Loader {
       this.#lines = tomlLines(text);
     } catch (thrown) {
       if (!(thrown instanceof TomlError)) throw thrown;
+      this.#isReadable = false;
       // Only the first line: what follows quotes the file, which may hold a secret.
-      const reason = thrown.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "");
+      const reason = thrown.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+      const { section, key } = placeAt(text, thrown.line);
+      const name = section === undefined ? "" : `[${section}]${key === undefined ? "" : ` ${key}`}`;
+      const isTwice = name !== "" && /redefine/.test(reason);
       this.#problems.push({
-        message: `Cannot read the settings file: ${reason}`,
+        message: isTwice
+          ? `${name} stands twice`
+          : `Cannot read the settings file${name && ` at ${name}`}: ${reason}`,
+        section,
+        key,
         file: this.#file,
         line: thrown.line,
       });
@@ -140,13 +157,14 @@ class Loader {
     this.#sources[`${section}.${key}`] = source;
     const result = coerce(spec, raw, source === "file" ? "toml" : "text");
     if (!result.ok) {
-      const shown = spec.secret || result.path !== undefined ? "" : `, not ${show(raw)}`;
-      const place = label === undefined ? this.#place(section, key, result.path) : { section, key };
       const from = label === undefined ? "" : ` (from ${label})`;
-      this.#problems.push({
-        ...place,
-        message: `[${section}] ${key} wants ${result.wants}${shown}${from}`,
-      });
+      for (const fault of result.faults) {
+        const place = label === undefined
+          ? this.#place(section, key, fault.path)
+          : { section, key };
+        this.#problems.push({ ...place, message: `${faultText(given, fault)}${from}` });
+      }
+      this.#faulty.add(`${camelName(section)}.${propertyName(key, spec)}`);
       return defaultOf(spec);
     }
     if (!spec.inEffect) {
@@ -164,9 +182,13 @@ class Loader {
 
   #check(settings: Settings): void {
     for (const check of checks) {
-      for (const { section, key, message } of check(settings)) {
+      // A rule that read a value of the wrong type judged the default in its place.
+      const { watched, read } = watch(settings);
+      const findings = check(watched);
+      if (this.#faulty.size > 0 && !read.isDisjointFrom(this.#faulty)) continue;
+      for (const { section, key, message, path } of findings) {
         const fromFile = this.#sources[`${section}.${key}`] === "file";
-        const place = fromFile ? this.#place(section, key) : { section, key };
+        const place = fromFile ? this.#place(section, key, path) : { section, key };
         this.#problems.push({ ...place, message });
       }
     }
@@ -254,6 +276,19 @@ class Loader {
   }
 }
 
+/**
+ * Returns the section and key that stand at a line of a text the parser refused, counted from 1.
+ * Only declared names: what else looks like a key may be the rest of a secret.
+ */
+function placeAt(text: string, line: number): { section?: string; key?: string } {
+  const lines = text.split("\n").slice(0, line);
+  const headers = lines.map((row) => /^\s*\[\s*(\w+)\s*\]/.exec(row)?.[1]);
+  const section = catalogue.find(({ name }) => name === headers.findLast(Boolean));
+  if (section === undefined) return {};
+  const key = /^\s*["']?(\w+)["']?\s*=/.exec(lines.at(-1) ?? "")?.[1] ?? "";
+  return { section: section.name, key: Object.hasOwn(section.keys, key) ? key : undefined };
+}
+
 function sectionOfVariable(variable: string): SectionSpec | undefined {
   return catalogue
     .filter(({ name }) => variable.startsWith(`MEFOR_${name.toUpperCase()}_`))
@@ -272,8 +307,43 @@ function quoted(word: string | undefined): string | undefined {
   return word === undefined ? undefined : `"${word}"`;
 }
 
+function faultText(
+  { section, key, spec }: { section: string; key: string; spec: KeySpec },
+  fault: Fault,
+): string {
+  const [index, ...inner] = fault.path;
+  const entry = index === undefined ? "" : ` entry ${Number(index) + 1}`;
+  const place = `[${section}] ${[key, ...inner].join(" ")}`;
+  if ("unknownKey" in fault) {
+    return `Unknown key "${fault.unknownKey}" in [[${section}.${key}]]${entry}${
+      meant(quoted(fault.near))
+    }`;
+  }
+  const shown = spec.secret ? "" : `, not ${show(fault.raw)}`;
+  return `${place}${entry && ` of${entry}`} wants ${fault.wants}${shown}`;
+}
+
+/** Returns settings that note which keys are read: `"store.poolSize"`. */
+function watch(settings: Settings): { watched: Settings; read: ReadonlySet<string> } {
+  const read = new Set<string>();
+  const sections = Object.entries(settings).map(([section, values]) => [
+    section,
+    new Proxy(values as object, {
+      get(target, key) {
+        read.add(`${section}.${String(key)}`);
+        return Reflect.get(target, key);
+      },
+    }),
+  ]);
+  return { watched: Object.fromEntries(sections), read };
+}
+
 /** Shows a value as the operator wrote it, at most 80 characters. */
 function show(value: unknown): string {
-  const text = value instanceof Date ? "a date" : JSON.stringify(value) ?? String(value);
+  const text = value instanceof Date
+    ? "a date"
+    : typeof value === "number"
+    ? String(value)
+    : JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -6,6 +6,7 @@
  * Not here: reading files or the environment, the graph's own values (`graph/`), and gates that
  * need to know the graph or the machine (`engine.ts`).
  */
+export { type AiPolicy, aiPolicy } from "./ai_policy.ts";
 export * from "./catalogue.ts";
 export { type Check, checks, type Finding, type HostEntry, parseHostEntry } from "./checks.ts";
 export { isTable, numberFrom } from "./coerce.ts";
@@ -20,5 +21,11 @@ export { nearest } from "./nearest.ts";
 export { type Posture, postureOf } from "./posture.ts";
 export { Secret } from "./secret.ts";
 export { problemText, SettingsError, type SettingsProblem } from "./settings_error.ts";
-export { settingsReference, settingsSummary } from "./summary.ts";
+export {
+  type SettingRow,
+  settingRows,
+  settingsReference,
+  settingsSummary,
+  settingText,
+} from "./summary.ts";
 export { type TomlLines, tomlLines, type TomlPath } from "./toml_lines.ts";

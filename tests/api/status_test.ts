@@ -10,6 +10,26 @@ Deno.test("/health answers with the version and needs no store", async () => {
   assert.deepEqual(await bench.get("/health"), { status: "ok", version: VERSION });
 });
 
+Deno.test("/ai/policy answers with what holds, asking nobody", async () => {
+  await using bench = await ApiBench.open({
+    settings: '[ai]\nenvironment = "prod"\ndata_scope = "phi"\n',
+  });
+  const answer = await bench.request("/ai/policy");
+  assert.equal(answer.status, 200);
+  assert.deepEqual(answer.json, {
+    mode: "byo",
+    data_scope: "code_only",
+    environment: "prod",
+    data_class: "phi",
+    production: true,
+    assist_permitted: true,
+    reason:
+      'data_scope "phi" is lowered to "code_only": production allows no more under mode "byo"',
+  });
+  assert.deepEqual(Object.keys(answer.json).slice(-2), ["assist_permitted", "reason"]);
+  assert.equal((await bench.request("/ai/policy", { method: "POST" })).status, 405);
+});
+
 Deno.test("/stats and /status count what went through", async () => {
   await using bench = await ApiBench.open();
   assert.deepEqual((await bench.get("/stats")).outbox_by_status, {});

@@ -70,7 +70,7 @@ Deno.test("completion is generated for three shells and refused for others", asy
   for (const shell of ["bash", "zsh", "fish"]) {
     const { code, out } = await run(["completion", shell], { flags: [] });
     assert.equal(code, 0);
-    for (const word of ["serve", "validate", "show-phi", "project-root"]) {
+    for (const word of ["serve", "settings", "ai-policy", "show-phi", "project-root"]) {
       assert.ok(out.includes(word), `${shell} does not complete ${word}`);
     }
   }

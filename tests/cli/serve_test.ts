@@ -191,6 +191,11 @@ Deno.test("serve refuses with 2 what settings and gates forbid, before anything 
     ["", bare, /Name the active environment/],
     ["", [...bare, "--env", "ward"], /\[ai\] must set data_class and production/],
     ["", [...args, "--host", "0.0.0.0", "--allow-insecure-bind"], /no sign-in/],
+    [
+      '[api]\ntls_terminated_upstream = true\ntrusted_proxies = ["10.0.0.1"]\n',
+      args,
+      /behind a proxy: this version has no sign-in/,
+    ],
     ["", [...args, "--port", "99999"], /\[api\] port wants/],
     ["", [...args, "--log-level", "loud"], /\[logging\] level wants/],
   ];

@@ -56,7 +56,12 @@ Deno.test("docs/reference/api.md shows the answers as they are", async () => {
   await walk.exchange(port, admission("S1"));
   await walk.disposition("S1", "processed");
   const shapes = await shownShapes();
-  assert.deepEqual([...shapes.keys()], ["GET /connections", "GET /messages", "GET /stats"]);
+  assert.deepEqual([...shapes.keys()], [
+    "GET /connections",
+    "GET /ai/policy",
+    "GET /messages",
+    "GET /stats",
+  ]);
   for (const [route, shown] of shapes) {
     const response = await fetch(`http://127.0.0.1:${api.port}${route.slice(4)}`);
     const given = await response.json();

@@ -1,6 +1,7 @@
 // Goal: every command that the documentation tells a reader to type exists: the task, the subcommand,
 // each of its flags, the route that curl asks. Commands of the system are named here one by one.
 import assert from "node:assert/strict";
+import { aiPolicyRoutes } from "../../src/api/ai_policy.ts";
 import { connectionRoutes } from "../../src/api/connections.ts";
 import { deadLetterRoutes } from "../../src/api/dead_letters.ts";
 import type { ApiContext } from "../../src/api/env.ts";
@@ -123,7 +124,14 @@ function matches(pattern: string, { pathname }: URL): boolean {
 function routes(): readonly { readonly method: string; readonly path: string }[] {
   // Routes are declared without looking at the engine.
   const context = { engine: {} } as ApiContext;
-  return [statusRoutes, connectionRoutes, eventRoutes, messageRoutes, deadLetterRoutes]
+  return [
+    statusRoutes,
+    aiPolicyRoutes,
+    connectionRoutes,
+    eventRoutes,
+    messageRoutes,
+    deadLetterRoutes,
+  ]
     .flatMap((declare) => declare(context).routes)
     .filter(({ method }) => method !== "ALL");
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { negotiatedSuites } from "../../src/settings/cipher_string.ts";
 import {
   type Check,
   checks,
@@ -21,6 +22,9 @@ function messages(env: Record<string, string>): readonly string[] {
   }
 }
 
+const postgres = "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b";
+const directory = "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_USER_SEARCH_BASE=dc";
+
 const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])[] = [
   ["environmentNameIsPlain", "MEFOR_AI_ENVIRONMENT=../etc/passwd", /environment takes letters/],
   ["environmentNameIsPlain", "MEFOR_AI_ENVIRONMENT=.hidden", /starts with a letter/],
@@ -39,6 +43,63 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
   ["apiTlsHasCertificate", "MEFOR_API_TLS_KEY_FILE=k.pem", /tls_key_file needs tls_cert_file/],
   ["apiTlsHasCertificate", "MEFOR_API_TLS_CLIENT_CA_FILE=k.pem", /needs tls_cert_file/],
   ["upstreamTlsNamesProxies", "MEFOR_API_TLS_TERMINATED_UPSTREAM=true", /needs trusted_proxies/],
+  ["ciphersAreNegotiated", "MEFOR_API_TLS_CIPHERS=ECDHE+AESGCM", /ECDHE-RSA-CHACHA20-POLY1305/],
+  ["ciphersAreNegotiated", "MEFOR_API_TLS_CIPHERS=HIGH:!aECDSA", /tls_ciphers must permit/],
+  ["ciphersAreNegotiated", "MEFOR_API_TLS_CIPHERS=!ECDHE:ALL", /tls_ciphers must permit/],
+  ["ciphersAreNegotiated", "MEFOR_API_TLS_CIPHERS=RSA", /tls_ciphers must permit/],
+  ["trustedProxiesAreAddresses", "MEFOR_API_TRUSTED_PROXIES=10.0.0.1,proxy", /not "proxy"/],
+  ["trustedProxiesAreAddresses", "MEFOR_API_TRUSTED_PROXIES=*", /takes IP addresses/],
+  ["trustedProxiesAreAddresses", "MEFOR_API_TRUSTED_PROXIES=10.0.0.0/33", /takes IP addresses/],
+  ["directoryIsNamed", "MEFOR_AUTH_AD_ENABLED=true", /ad_enabled needs ad_server/],
+  [
+    "directoryIsNamed",
+    "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_SERVER=ldaps://dc1",
+    /ad_enabled needs ad_user_search_base/,
+  ],
+  [
+    "directoryUsesTls",
+    `${directory} MEFOR_AUTH_AD_SERVER=ldap://dc1`,
+    /ad_server must start with "ldaps:/,
+  ],
+  [
+    "directoryUsesTls",
+    `${directory} MEFOR_AUTH_AD_SERVER=dc1 MEFOR_AUTH_AD_ALLOW_INSECURE_LDAP=true`,
+    /ad_server takes an address/,
+  ],
+  ["kerberosNeedsDirectory", "MEFOR_AUTH_KERBEROS_ENABLED=true", /needs ad_enabled/],
+  ["webhookUrlIsHttp", "MEFOR_ALERTS_WEBHOOK_URL=hooks.example.org", /takes an address/],
+  ["webhookUrlIsHttp", "MEFOR_ALERTS_WEBHOOK_URL=file:///etc/passwd", /takes an address/],
+  [
+    "alertHostsAreAllowed",
+    "MEFOR_ALERTS_WEBHOOK_URL=https://a.org/t MEFOR_ALERTS_WEBHOOK_ALLOWED_HOSTS=b.org",
+    /host "a\.org", which is not in webhook_allowed_hosts/,
+  ],
+  [
+    "alertHostsAreAllowed",
+    "MEFOR_ALERTS_EMAIL_SMTP_HOST=a.org MEFOR_ALERTS_SMTP_ALLOWED_HOSTS=b.org",
+    /"a\.org" is not in smtp_allowed_hosts/,
+  ],
+  ["clusterHasServerStore", "MEFOR_CLUSTER_ENABLED=true", /needs \[store\] backend "postgres"/],
+  [
+    "clusterHasServerStore",
+    `MEFOR_CLUSTER_ENABLED=true ${postgres} MEFOR_STORE_POOL_SIZE=1`,
+    /pool_size of at least 2, not 1/,
+  ],
+  [
+    "clusterTimesAreOrdered",
+    "MEFOR_CLUSTER_NODE_TIMEOUT_SECONDS=10",
+    /node_timeout_seconds must be above heartbeat_seconds \(10\), not 10/,
+  ],
+  [
+    "clusterTimesAreOrdered",
+    "MEFOR_CLUSTER_LEADER_FENCE_TIMEOUT_SECONDS=5",
+    /leader_fence_timeout_seconds must be above heartbeat_seconds/,
+  ],
+  [
+    "clusterTimesAreOrdered",
+    "MEFOR_CLUSTER_LEADER_LEASE_TTL_SECONDS=20",
+    /leader_lease_ttl_seconds must be above leader_fence_timeout_seconds \(20\), not 20/,
+  ],
   ["ackAfterIsIngest", "MEFOR_INBOUND_ACK_AFTER=delivered", /reserved/],
   ["forwardingHasHost", "MEFOR_LOGGING_FORWARD_ENABLED=true", /needs forward_host/],
   ["forwardHostIsOneHost", "MEFOR_LOGGING_FORWARD_HOST=*.example.org", /takes one host name/],
@@ -68,6 +129,16 @@ const accepted = [
   "MEFOR_LOGGING_FORWARD_HOST=10.0.0.1",
   "MEFOR_LOGGING_FORWARD_HOST=::1",
   "MEFOR_LOGGING_FORWARD_HOST=[2001:db8::7]",
+  "MEFOR_API_TLS_CIPHERS=DEFAULT",
+  "MEFOR_API_TLS_CIPHERS=HIGH:!aNULL:!MD5",
+  "MEFOR_API_TLS_CIPHERS=ECDHE+AESGCM:ECDHE+CHACHA20",
+  `MEFOR_API_TLS_CIPHERS=${negotiatedSuites.join(":")}`,
+  "MEFOR_API_TRUSTED_PROXIES=10.0.0.1,fd00::1,192.168.0.0/16",
+  `${directory} MEFOR_AUTH_AD_SERVER=ldaps://dc1:636 MEFOR_AUTH_KERBEROS_ENABLED=true`,
+  `${directory} MEFOR_AUTH_AD_SERVER=ldap://dc1 MEFOR_AUTH_AD_ALLOW_INSECURE_LDAP=true`,
+  "MEFOR_ALERTS_WEBHOOK_URL=https://A.org/t MEFOR_ALERTS_WEBHOOK_ALLOWED_HOSTS=a.org",
+  `MEFOR_CLUSTER_ENABLED=true ${postgres}`,
+  "MEFOR_CLUSTER_HEARTBEAT_SECONDS=1 MEFOR_CLUSTER_LEADER_FENCE_TIMEOUT_SECONDS=2",
   "MEFOR_RETENTION_VACUUM_AT=03:30",
   "MEFOR_EGRESS_ALLOWED_MLLP=lab,lab:2575,[::1]:2575,::1,10.0.0.1",
 ];
@@ -76,9 +147,14 @@ for (const env of accepted) {
   Deno.test(`checks accept ${env}`, () => assert.deepEqual(messages(variables(env)), []));
 }
 
-Deno.test("checks has every rule that this file names", () => {
+/** Rules over what only a file can hold, tested below. */
+const elsewhere = ["bindHostIsNamed", "alertRulesReachSomeone"];
+
+Deno.test("checks and this file name the same rules", () => {
   const names = new Set(checks.map((check: Check) => check.name));
   for (const [rule] of refused) assert.ok(names.has(rule), rule);
+  const tested = new Set([...refused.map(([rule]) => rule), ...elsewhere]);
+  for (const name of names) assert.ok(tested.has(name), `${name} has no test`);
 });
 
 Deno.test("parseHostEntry() reads hosts, ports and IPv6", () => {
@@ -132,4 +208,37 @@ Deno.test("bindHostIsNamed() refuses a blank bind_host", () => {
     () => loadSettings({ file }),
     /messagefoundry\.toml:3: \[inbound\] bind_host must not be empty/,
   );
+});
+
+// Goal: a rule cannot lose an alert by naming a transport that is not set up.
+Deno.test("alertRulesReachSomeone() names the rule whose transport is off, and its line", () => {
+  const rules = [
+    "[alerts]",
+    'email_smtp_host = "mail.example.org"',
+    "[[alerts.rules]]",
+    "transports = []",
+    "[[alerts.rules]]",
+    'transports = ["email", "webhook"]',
+  ];
+  const load = (lines: readonly string[]) =>
+    loadSettings({ file: { path: "messagefoundry.toml", text: lines.join("\n") } });
+  assert.throws(() => load(rules), (thrown) => {
+    assert.ok(thrown instanceof SettingsError);
+    assert.deepEqual(thrown.problems.map(({ line, message }) => [line, message]), [
+      [
+        6,
+        '[alerts] rules entry 2 tells "email", which needs email_smtp_host, email_from and email_to',
+      ],
+      [6, '[alerts] rules entry 2 tells "webhook", which needs webhook_url'],
+    ]);
+    return true;
+  });
+  const whole = [
+    "[alerts]",
+    'webhook_url = "https://hooks.example.org/t"',
+    'email_from = "a@example.org"',
+    'email_to = ["b@example.org"]',
+    ...rules.slice(1),
+  ];
+  assert.equal(load(whole).settings.alerts.rules.length, 2);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   catalogue,
   loadSettings,
+  settingRows,
   settingsReference,
   settingsSummary,
 } from "../../src/settings/mod.ts";
@@ -61,6 +62,38 @@ Deno.test("settingsSummary() shows what was set, in the key's unit, secrets mask
     "ai.production = false (derived)",
     "delivery.retry_backoff_seconds = 1.5 (environment)",
   ]);
+});
+
+Deno.test("settingRows() gives every key as the file writes it, secrets masked", () => {
+  const text = "[delivery]\nretry_backoff_seconds = 0.25\n[[alerts.rules]]\nmin_depth = 3\n" +
+    "min_oldest_seconds = 5\n";
+  const rows = settingRows(loadSettings({
+    file: { path: "messagefoundry.toml", text },
+    env: { MEFOR_STORE_PASSWORD: "hunter2" },
+    flags: { "ai.environment": "prod" },
+  }));
+  assert.equal(rows.length, catalogue.flatMap(({ keys }) => Object.keys(keys)).length);
+  const of = (section: string, key: string) => {
+    const { section: _, key: __, ...rest } = rows.find((row) =>
+      row.section === section && row.key === key
+    )!;
+    return Object.values(rest);
+  };
+  assert.deepEqual(of("store", "password"), ["***", null, "environment", true, false]);
+  assert.deepEqual(of("store", "encryption_key").slice(0, 4), [null, null, "default", true]);
+  assert.deepEqual(of("delivery", "retry_backoff_seconds"), [0.25, 5, "file", false, true]);
+  assert.deepEqual(of("delivery", "retry_max_attempts"), [null, null, "default", false, true]);
+  assert.deepEqual(of("ai", "production"), [true, null, "derived", false, true]);
+  assert.deepEqual(of("alerts", "rules")[0], [{
+    event_type: "any",
+    connection: "*",
+    min_depth: 3,
+    min_oldest_seconds: 5,
+    severity: "warning",
+    transports: null,
+    cooldown_seconds: null,
+  }]);
+  assert.ok(!JSON.stringify(rows).includes("hunter2"));
 });
 
 Deno.test("nearest() finds typos and stays silent on strangers", () => {

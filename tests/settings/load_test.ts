@@ -205,6 +205,59 @@ vacuum_at = "03:30"
   assert.ok(!warnings.some((warning) => warning.includes("[api] port")));
 });
 
+Deno.test("loadSettings() loads the cluster and alert examples of the reference", () => {
+  const text = `
+[store]
+backend = "postgres"
+server = "db.internal"
+database = "messagefoundry"
+username = "mefor"
+pool_size = 5
+
+[cluster]
+enabled = true
+heartbeat_seconds = 10.0
+node_timeout_seconds = 30.0
+reclaim_interval_seconds = 30.0
+leader_lease_ttl_seconds = 30.0
+leader_fence_timeout_seconds = 20.0
+
+[cert_monitor]
+warn_days = 45
+
+[alerts]
+webhook_url = "https://hooks.example.com/services/XXX"
+email_smtp_host = "smtp.example.com"
+email_from = "alerts@example.com"
+email_to = ["oncall@example.com"]
+
+[[alerts.rules]]
+event_type = "connection_stopped"
+connection = "IB_*"
+severity = "critical"
+transports = ["webhook"]
+cooldown_seconds = 60
+
+[[alerts.rules]]
+event_type = "queue_buildup"
+min_depth = 1000
+severity = "critical"
+
+[[alerts.rules]]
+event_type = "queue_buildup"
+severity = "info"
+transports = ["email"]
+
+[[alerts.rules]]
+connection = "OB_LOADTEST"
+transports = []
+`;
+  const { settings } = fromFile(text, { env: { MEFOR_STORE_PASSWORD: "x" } });
+  assert.equal(settings.cluster.leaderFenceTimeoutMs, 20_000);
+  assert.equal(settings.alerts.rules.length, 4);
+  assert.equal(settings.alerts.rules[0]?.cooldownMs, 60_000);
+});
+
 Deno.test("loadSettings() reads alert rules and names the line of a bad one", () => {
   const good = "[[alerts.rules]]\nevent_type = 'queue_buildup'\nmin_oldest_seconds = 5\n";
   const { settings } = fromFile(good + "transports = []\n");
@@ -212,11 +265,68 @@ Deno.test("loadSettings() reads alert rules and names the line of a bad one", ()
   assert.equal(settings.alerts.rules[0]?.minOldestMs, 5_000);
   assert.equal(settings.alerts.rules[0]?.connection, "*");
 
-  const problems = problemsOf(() => fromFile(`${good}\n[[alerts.rules]]\nseverty = 'info'\n`));
-  assert.equal(problems[0]?.line, 6);
-  assert.match(problems[0]?.message ?? "", /"severty" is not one; is "severity" meant\?/);
+  const bad = "[[alerts.rules]]\nseverty = 'info'\nmin_depth = 'many'\ntransports = ['fax']\n";
+  const problems = problemsOf(() => fromFile(`${good}\n${bad}`));
+  assert.deepEqual(problems.map(({ line, message }) => [line, message]), [
+    [6, 'Unknown key "severty" in [[alerts.rules]] entry 2; is "severity" meant?'],
+    [7, '[alerts] rules min_depth of entry 2 wants a whole number of at least 0, not "many"'],
+    [8, '[alerts] rules transports of entry 2 wants a list of "webhook", "email", not ["fax"]'],
+  ]);
 });
 
 Deno.test("loadSettings() throws a defect for a flag of no key", () => {
   assert.throws(() => loadSettings({ flags: { "api.prot": 1 } }), TypeError);
+});
+
+Deno.test("loadSettings() shows broken rules beside wrong values", () => {
+  const text = "[logging]\nforward_enabled = true\nlevel = 3\n[retention]\nvacuum_at = '3'\n";
+  const problems = problemsOf(() => fromFile(text));
+  assert.deepEqual(problems.map(({ line, key }) => [line, key]), [
+    [3, "level"],
+    [2, "forward_enabled"],
+    [5, "vacuum_at"],
+  ]);
+});
+
+// Goal: the default that takes the place of a wrong value accuses nobody.
+Deno.test("loadSettings() asks no rule about a value that could not be read", () => {
+  const text = "[cluster]\nheartbeat_seconds = 'x'\nleader_fence_timeout_seconds = 5\n";
+  assert.deepEqual(problemsOf(() => fromFile(text)).map(({ line }) => line), [2]);
+  const broken = "[logging]\nforward_enabled = true\nforward_host = \n";
+  assert.deepEqual(problemsOf(() => fromFile(broken)).map(({ line }) => line), [3]);
+});
+
+Deno.test("loadSettings() refuses what stands twice, by name", () => {
+  const cases: readonly (readonly [string, number, string])[] = [
+    ["[api]\nport = 1\nhost = 'a'\nport = 2\n", 4, "[api] port stands twice"],
+    ["[api]\nport = 1\n[store]\n[api]\nhost = 'a'\n", 4, "[api] stands twice"],
+    ["[api]\nhost = 'a\n", 2, "Cannot read the settings file at [api] host: "],
+  ];
+  for (const [text, line, message] of cases) {
+    const problems = problemsOf(() => fromFile(text));
+    assert.deepEqual(problems.map((problem) => [problem.file, problem.line]), [[FILE, line]]);
+    assert.ok(problems[0]?.message.startsWith(message), problems[0]?.message);
+  }
+});
+
+// Goal: the rest of a secret that looks like a key is not taken for one.
+Deno.test("loadSettings() names only declared keys of a broken file", () => {
+  const problems = problemsOf(() => fromFile("[store]\nhunter2 = = 'x'\n"));
+  assert.ok(!JSON.stringify(problems).includes("hunter2"));
+  assert.match(problems[0]?.message ?? "", /^Cannot read the settings file at \[store\]: /);
+});
+
+Deno.test("loadSettings() tells of an unreadable file beside wrong variables", () => {
+  const file = { path: FILE, fault: "Cannot read the settings file: it is a directory" };
+  const env = { MEFOR_API_PORT: "x", MEFOR_LOGGING_FORWARD_ENABLED: "true" };
+  const problems = problemsOf(() => loadSettings({ file, env }));
+  assert.deepEqual(problems.map((problem) => [problem.file, problem.key]), [
+    [FILE, undefined],
+    [undefined, "port"],
+  ]);
+});
+
+Deno.test("loadSettings() shows a number that no key takes as it is written", () => {
+  const [problem] = problemsOf(() => fromFile("[delivery]\nretry_backoff_seconds = inf\n"));
+  assert.match(problem?.message ?? "", /, not Infinity$/);
 });

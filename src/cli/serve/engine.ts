@@ -18,6 +18,7 @@ import type { CliContext } from "../context.ts";
 import { CommandFailure, exitCodes, tellError } from "../failure.ts";
 import { isMissing } from "../paths.ts";
 import { anchorWarnings, requireReadableValues, valueFileOf } from "../value_file.ts";
+import { requireVariables } from "../variables.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { passGates } from "./gates.ts";
 import { grantsFor } from "./instance.ts";
@@ -28,10 +29,11 @@ import { StopSignals } from "./stop_signals.ts";
 
 /** Runs the engine in this process until it is told to stop; returns the exit code. */
 export async function serveEngine(options: ServeOptions, context: CliContext): Promise<number> {
-  const { terminal, env, isDebug } = context;
+  const { terminal, isDebug } = context;
   let anchor: Anchor;
+  let env: Readonly<Record<string, string>>;
   try {
-    if (env === undefined) throw unreadableVariables();
+    env = requireVariables(context.env);
     anchor = await findAnchor({ options, env, flags: settingFlags(options) });
     passGates(anchor, { options, terminal });
     await requireReadableValues(anchor);
@@ -220,13 +222,6 @@ async function stopWithLauncher(signals: StopSignals): Promise<void> {
 
 function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof EngineError ? thrown.code : undefined;
-}
-
-function unreadableVariables(): CommandFailure {
-  return new CommandFailure("Cannot read the MEFOR_* variables: this process may not", {
-    exitCode: exitCodes.refused,
-    hint: "Start the runtime with --allow-env=MEFOR_* --ignore-env",
-  });
 }
 
 function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {

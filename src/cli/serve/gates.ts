@@ -2,7 +2,7 @@
  * The gates of `serve`, in their order: what is refused, what is warned about, what is worth saying.
  *
  * Each row is a condition over settings and posture, an action and one sentence for the operator.
- * Source: spec api §5.1; rulings D1, D2. Rules between settings alone stand in
+ * Source: spec api §5.1; rulings C1, C2, D1, D2, D8. Rules between settings alone stand in
  * `settings/checks.ts`, those that need the graph in `graph/`.
  */
 import { isLoopback } from "../../graph/ports.ts";
@@ -43,6 +43,16 @@ function apiWithoutSignIn({ settings: { api, auth } }: GateContext) {
   );
 }
 
+/** Behind a proxy the network reaches a loopback address too. */
+function proxyWithoutSignIn({ settings: { api } }: GateContext) {
+  if (!isLoopback(api.host) || !hasUpstreamTls(api)) return undefined;
+  return refuse(
+    "Cannot serve the API behind a proxy: this version has no sign-in, so whoever reaches the " +
+      "proxy could use it",
+    "Unset [api] tls_terminated_upstream; no flag relaxes this",
+  );
+}
+
 function storeBackendIsBuilt({ settings: { store } }: GateContext) {
   if (store.backend === "sqlite") return undefined;
   return refuse(
@@ -51,13 +61,14 @@ function storeBackendIsBuilt({ settings: { store } }: GateContext) {
   );
 }
 
-function environmentIsComplete({ settings: { ai } }: GateContext) {
-  const result = postureOf(ai);
-  if ("posture" in result) return undefined;
-  return refuse(
-    result.problem.message,
-    ai.environment === undefined ? 'For a first look: "serve --env dev"' : undefined,
-  );
+function environmentIsNamed({ settings: { ai } }: GateContext) {
+  if (ai.environment !== undefined) return undefined;
+  return refuse(postureProblem(ai), 'For a first look: "serve --env dev"');
+}
+
+function postureIsComplete({ settings: { ai }, posture }: GateContext) {
+  if (ai.environment === undefined || posture !== undefined) return undefined;
+  return refuse(postureProblem(ai));
 }
 
 function encryptionIsPossible({ settings: { store } }: GateContext) {
@@ -95,7 +106,8 @@ function apiTlsIsBuilt({ settings: { api } }: GateContext) {
 
 function apiOffLoopback({ settings: { api }, allowInsecureBind }: GateContext) {
   if (isLoopback(api.host)) return undefined;
-  if (api.tlsTerminatedUpstream && api.trustedProxies.length > 0) {
+  if (api.tlsCertFile !== undefined) return info(`The API on "${api.host}" is served over TLS`);
+  if (hasUpstreamTls(api)) {
     return info(`The API on "${api.host}" relies on the proxy in front of it for TLS`);
   }
   if (allowInsecureBind) {
@@ -107,6 +119,62 @@ function apiOffLoopback({ settings: { api }, allowInsecureBind }: GateContext) {
   );
 }
 
+/** A browser would send its cookie in the clear; unlike for tokens, no flag relaxes it. */
+function consoleHasTls({ settings: { api } }: GateContext) {
+  if (!api.serveUi || isLoopback(api.host) || hasTls(api)) return undefined;
+  return refuse(
+    `Cannot serve the console on "${api.host}" without TLS`,
+    'Set [api] host = "127.0.0.1" or serve_ui = false; no flag relaxes this',
+  );
+}
+
+function consoleKnowsItsOrigin({ settings: { api } }: GateContext) {
+  if (!api.serveUi || !hasUpstreamTls(api) || api.publicOrigin !== undefined) return undefined;
+  return refuse(
+    "Cannot serve the console behind a proxy: nothing says under which origin browsers reach it",
+    'Set [api] public_origin, such as "https://engine.example.org"',
+  );
+}
+
+function originFitsTls({ settings: { api } }: GateContext) {
+  if (!api.serveUi || !hasTls(api) || !/^http:/i.test(api.publicOrigin ?? "")) return undefined;
+  return refuse(
+    "Cannot serve the console: it is served over TLS, and [api] public_origin says http",
+    'Let [api] public_origin begin with "https://"',
+  );
+}
+
+function originWithoutTls({ settings: { api } }: GateContext) {
+  if (!api.serveUi || api.publicOrigin === undefined || hasTls(api)) return undefined;
+  return warn("[api] public_origin is set, and nothing serves TLS for it");
+}
+
+function exposedWithoutOrigin({ settings: { api } }: GateContext) {
+  if (!api.serveUi || isLoopback(api.host) || api.publicOrigin !== undefined) return undefined;
+  return warn(`The console on "${api.host}" has no [api] public_origin to hold browsers to`);
+}
+
+function consoleIsExposed({ settings: { api } }: GateContext) {
+  if (!isConsoleExposed(api)) return undefined;
+  return info("The console can be reached from other machines");
+}
+
+function exposedWithoutStepUp({ settings: { api, auth }, posture }: GateContext) {
+  if (!isConsoleExposed(api) || posture?.dataClass !== "phi") return undefined;
+  if (auth.adminNewIpStepUp) return undefined;
+  return warn(
+    "The console can be reached from other machines, and [auth] admin_new_ip_step_up is off",
+  );
+}
+
+/** A password alone would open patient data to the network. */
+function exposedWithoutSecondFactor({ settings: { api, auth }, posture }: GateContext) {
+  if (isLoopback(api.host) && !isConsoleExposed(api)) return undefined;
+  if (!auth.enabled || auth.requireMfa || posture?.dataClass !== "phi") return undefined;
+  const message = "Patient data can be reached from other machines, and [auth] require_mfa is off";
+  return posture.production ? refuse(message, "Set [auth] require_mfa = true") : warn(message);
+}
+
 function keyProviderIsBuilt({ settings: { store } }: GateContext) {
   if (store.keyProvider === "auto" || store.keyProvider === "env") return undefined;
   return refuse(
@@ -115,18 +183,59 @@ function keyProviderIsBuilt({ settings: { store } }: GateContext) {
   );
 }
 
-/** Every gate with its number in the specification, in the order they are asked. */
-const gates: readonly (readonly [string, Gate])[] = [
+function kerberosIsBuilt({ settings: { auth } }: GateContext) {
+  if (!auth.kerberosEnabled) return undefined;
+  return refuse(
+    "Cannot use [auth] kerberos_enabled: this version has no Windows sign-on",
+    "Set [auth] kerberos_enabled = false",
+  );
+}
+
+type ApiSettings = Settings["api"];
+
+function hasUpstreamTls(api: ApiSettings): boolean {
+  return api.tlsTerminatedUpstream && api.trustedProxies.length > 0;
+}
+
+function hasTls(api: ApiSettings): boolean {
+  return api.tlsCertFile !== undefined || hasUpstreamTls(api);
+}
+
+function isConsoleExposed(api: ApiSettings): boolean {
+  return api.serveUi && (!isLoopback(api.host) || hasUpstreamTls(api));
+}
+
+function postureProblem(ai: Settings["ai"]): string {
+  const result = postureOf(ai);
+  return "problem" in result ? result.problem.message : "";
+}
+
+/**
+ * Every gate with its number in the specification, in the order they are asked. Gates 16 to 18 need
+ * the value files (`value_file.ts`), 20 and 21 the graph (`engine.ts`).
+ */
+export const gates: readonly (readonly [string, Gate])[] = [
   ["2", apiWithoutSignIn],
+  ["2", proxyWithoutSignIn],
   ["3", storeBackendIsBuilt],
-  ["4-5", environmentIsComplete],
+  ["4", environmentIsNamed],
+  ["5", postureIsComplete],
   ["6", encryptionIsPossible],
   ["7", keylessPatientData],
   ["8", openEgress],
   ["9", productionIsNotDebugged],
   ["10", apiTlsIsBuilt],
   ["10", apiOffLoopback],
+  ["11", consoleHasTls],
+  ["12", consoleKnowsItsOrigin],
+  ["12", originFitsTls],
+  ["13", originWithoutTls],
+  ["13", exposedWithoutOrigin],
+  ["14", consoleIsExposed],
+  ["14", exposedWithoutStepUp],
+  ["15", exposedWithoutSecondFactor],
   ["19", keyProviderIsBuilt],
+  ["19", kerberosIsBuilt],
 ];
 
 /** Asks every gate; the caller stops at the first that refuses. */

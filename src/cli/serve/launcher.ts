@@ -74,8 +74,8 @@ class Launcher implements Disposable {
     let anchor: Anchor;
     try {
       anchor = await findAnchor({ options, env, flags: settingFlags(options) });
-      await requireReadableValues(anchor);
       passGates(anchor, { options, terminal, tellsAll: false });
+      await requireReadableValues(anchor);
     } catch (thrown) {
       tellError(terminal, thrown, isDebug);
       return exitCodes.refused;

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
-import { askGates } from "../../../src/cli/serve/gates.ts";
+import { askGates, type GateFinding, gates } from "../../../src/cli/serve/gates.ts";
 import { loadSettings } from "../../../src/settings/mod.ts";
+import { root } from "../program.ts";
+
+function find(text: string, allowInsecureBind = false): readonly GateFinding[] {
+  const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
+  return askGates({ settings, allowInsecureBind });
+}
 
 function ask(text: string, allowInsecureBind = false): string[] {
-  const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
-  return askGates({ settings, allowInsecureBind }).map(({ gate, action }) => `${gate} ${action}`);
+  return find(text, allowInsecureBind).map(({ gate, action }) => `${gate} ${action}`);
 }
 
 const dev = '[ai]\nenvironment = "dev"\n';
@@ -19,9 +24,9 @@ Deno.test("a plain dev instance on loopback passes every gate in silence", () =>
 });
 
 Deno.test("no environment, or a name of one's own without a posture, is refused", () => {
-  assert.deepEqual(ask(""), ["4-5 refuse"]);
-  assert.deepEqual(ask('[ai]\nenvironment = "ward"\n'), ["4-5 refuse"]);
-  assert.deepEqual(ask('[ai]\nenvironment = "ward"\ndata_class = "phi"\n'), ["4-5 refuse"]);
+  assert.deepEqual(ask(""), ["4 refuse"]);
+  assert.deepEqual(ask('[ai]\nenvironment = "ward"\n'), ["5 refuse"]);
+  assert.deepEqual(ask('[ai]\nenvironment = "ward"\ndata_class = "phi"\n'), ["5 refuse"]);
   const whole = '[ai]\nenvironment = "ward"\ndata_class = "synthetic"\nproduction = false\n';
   assert.deepEqual(ask(whole), []);
 });
@@ -53,4 +58,234 @@ Deno.test("patient data without key or with open egress warns, and is not refuse
 Deno.test("production is never logged at debug; dev may be", () => {
   assert.deepEqual(ask(`${prod}${pinned}[logging]\nlevel = "debug"\n`), ["7 warn", "9 refuse"]);
   assert.deepEqual(ask(`${dev}[logging]\nlevel = "debug"\n`), []);
+});
+
+interface Row {
+  readonly gate: string;
+  readonly action: GateFinding["action"];
+  readonly sentence: RegExp;
+  /** Sections with what they set; `[ai]` is a dev instance unless it says more. */
+  readonly when: Readonly<Record<string, string>>;
+  readonly flag?: boolean;
+  /** The same, with one thing put right: the gate is silent. */
+  readonly unless: Readonly<Record<string, string>>;
+}
+
+const open = 'host = "0.0.0.0"';
+const proxied = 'tls_terminated_upstream = true\ntrusted_proxies = ["10.0.0.1"]';
+const certified = 'tls_cert_file = "/etc/mf.pem"';
+const origin = 'public_origin = "https://engine.example.org"';
+const api = (...lines: readonly string[]) => ({ api: lines.join("\n") });
+const inProd = { ai: 'environment = "prod"' };
+const inStaging = { ai: 'environment = "staging"' };
+const serverStore = 'server = "db"\ndatabase = "mf"\nusername = "mf"';
+const directory = 'ad_enabled = true\nad_server = "ldaps://dc"\nad_user_search_base = "dc=example"';
+
+// Goal: the table of the specification, row by row: what trips each gate, and what stills it.
+const rows: readonly Row[] = [
+  {
+    gate: "2",
+    action: "refuse",
+    sentence: /with \[auth\] enabled = false$/,
+    when: { ...api(open), auth: "enabled = false" },
+    flag: true,
+    unless: { auth: "enabled = false" },
+  },
+  {
+    gate: "2",
+    action: "refuse",
+    sentence: /has no sign-in, so it serves loopback only$/,
+    when: api(open, proxied),
+    flag: true,
+    unless: api('host = "::1"'),
+  },
+  {
+    gate: "2",
+    action: "refuse",
+    sentence: /behind a proxy: this version has no sign-in/,
+    when: api(proxied),
+    flag: true,
+    unless: api('trusted_proxies = ["10.0.0.1"]'),
+  },
+  {
+    gate: "3",
+    action: "refuse",
+    sentence: /backend "sqlserver": this version has "sqlite" only$/,
+    when: { store: `backend = "sqlserver"\n${serverStore}` },
+    unless: { store: serverStore },
+  },
+  {
+    gate: "4",
+    action: "refuse",
+    sentence: /^Name the active environment/,
+    when: { ai: "" },
+    unless: {},
+  },
+  {
+    gate: "5",
+    action: "refuse",
+    sentence: /"ward" is not a built-in name, so \[ai\] must set data_class and production$/,
+    when: { ai: 'environment = "ward"' },
+    unless: { ai: 'environment = "ward"\ndata_class = "synthetic"\nproduction = false' },
+  },
+  {
+    gate: "8",
+    action: "warn",
+    sentence: /no \[egress\] list is set$/,
+    when: inStaging,
+    unless: { ...inStaging, egress: 'allowed_file_dirs = ["/srv"]' },
+  },
+  {
+    gate: "10",
+    action: "refuse",
+    sentence: /over TLS: this version serves plain HTTP on loopback only$/,
+    when: api(certified),
+    unless: {},
+  },
+  {
+    gate: "10",
+    action: "info",
+    sentence: /"0\.0\.0\.0" is served over TLS$/,
+    when: api(open, certified),
+    unless: api(certified),
+  },
+  {
+    gate: "10",
+    action: "info",
+    sentence: /relies on the proxy in front of it for TLS$/,
+    when: api(open, proxied),
+    unless: api(proxied),
+  },
+  {
+    gate: "10",
+    action: "warn",
+    sentence: /serves patient data and tokens in the clear$/,
+    when: api(open),
+    flag: true,
+    unless: api(open, certified),
+  },
+  {
+    gate: "10",
+    action: "refuse",
+    sentence: /on "0\.0\.0\.0" without TLS$/,
+    when: api(open),
+    unless: api(open, proxied),
+  },
+  {
+    gate: "11",
+    action: "refuse",
+    sentence: /the console on "0\.0\.0\.0" without TLS$/,
+    when: api(open, "serve_ui = true"),
+    flag: true,
+    unless: api(open, "serve_ui = true", certified),
+  },
+  {
+    gate: "12",
+    action: "refuse",
+    sentence: /nothing says under which origin/,
+    when: api(proxied, "serve_ui = true"),
+    unless: api(proxied, "serve_ui = true", origin),
+  },
+  {
+    gate: "12",
+    action: "refuse",
+    sentence: /public_origin says http$/,
+    when: api(certified, "serve_ui = true", 'public_origin = "http://engine.example.org"'),
+    unless: api(certified, "serve_ui = true", origin),
+  },
+  {
+    gate: "13",
+    action: "warn",
+    sentence: /nothing serves TLS for it$/,
+    when: api("serve_ui = true", origin),
+    unless: api("serve_ui = true"),
+  },
+  {
+    gate: "13",
+    action: "warn",
+    sentence: /has no \[api\] public_origin/,
+    when: api(open, certified, "serve_ui = true"),
+    unless: api(open, certified, "serve_ui = true", origin),
+  },
+  {
+    gate: "14",
+    action: "info",
+    sentence: /^The console can be reached from other machines$/,
+    when: api(proxied, "serve_ui = true", origin),
+    unless: api("serve_ui = true"),
+  },
+  {
+    gate: "14",
+    action: "warn",
+    sentence: /admin_new_ip_step_up is off$/,
+    when: { ...inStaging, ...api(proxied, "serve_ui = true", origin) },
+    unless: {
+      ...inStaging,
+      ...api(proxied, "serve_ui = true", origin),
+      auth: "admin_new_ip_step_up = true",
+    },
+  },
+  {
+    gate: "15",
+    action: "refuse",
+    sentence: /require_mfa is off$/,
+    when: { ...inProd, ...api(open, certified) },
+    flag: true,
+    unless: { ...inProd, ...api(open, certified), auth: "require_mfa = true" },
+  },
+  {
+    gate: "15",
+    action: "refuse",
+    sentence: /require_mfa is off$/,
+    when: { ...inProd, ...api(proxied, "serve_ui = true", origin) },
+    unless: { ...inProd, ...api(proxied) },
+  },
+  {
+    gate: "15",
+    action: "warn",
+    sentence: /require_mfa is off$/,
+    when: { ...inStaging, ...api(open, certified) },
+    unless: api(open, certified),
+  },
+  {
+    gate: "19",
+    action: "refuse",
+    sentence: /key_provider "vault": it is not built$/,
+    when: { store: 'key_provider = "vault"' },
+    unless: { store: 'key_provider = "env"' },
+  },
+  {
+    gate: "19",
+    action: "refuse",
+    sentence: /has no Windows sign-on$/,
+    when: { auth: `${directory}\nkerberos_enabled = true` },
+    unless: { auth: directory },
+  },
+];
+
+function textOf(sections: Readonly<Record<string, string>>): string {
+  return Object.entries({ ai: 'environment = "dev"', ...sections })
+    .map(([name, lines]) => `[${name}]\n${lines}\n`).join("");
+}
+
+for (const { gate, action, sentence, when, flag, unless } of rows) {
+  Deno.test(`gate ${gate}: ${action} ${sentence.source}`, () => {
+    const matching = (sections: Row["when"]) =>
+      find(textOf(sections), flag).filter(({ message }) => sentence.test(message));
+    const [found, ...more] = matching(when);
+    assert.deepEqual([found?.gate, found?.action, more], [gate, action, []]);
+    if (action === "refuse" && gate !== "5") assert.ok(found?.hint, "a refusal says what to do");
+    assert.deepEqual(matching(unless), []);
+  });
+}
+
+Deno.test("docs/reference/gates.md lists every gate in its order", async () => {
+  const text = await Deno.readTextFile(`${root}/docs/reference/gates.md`);
+  const listed = [...text.matchAll(/^\| (\d+) \| .+ \| (?:info|warn|refuse)/gm)]
+    .map(([, number]) => number!);
+  const elsewhere = ["1", "16", "17", "18", "20", "21"];
+  const asked = listed.filter((number) => !elsewhere.includes(number));
+  assert.deepEqual([...new Set(asked)], [...new Set(gates.map(([number]) => number))]);
+  assert.deepEqual(listed, listed.toSorted((a, b) => Number(a) - Number(b)));
+  for (const number of elsewhere) assert.ok(listed.includes(number), number);
 });

@@ -1,24 +1,22 @@
 /** A store with a key: what lies in its files, what comes back, what cannot be opened. */
 import assert from "node:assert/strict";
+import { keyIdOf } from "../../../src/crypto/keys.ts";
 import { testHandOffs } from "../../contract/store/handoffs.ts";
 import { testProperties } from "../../contract/store/properties.ts";
 import { delivery, heldOf, type StoreBackend, StoreBench } from "../../contract/store/bench.ts";
-import { toyCipher, UNSEALABLE } from "../toy_cipher.ts";
+import { rotatedKeys, testKeys, UNSEALABLE } from "../ciphers.ts";
 import { inspect, openStore, sqliteBackend } from "./bench.ts";
 
-const sealing = {
-  cipher: toyCipher,
-  writer: new URL("./sealed_writer_worker.ts", import.meta.url),
-};
+const keys = testKeys;
 
 const sealedBackend: StoreBackend = {
   ...sqliteBackend,
   name: "SQLite, sealed:",
   open: async (now) => {
     const path = `${await Deno.makeTempDir()}/store.db`;
-    return openStore(path, { now, sealing });
+    return openStore(path, { now, keys });
   },
-  reopen: ({ path }, now) => openStore(path, { now, sealing }),
+  reopen: ({ path }, now) => openStore(path, { now, keys }),
 };
 
 testHandOffs(sealedBackend);
@@ -158,7 +156,11 @@ Deno.test("SqliteStore with a key reads what was stored before it had one", asyn
 });
 
 Deno.test("SqliteStore refuses a batch that cannot be sealed, and takes the next", async () => {
-  await using bench = await StoreBench.open(sealedBackend);
+  const writer = new URL("./refusing_writer_worker.ts", import.meta.url);
+  await using bench = await StoreBench.open({
+    ...sealedBackend,
+    open: async (now) => openStore(`${await Deno.makeTempDir()}/store.db`, { now, keys, writer }),
+  });
   const outcomes = await Promise.allSettled([
     bench.receive(),
     bench.receive({ raw: UNSEALABLE }),
@@ -183,4 +185,45 @@ Deno.test("SqliteStore with a key keeps order and waits for what is being sealed
   await bench.reopen();
   const lane = await bench.lane("ingress", "IB_ADT");
   assert.deepEqual(lane.map(({ messageId }) => messageId), sent.map(({ id }) => id));
+});
+
+// Goal: changing the key loses nothing: what was sealed before opens with the retired key, what is
+// new is sealed with the active one (I48).
+Deno.test("SqliteStore opens with its retired keys what it sealed with them", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const { path } = bench.store;
+  const old = await bench.receiveCold({ raw: "old body" });
+  await bench.store[Symbol.asyncDispose]();
+  bench.store = await openStore(path, { now: () => bench.now, keys: rotatedKeys });
+  const fresh = await bench.receiveCold({ raw: "new body" });
+  const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+  assert.deepEqual(rows.map(({ body }) => body), ["old body", "new body"]);
+  assert.equal((await bench.store.message(old.id))?.raw, "old body");
+  assert.equal((await bench.store.message(fresh.id))?.raw, "new body");
+  const cells = inspect(path, (db) => db.prepare("SELECT body FROM bodies ORDER BY seq").all());
+  const ids = cells.map(({ body }) => String(body).split(":")[2]);
+  assert.deepEqual(ids, [keyIdOf(testKeys.active), keyIdOf(rotatedKeys.active)]);
+});
+
+// Goal: texts that look like sealed cells go through a store whether it has a key, gets one, or
+// never has one.
+Deno.test("SqliteStore brings back bodies that look like sealed cells", async () => {
+  await using bench = await StoreBench.open(sqliteBackend);
+  const { path } = bench.store;
+  const bodies = ["mfenc:", "mfenc:v1:0123456789abcdef:AAAA", "mfenc:clear:x", "MSH|"];
+  const reads = async () => {
+    const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+    for (const { seq, token } of rows.map(heldOf)) {
+      await bench.store.submit({ kind: "release", at: bench.now, seq, token });
+    }
+    return rows.map(({ body }) => body);
+  };
+  for (const raw of bodies) await bench.receiveCold({ raw });
+  assert.deepEqual(await reads(), bodies);
+  await bench.reopen();
+  assert.deepEqual(await reads(), bodies);
+  await bench.store[Symbol.asyncDispose]();
+  bench.store = await openStore(path, { now: () => bench.now, keys });
+  for (const raw of bodies) await bench.receiveCold({ raw });
+  assert.deepEqual(await reads(), [...bodies, ...bodies]);
 });

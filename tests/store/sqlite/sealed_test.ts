@@ -1,6 +1,8 @@
 /** A store with a key: what lies in its files, what comes back, what cannot be opened. */
 import assert from "node:assert/strict";
+import type { DatabaseSync } from "node:sqlite";
 import { keyIdOf } from "../../../src/crypto/keys.ts";
+import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
 import { testHandOffs } from "../../contract/store/handoffs.ts";
 import { testProperties } from "../../contract/store/properties.ts";
 import { delivery, heldOf, type StoreBackend, StoreBench } from "../../contract/store/bench.ts";
@@ -21,6 +23,19 @@ const sealedBackend: StoreBackend = {
 
 testHandOffs(sealedBackend);
 testProperties(sealedBackend);
+
+/** No cell of any listed column lies in clear; each column but those nobody writes yet has some. */
+function assertSealed(db: DatabaseSync, keyId: string): void {
+  for (const { table, column } of cipheredColumns) {
+    const sql = `SELECT ${column} AS cell FROM ${table} WHERE coalesce(${column}, '') <> ''`;
+    const cells = db.prepare(sql).all().map(({ cell }) => String(cell));
+    const isWritten = column !== "summary" && column !== "metadata";
+    assert.equal(cells.length > 0, isWritten, `${table}.${column} is filled by this test`);
+    for (const cell of cells) {
+      assert.ok(cell.startsWith(`mfenc:v1:${keyId}:`), `${table}.${column} is sealed`);
+    }
+  }
+}
 
 /** One for every cell of spec pipeline-store-cluster §4.3 that this schema has. */
 const canaries = {
@@ -64,6 +79,8 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
   const bytes = files.map((file) => new TextDecoder("latin1").decode(file)).join();
   assert.doesNotMatch(bytes, /CANARY/);
   for (const clear of ["CLEARcontrol", "CLEARnamespace", "OB_A"]) assert.ok(bytes.includes(clear));
+  await bench.store.totals();
+  inspect(bench.store.path, (db) => assertSealed(db, keyIdOf(testKeys.active)));
 
   const detail = await bench.store.message(held.id);
   assert.deepEqual(
@@ -226,4 +243,47 @@ Deno.test("SqliteStore brings back bodies that look like sealed cells", async ()
   bench.store = await openStore(path, { now: () => bench.now, keys });
   for (const raw of bodies) await bench.receiveCold({ raw });
   assert.deepEqual(await reads(), [...bodies, ...bodies]);
+});
+
+// Goal: a bit flipped in any sealed cell is seen: its text is missing, and nothing is garbled (I48).
+// Method: one bit of every cell of every listed column, in the file; then everything is read.
+Deno.test("SqliteStore reads no cell that was tampered with, and reads the rest", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const held = await bench.receive({ raw: canaries.raw });
+  await bench.handOff(held, {
+    deliveries: [delivery("OB_A", { payload: canaries.payload }), delivery("OB_B")],
+    failures: [{ handler: "h", error: canaries.failure }],
+  });
+  await bench.bury(await bench.take("outbound", "OB_B"), "OB_B", canaries.dead);
+  const whole = await bench.receiveCold({ raw: "whole" });
+  await bench.store.totals();
+  inspect(bench.store.path, (db) => {
+    for (const { table, key, column } of cipheredColumns) {
+      const rows = db.prepare(`SELECT * FROM ${table} WHERE coalesce(${column}, '') <> ''`).all();
+      for (const [index, row] of rows.entries()) {
+        if (table === "bodies" && index === rows.length - 1) continue;
+        const cell = String(row[column]);
+        const at = 26 + (index * 7) % (cell.length - 30);
+        const flipped = cell[at] === "A" ? "B" : "A";
+        db.prepare(
+          `UPDATE ${table} SET ${column} = ? WHERE ${
+            key.map((name) => `${name} = ?`).join(" AND ")
+          }`,
+        ).run(cell.slice(0, at) + flipped + cell.slice(at + 1), ...key.map((name) => row[name]!));
+      }
+    }
+  });
+  const unreadable = "[cannot be decrypted]";
+  const detail = await bench.store.message(held.id);
+  assert.equal(detail?.raw, unreadable);
+  assert.deepEqual(
+    detail?.rows.flatMap(({ lastError }) => lastError ?? []),
+    [unreadable, unreadable],
+  );
+  assert.deepEqual(detail?.events.flatMap(({ detail }) => detail ?? []), [unreadable, unreadable]);
+  const payloads = await bench.store.outboundOf(held.id);
+  assert.deepEqual(payloads?.map(({ payload }) => payload), [unreadable, unreadable]);
+  const { rows } = await bench.claim("outbound", "OB_A");
+  assert.deepEqual(rows.map(({ body }) => body), [undefined]);
+  assert.equal((await bench.store.message(whole.id))?.raw, "whole");
 });

@@ -29,6 +29,11 @@ export function keyIdOf(key: Uint8Array): string {
   return createHash("sha256").update(key).digest("hex").slice(0, KEY_ID_LENGTH);
 }
 
+/** Returns the ids of all keys, the active one first; none without keys. */
+export function keyIdsOf(keys: CellKeys | undefined): readonly string[] {
+  return keys === undefined ? [] : [keys.active, ...keys.retired].map(keyIdOf);
+}
+
 /**
  * Reads the keys of a store; returns undefined when there is none.
  *

@@ -2,7 +2,7 @@
 /** What runs in the writer's thread: batches in, answers out, one after the other. */
 import { clearImmediate, setImmediate } from "node:timers";
 import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
-import type { CellKeys } from "../../crypto/keys.ts";
+import { type CellKeys, keyIdsOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
@@ -65,7 +65,7 @@ class WriterThread {
   #open(message: Extract<ToWriter, { type: "open" }>): void {
     try {
       this.#cipher = this.#cipherOf(message.keys);
-      const opened = openDatabase(message.options);
+      const opened = openDatabase({ ...message.options, keyIds: keyIdsOf(message.keys) });
       this.#opened = opened;
       this.#session = new Session(opened.db, opened.nextSeq);
       const failpoints = message.failpoints ? parseFailpoints(message.failpoints) : noFailpoints;

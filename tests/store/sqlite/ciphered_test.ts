@@ -7,6 +7,7 @@ import { Folder, inspect, openStore } from "./bench.ts";
 /** Names, ids and codes: nothing of a patient may be written to them. */
 const clearColumns: Readonly<Record<string, readonly string[]>> = {
   store_meta: ["store_id"],
+  store_keys: ["key_id"],
   messages: [
     ...["id", "channel_id", "source_type", "control_id", "message_type", "entered_as", "status"],
   ],

@@ -1,12 +1,12 @@
 /** A store with a key: what lies in its files, what comes back, what cannot be opened. */
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
-import { keyIdOf } from "../../../src/crypto/keys.ts";
+import { type CellKeys, keyIdOf } from "../../../src/crypto/keys.ts";
 import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
 import { testHandOffs } from "../../contract/store/handoffs.ts";
 import { testProperties } from "../../contract/store/properties.ts";
 import { delivery, heldOf, type StoreBackend, StoreBench } from "../../contract/store/bench.ts";
-import { rotatedKeys, testKeys, UNSEALABLE } from "../ciphers.ts";
+import { otherKeys, rotatedKeys, testKeys, UNSEALABLE } from "../ciphers.ts";
 import { inspect, openStore, sqliteBackend } from "./bench.ts";
 
 const keys = testKeys;
@@ -160,10 +160,7 @@ Deno.test("SqliteStore refuses to read a state that no key opens, and names no k
 });
 
 Deno.test("SqliteStore with a key reads what was stored before it had one", async () => {
-  await using bench = await StoreBench.open(sealedBackend);
-  const { path } = bench.store;
-  await bench.store[Symbol.asyncDispose]();
-  bench.store = await openStore(path, { now: () => bench.now });
+  await using bench = await StoreBench.open({ ...sealedBackend, open: sqliteBackend.open });
   const clear = await bench.receive({ raw: "in clear" });
   await bench.handOff(clear, { deliveries: [delivery("OB_A", { payload: "clear payload" })] });
   await bench.reopen();
@@ -220,6 +217,37 @@ Deno.test("SqliteStore opens with its retired keys what it sealed with them", as
   const cells = inspect(path, (db) => db.prepare("SELECT body FROM bodies ORDER BY seq").all());
   const ids = cells.map(({ body }) => String(body).split(":")[2]);
   assert.deepEqual(ids, [keyIdOf(testKeys.active), keyIdOf(rotatedKeys.active)]);
+});
+
+// Goal: a key that was forgotten costs no message: the store is not opened, instead of giving up
+// row by row what it cannot read (I48); it opens unharmed once the key is there again.
+// Method: no key, another key, and after a change of keys each of the two alone.
+Deno.test("SqliteStore.open refuses a store whose key is not configured, and changes nothing", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const { path } = bench.store;
+  const opens = async (keys?: CellKeys) => {
+    await bench.store[Symbol.asyncDispose]();
+    bench.store = await openStore(path, { now: () => bench.now, keys });
+  };
+  const refuses = async (keys: CellKeys | undefined, missing: Uint8Array) => {
+    await assert.rejects(openStore(path, { keys }), (error: Error & { code?: string }) => {
+      assert.equal(error.code, "store.key_missing");
+      assert.ok(error.message.includes(`"${keyIdOf(missing)}"`));
+      return true;
+    });
+  };
+  await bench.receiveCold({ raw: "old body" });
+  await bench.store[Symbol.asyncDispose]();
+  await refuses(undefined, testKeys.active);
+  await refuses(otherKeys, testKeys.active);
+  await opens(rotatedKeys);
+  await bench.receiveCold({ raw: "new body" });
+  await bench.store[Symbol.asyncDispose]();
+  await refuses(otherKeys, testKeys.active);
+  await refuses(testKeys, otherKeys.active);
+  await opens({ active: testKeys.active, retired: [otherKeys.active] });
+  const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+  assert.deepEqual(rows.map(({ body }) => body), ["old body", "new body"]);
 });
 
 // Goal: texts that look like sealed cells go through a store whether it has a key, gets one, or

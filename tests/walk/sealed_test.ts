@@ -192,3 +192,37 @@ Deno.test("an engine without a key says so, and its files hold patients in clear
   await sender.waitForReplies(1);
   assert.ok(filesOf(`${site.dir.path}/data`, CANARY).holding.includes("mf.db-log"));
 });
+
+// Goal: with the key gone or changed nothing is lost and nothing is taken (I48, I51): the engine
+// does not start and says which key it wants; with that key retired everything is there.
+Deno.test("an engine without the key of its store refuses, and goes on with it retired", async () => {
+  await using site = await openSite();
+  const { port, partner } = site;
+  const newKey = new Uint8Array(32).fill(6).toBase64();
+  {
+    await using served = site.serve();
+    await apiOf(served);
+    partner.script({ do: "close" });
+    using sender = await MllpSender.connect(port);
+    sender.send(canary("D1"));
+    await sender.waitForReplies(1);
+    await partner.waitForFrames(1);
+    assert.equal(await served.stop(), 0);
+  }
+  const wrong: readonly Record<string, string>[] = [{}, { MEFOR_STORE_ENCRYPTION_KEY: newKey }];
+  for (const env of wrong) {
+    const refused = site.serve(env);
+    assert.equal(await refused.ended(), 3);
+    assert.match(refused.text, new RegExp(`sealed with key "${KEY_ID}", which is not configured`));
+    assert.doesNotMatch(refused.text, /engine\.(listener|started)|CANARY/);
+    await assert.rejects(MllpSender.connect(port));
+  }
+  await using served = site.serve({
+    MEFOR_STORE_ENCRYPTION_KEY: newKey,
+    MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: key,
+  });
+  await apiOf(served);
+  assert.match(await served.line(/store\.opened/), /sealed=true key_id=\w{16} retired_keys=1/);
+  await partner.waitForFrames(2);
+  assert.match(partner.received[1]!.text, /CANARYNAME\^CANARYGIVEN/);
+});

@@ -315,3 +315,29 @@ Deno.test("SqliteStore reads no cell that was tampered with, and reads the rest"
   assert.deepEqual(rows.map(({ body }) => body), [undefined]);
   assert.equal((await bench.store.message(whole.id))?.raw, "whole");
 });
+
+// Goal: no nonce comes twice with a key, however often the store is opened (I49).
+Deno.test("SqliteStore seals no two cells with one nonce, over restarts and kinds of cells", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  for (let start = 0; start < 6; start += 1) {
+    for (let index = 0; index < 20; index += 1) {
+      await bench.handOff(await bench.receive(), {
+        deliveries: [delivery("OB_A", { payload: `payload ${start} ${index}` })],
+        failures: [{ handler: "h", error: `failure ${start} ${index}` }],
+      });
+    }
+    await bench.reopen();
+  }
+  const cells = inspect(
+    bench.store.path,
+    (db) =>
+      cipheredColumns.flatMap(({ table, column }) =>
+        db.prepare(`SELECT ${column} AS cell FROM ${table} WHERE ${column} LIKE 'mfenc:v1:%'`).all()
+          .map(({ cell }) => String(cell))
+      ),
+  );
+  const forms = new Set(cells);
+  const nonces = new Set([...forms].map((cell) => cell.slice(26, 42)));
+  assert.ok(forms.size >= 6 * 20 * 3);
+  assert.equal(nonces.size, forms.size);
+});

@@ -25,6 +25,8 @@ export interface ChildOptions {
   readonly module: string;
   readonly args: readonly string[];
   readonly cwd?: string;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** True when its standard output is a log, kept like standard error. */
   readonly isMute?: boolean;
 }
@@ -49,6 +51,7 @@ export class Child implements AsyncDisposable {
     this.#process = new Deno.Command(Deno.execPath(), {
       args: ["run", ...options.flags, options.module, ...options.args],
       cwd: options.cwd,
+      env: options.env,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -24,7 +24,7 @@ export async function startEngine(options: TargetOptions): Promise<Target> {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     await Deno.writeTextFile(path, text);
   }
-  const child = new Child({ ...engineCommand(directory), name: "engine", isMute: true });
+  const child = new Child({ ...engineCommand(options), name: "engine", isMute: true });
   try {
     await waitFor(child, () => isHealthy(apiPort));
     // Listeners are bound in no particular order; the sender is stopped by the first missing one.
@@ -47,7 +47,7 @@ export async function startEngine(options: TargetOptions): Promise<Target> {
 }
 
 /** The command line of `serve`, but for its grants: one directory, loopback, `MEFOR_*`. */
-function engineCommand(directory: string) {
+function engineCommand({ directory, isEncrypted }: TargetOptions) {
   return {
     flags: [
       ...fixedFlags,
@@ -66,7 +66,13 @@ function engineCommand(directory: string) {
       ...["--env", "dev"],
     ],
     cwd: directory,
+    env: isEncrypted ? { MEFOR_STORE_ENCRYPTION_KEY: newKey() } : undefined,
   };
+}
+
+/** Of one run; its store goes with it. */
+function newKey(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toBase64();
 }
 
 async function waitFor(child: Child, isTrue: () => Promise<boolean>): Promise<void> {

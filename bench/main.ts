@@ -19,12 +19,14 @@ const SANDBOX_SECONDS = 2;
 
 const USAGE = `deno task bench [--profile NAME]... [--target engine|reference|both] [--seconds N]
   [--warm-up N] [--count N] [--sources N] [--repeat N]
-  [--synchronous full|normal] [--json FILE] [--directory DIR] [--list]`;
+  [--synchronous full|normal] [--encrypted] [--json FILE] [--directory DIR] [--list]`;
 
 interface Options {
   readonly profiles: readonly Profile[];
   readonly targets: readonly TargetKind[];
   readonly synchronous: Synchronous;
+  /** The engine's store has a key. */
+  readonly isEncrypted: boolean;
   readonly directory: string;
   readonly jsonFile: string | undefined;
   /** Runs of each profile and target, of which the middle one is shown. */
@@ -56,12 +58,12 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Runs the targets in turn, so that a change of the machine's load meets all of them. */
 async function runProfile(profile: Profile, options: Options): Promise<RunResult[]> {
-  const { synchronous, directory, repeat } = options;
+  const { synchronous, isEncrypted, directory, repeat } = options;
   const results = targetsOf(profile, options).map((kind) => ({ kind, runs: [] as RunResult[] }));
   for (let turn = 1; turn <= repeat; turn++) {
     for (const { kind, runs } of results) {
       console.error(`${profile.name} ${kind} ${turn}/${repeat}: ${profile.title}`);
-      runs.push(await run({ profile, kind, synchronous, directory }));
+      runs.push(await run({ profile, kind, synchronous, isEncrypted, directory }));
     }
   }
   return results.map(({ runs }) => medianRun(runs));
@@ -84,6 +86,7 @@ function readOptions(args: readonly string[]): Options | undefined {
       sources: { type: "string" },
       repeat: { type: "string" },
       synchronous: { type: "string", default: "full" },
+      encrypted: { type: "boolean", default: false },
       json: { type: "string" },
       directory: { type: "string" },
       list: { type: "boolean", default: false },
@@ -119,6 +122,7 @@ function readOptions(args: readonly string[]): Options | undefined {
       ? ["reference", "engine"]
       : [oneOf(values.target, ["reference", "engine"], "target")],
     synchronous: oneOf(values.synchronous, ["full", "normal"], "synchronous"),
+    isEncrypted: values.encrypted,
     // Below the project, not in the system's temporary directory: that may not be a disk.
     directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),
     jsonFile: values.json,

@@ -32,6 +32,7 @@ const columns: readonly Column[] = [
   { title: "lanes", cell: ({ profile }) => String(profile.lanes) },
   { title: "fan-out", cell: ({ profile }) => String(profile.fanOut) },
   { title: "sync", cell: ({ synchronous }) => synchronous },
+  { title: "cells", cell: ({ isEncrypted }) => isEncrypted ? "sealed" : "clear" },
   { title: "fdatasync us", cell: (_, { syncTime }) => whole(syncTime.p50Us, syncTime.p99Us) },
   { title: "delivered/s", cell: figure(({ deliveredPerSecond }) => whole(deliveredPerSecond)) },
   { title: "sustained/s", cell: figure(({ sustainedPerSecond }) => whole(sustainedPerSecond)) },

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly profile: Profile;
   readonly kind: TargetKind;
   readonly synchronous: Synchronous;
+  /** The engine's store has a key; the reference loop never seals. */
+  readonly isEncrypted: boolean;
   /** Parent of the run's own directory; on the disk under test. */
   readonly directory: string;
 }
@@ -29,6 +31,7 @@ export interface RunResult {
   readonly profile: Profile;
   readonly kind: TargetKind;
   readonly synchronous: Synchronous;
+  readonly isEncrypted: boolean;
   readonly findings?: Findings;
   readonly figures?: Figures;
   readonly reason?: string;
@@ -50,19 +53,21 @@ const IDLE_MS = 3_000;
 /** Carries out one run; a failure of any process is a result without figures, not an exception. */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { profile, kind, synchronous } = options;
+  const isEncrypted = options.isEncrypted && kind === "engine";
+  const common = { profile, kind, synchronous, isEncrypted };
   const directory = await Deno.makeTempDir({ dir: options.directory, prefix: `${profile.name}-` });
   try {
-    return { profile, kind, synchronous, ...await measure({ ...options, directory }) };
+    return { ...common, ...await measure({ ...options, directory }) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return { profile, kind, synchronous, reason };
+    return { ...common, reason };
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
 async function measure(
-  { profile, kind, synchronous, directory }: RunOptions,
+  { profile, kind, synchronous, isEncrypted, directory }: RunOptions,
 ): Promise<Pick<RunResult, "findings" | "figures" | "reason">> {
   const epochMs = Date.now();
   // Chosen together: the partners' are not bound yet in a backlog run.
@@ -98,6 +103,7 @@ async function measure(
     lanePorts,
     apiPort: apiPort!,
     synchronous,
+    isEncrypted,
   });
   await using sender = startChild("sender", { plan: senderPlan, directory });
   await sender.next("ready", CHILD_LIMIT_MS);

@@ -39,6 +39,8 @@ export interface TargetOptions {
   /** Where the engine's API listens; the reference loop has none. */
   readonly apiPort: number;
   readonly synchronous: Synchronous;
+  /** Of the engine. */
+  readonly isEncrypted: boolean;
 }
 
 const START_LIMIT_MS = 60_000;

@@ -6,6 +6,7 @@
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { refuseSources } from "./connectors/refused_source.ts";
+import { readKeys } from "./crypto/keys.ts";
 import { EngineError } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import { evaluateInSandbox, type GraphSandbox } from "./graph/evaluate.ts";
@@ -57,20 +58,31 @@ export class Engine implements AsyncDisposable {
   /**
    * Opens the store, loads the graph, starts the pipeline.
    *
+   * @throws {EngineError} `crypto.key_invalid`: a key of the store is none.
    * @throws {StoreError} the store cannot be opened.
    * @throws {BundleError} the graph is not usable; every problem is listed.
    */
   static async start(options: EngineOptions): Promise<Engine> {
     await using stack = new AsyncDisposableStack();
     const { settings, logger, clock } = options;
+    const keys = readKeys({
+      active: settings.store.encryptionKey?.reveal(),
+      retired: settings.store.encryptionKeysRetired?.reveal(),
+    });
     const store = stack.use(
       await SqliteStore.open({
         path: settings.store.path,
         synchronous: settings.store.synchronous,
         failpoints: options.env.MEFOR_FAILPOINTS,
+        keys,
         now: () => Math.round(clock.now() * 1000),
       }),
     );
+    logger.info("store.opened", {
+      sealed: store.keyId !== undefined,
+      key_id: store.keyId,
+      retired_keys: keys?.retired.length,
+    });
     if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
     const loaded = await loadGraph({
       bundleDir: options.bundleDir,

@@ -1,10 +1,8 @@
 /** `messagefoundry gen-key`: a key for the store, and nothing else on standard output. */
+import { KEY_BYTES } from "../crypto/keys.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { exitCodes } from "./failure.ts";
-
-/** AES-256 takes 32 bytes. Source: A `[store]` encryption_key. */
-const KEY_BYTES = 32;
 
 export function declareGenKey(program: CliCommand, { terminal }: CliContext): void {
   program.command("gen-key")

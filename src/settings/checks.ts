@@ -51,6 +51,39 @@ export function storeAuthFitsBackend({ store }: Settings): readonly Finding[] {
   return [finding("store", "auth", `[store] auth "${store.auth}" works with sqlserver only`)];
 }
 
+/** AES-256 takes 32 bytes. Source: A `[store]` encryption_key. */
+const STORE_KEY_BYTES = 32;
+
+/** A key that is none would leave the store unsealed or unreadable. No finding shows any of it. */
+export function storeKeysAreKeys({ store }: Settings): readonly Finding[] {
+  const found: Finding[] = [];
+  const want = `base64 of ${STORE_KEY_BYTES} bytes, as "messagefoundry gen-key" prints it`;
+  const { encryptionKey: active, encryptionKeysRetired: retired } = store;
+  if (active !== undefined && !isStoreKey(active.reveal())) {
+    found.push(finding("store", "encryption_key", `MEFOR_STORE_ENCRYPTION_KEY must be ${want}`));
+  }
+  const former = retired?.reveal().split(",").filter((text) => text.trim() !== "") ?? [];
+  const add = (message: string) => found.push(finding("store", "encryption_keys_retired", message));
+  for (const [index, text] of former.entries()) {
+    if (isStoreKey(text)) continue;
+    add(`Key ${index + 1} of MEFOR_STORE_ENCRYPTION_KEYS_RETIRED must be ${want}`);
+  }
+  if (former.length > 0 && active === undefined) {
+    // Otherwise what is new would lie in clear beside what is sealed.
+    add("MEFOR_STORE_ENCRYPTION_KEYS_RETIRED needs MEFOR_STORE_ENCRYPTION_KEY beside it");
+  }
+  return found;
+}
+
+function isStoreKey(text: string): boolean {
+  try {
+    const key = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    return key.length === STORE_KEY_BYTES;
+  } catch {
+    return false;
+  }
+}
+
 /** A key or a client CA without a certificate would be silently useless. */
 export function apiTlsHasCertificate({ api }: Settings): readonly Finding[] {
   if (api.tlsCertFile !== undefined) return [];
@@ -352,6 +385,7 @@ export const checks: readonly Check[] = [
   environmentNameIsPlain,
   serverStoreIsNamed,
   storeAuthFitsBackend,
+  storeKeysAreKeys,
   apiTlsHasCertificate,
   ciphersAreNegotiated,
   upstreamTlsNamesProxies,

@@ -3,17 +3,43 @@ import type { CellCipher } from "../crypto/cells.ts";
 import type { ClaimResult, Intent, NewDelivery, NewMessage, StateWrite } from "./intents.ts";
 
 /** Returns the batch with every cell sealed; equal texts of one batch share one sealed form. */
-export async function sealIntents(
-  cipher: CellCipher,
-  intents: readonly Intent[],
-): Promise<readonly Intent[]> {
-  if (cipher.isIdentity) return intents;
-  const texts = new Set<string>();
-  for (const intent of intents) mapCells(intent, (text) => (texts.add(text), text));
-  const plain = [...texts].filter((text) => text !== "");
-  const sealed = await cipher.seal(plain);
-  const forms = new Map(plain.map((text, index) => [text, sealed[index]!]));
+export function sealIntents(cipher: CellCipher, intents: readonly Intent[]): readonly Intent[] {
+  const forms = new Map<string, string>();
+  const seal = (text: string) => {
+    if (cipher.changes(text) && !forms.has(text)) forms.set(text, cipher.seal(text));
+  };
+  for (const intent of intents) eachCell(intent, seal);
+  if (forms.size === 0) return intents;
   return intents.map((intent) => mapCells(intent, (text) => forms.get(text) ?? text));
+}
+
+/** Shows `see` what `mapCells()` maps, and copies nothing: without a key that is all the work. */
+function eachCell(intent: Intent, see: (text: string) => void): void {
+  switch (intent.kind) {
+    case "receive":
+      return see(intent.message.raw);
+    case "record_error":
+      see(intent.message.raw);
+      return see(intent.error);
+    case "hand_off":
+      for (const { error } of intent.failures) see(error);
+      return eachDelivery(intent, see);
+    case "transform_hand_off":
+      return eachDelivery(intent, see);
+    case "retry":
+    case "dead_letter":
+      return see(intent.error);
+    case "connection_events":
+      for (const { reason } of intent.events) if (reason !== undefined) see(reason);
+  }
+}
+
+function eachDelivery(
+  { deliveries, state }: Pick<Extract<Intent, { kind: "hand_off" }>, "deliveries" | "state">,
+  see: (text: string) => void,
+): void {
+  for (const { payload } of deliveries) if (payload !== undefined) see(payload);
+  for (const { value } of state) see(value);
 }
 
 type Map1 = (text: string) => string;
@@ -69,11 +95,8 @@ function mapState(state: readonly StateWrite[], map: Map1): StateWrite[] {
 }
 
 /** Opens the bodies of claimed rows; a body that cannot be opened comes back undefined. */
-export async function openClaim(cipher: CellCipher, claim: ClaimResult): Promise<ClaimResult> {
-  if (cipher.isIdentity) return claim;
-  const bodies = await cipher.open(claim.rows.map((row) => row.body ?? ""));
-  const rows = claim.rows.map((row, index) =>
-    row.body === undefined ? row : { ...row, body: bodies[index] }
-  );
-  return { ...claim, rows };
+export function openClaim(cipher: CellCipher, claim: ClaimResult): ClaimResult {
+  const bodies = claim.rows.map(({ body }) => body === undefined ? undefined : cipher.open(body));
+  if (claim.rows.every(({ body }, index) => body === bodies[index])) return claim;
+  return { ...claim, rows: claim.rows.map((row, index) => ({ ...row, body: bodies[index] })) };
 }

@@ -5,6 +5,7 @@ import { EngineError } from "../errors.ts";
  * Codes: `store.locked` another engine holds the file; `store.newer_schema`; `store.foreign`
  * another program's database; `store.open_failed`; `store.busy`; `store.read_only`;
  * `store.disk_full`; `store.io`; `store.corrupt`; `store.unreadable` no key opens a cell;
+ * `store.key_missing` a key that cells were sealed with is not configured;
  * `store.log_mismatch`; `store.failed`; `store.closed`.
  */
 export class StoreError extends EngineError {}

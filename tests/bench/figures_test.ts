@@ -48,7 +48,13 @@ function measurement(changes: Partial<Measurement> = {}): Measurement {
 }
 
 function result(changes: Partial<RunResult>): RunResult {
-  return { profile: profile!, kind: "reference", synchronous: "full", ...changes };
+  return {
+    profile: profile!,
+    kind: "reference",
+    synchronous: "full",
+    isEncrypted: false,
+    ...changes,
+  };
 }
 
 function reportOf(...runs: RunResult[]): Report {
@@ -97,7 +103,7 @@ Deno.test("table() shows no rate but the reason for a run that does not reconcil
   const text = table(reportOf(result({ reason: "3 lost" })));
   const [, , row, reason] = text.split("\n");
 
-  assert.match(row!, /^lanes-8 +reference +2000 +fifo +8 +1 +full +100\/300( +-)+$/);
+  assert.match(row!, /^lanes-8 +reference +2000 +fifo +8 +1 +full +clear +100\/300( +-)+$/);
   assert.equal(reason, "lanes-8 reference: 3 lost");
 });
 

@@ -210,6 +210,36 @@ Deno.test("serve refuses with 2 what settings and gates forbid, before anything 
   }
 });
 
+// Goal: whatever would leave a store unsealed that should be sealed refuses the start, before
+// anything listens (I51), says what to change, and shows no key.
+Deno.test("serve refuses with 2 keys that are none and encryption that cannot be", async () => {
+  await using dir = await tempDir();
+  const { args, port } = await bundle(dir);
+  const key = new Uint8Array(32).fill(7).toBase64();
+  const short = new Uint8Array(31).fill(7).toBase64();
+  const named = { MEFOR_STORE_ENCRYPTION_KEY: key };
+  const cases: readonly [string, Record<string, string>, RegExp][] = [
+    ["require_encryption = true", {}, /require_encryption is set and the store has no key/],
+    ["", { MEFOR_STORE_ENCRYPTION_KEY: short }, /MEFOR_STORE_ENCRYPTION_KEY must be base64 of 32/],
+    ["", { MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: key }, /needs MEFOR_STORE_ENCRYPTION_KEY/],
+    ["", { ...named, MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: `${key},${short}` }, /Key 2 of MEFOR/],
+    ['key_provider = "vault"', named, /key_provider "vault": it is not built/],
+    ['key_provider = "dpapi"', named, /key_provider "dpapi": it is not built/],
+    ['key_provider = "magic"', named, /key_provider wants/],
+    [`encryption_key = "${key}"`, {}, /may not stand in the file/],
+  ];
+  for (const [line, env, expected] of cases) {
+    await dir.write("messagefoundry.toml", `[store]\n${line}\n`);
+    const { code, out, err } = await run(["serve", ...args], { flags: launcherFlags, env });
+    assert.equal(code, 2, `${line}\n${err}`);
+    assert.equal(out, "");
+    assert.match(err, expected);
+    assert.ok(!`${err}${out}`.includes(key.slice(0, 8)), "shows a key");
+    await assert.rejects(MllpSender.connect(port));
+    assert.deepEqual([...Deno.readDirSync(dir.path)].filter(({ name }) => /mf\.db/.test(name)), []);
+  }
+});
+
 Deno.test("a broken value file is refused with 2, a broken graph is a failed start with 3", async () => {
   await using dir = await tempDir();
   const { args } = await bundle(dir);

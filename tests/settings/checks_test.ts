@@ -10,7 +10,12 @@ import {
 } from "../../src/settings/mod.ts";
 
 const variables = (text: string): Record<string, string> =>
-  Object.fromEntries(text.split(" ").map((pair) => pair.split("=") as [string, string]));
+  Object.fromEntries(
+    text.split(" ").map((pair) => {
+      const at = pair.indexOf("=");
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
 
 function messages(env: Record<string, string>): readonly string[] {
   try {
@@ -24,6 +29,7 @@ function messages(env: Record<string, string>): readonly string[] {
 
 const postgres = "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b";
 const directory = "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_USER_SEARCH_BASE=dc";
+const KEY = "A".repeat(43) + "=";
 
 const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])[] = [
   ["environmentNameIsPlain", "MEFOR_AI_ENVIRONMENT=../etc/passwd", /environment takes letters/],
@@ -39,6 +45,13 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
     "storeAuthFitsBackend",
     "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b MEFOR_STORE_AUTH=entra",
     /sqlserver only/,
+  ],
+  ["storeKeysAreKeys", "MEFOR_STORE_ENCRYPTION_KEY=hunter2", /^MEFOR_STORE_ENCRYPTION_KEY must/],
+  ["storeKeysAreKeys", `MEFOR_STORE_ENCRYPTION_KEYS_RETIRED=${KEY}`, /needs MEFOR_STORE_ENCR/],
+  [
+    "storeKeysAreKeys",
+    `MEFOR_STORE_ENCRYPTION_KEY=${KEY} MEFOR_STORE_ENCRYPTION_KEYS_RETIRED=${KEY},hunter2`,
+    /^Key 2 of MEFOR_STORE_ENCRYPTION_KEYS_RETIRED must be base64 of 32 bytes/,
   ],
   ["apiTlsHasCertificate", "MEFOR_API_TLS_KEY_FILE=k.pem", /tls_key_file needs tls_cert_file/],
   ["apiTlsHasCertificate", "MEFOR_API_TLS_CLIENT_CA_FILE=k.pem", /needs tls_cert_file/],
@@ -120,6 +133,7 @@ for (const [rule, env, sentence] of refused) {
 }
 
 const accepted = [
+  `MEFOR_STORE_ENCRYPTION_KEY=${KEY} MEFOR_STORE_ENCRYPTION_KEYS_RETIRED=${KEY},${KEY},`,
   "MEFOR_AI_ENVIRONMENT=acme-test.2",
   "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
   "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b MEFOR_STORE_AUTH=integrated",
@@ -149,6 +163,19 @@ for (const env of accepted) {
 
 /** Rules over what only a file can hold, tested below. */
 const elsewhere = ["bindHostIsNamed", "alertRulesReachSomeone"];
+
+Deno.test("storeKeysAreKeys() shows no key and collects with other problems", () => {
+  const keys = [`${KEY}AA`, KEY.replace("=", ""), "short", "MSH|^~", "A".repeat(44)];
+  for (const key of keys) {
+    const found = messages({
+      MEFOR_STORE_ENCRYPTION_KEY: key,
+      MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: `${KEY},${key}`,
+      MEFOR_RETENTION_VACUUM_AT: "24:00",
+    });
+    assert.equal(found.length, 3, key);
+    assert.ok(!found.some((message) => message.includes(key.slice(0, 5))), key);
+  }
+});
 
 Deno.test("checks and this file name the same rules", () => {
   const names = new Set(checks.map((check: Check) => check.name));

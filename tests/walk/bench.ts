@@ -74,7 +74,7 @@ export class Walk implements AsyncDisposable {
     const { settings = "", env = {} } = this.#options;
     const text = `[store]\npath = "${this.storePath}"\n${settings}`;
     this.#engine = await Engine.start({
-      settings: loadSettings({ file: { path: "messagefoundry.toml", text } }).settings,
+      settings: loadSettings({ file: { path: "messagefoundry.toml", text }, env }).settings,
       bundleDir: this.dir,
       environment: "dev",
       env,

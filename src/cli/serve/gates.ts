@@ -71,17 +71,24 @@ function postureIsComplete({ settings: { ai }, posture }: GateContext) {
   return refuse(postureProblem(ai));
 }
 
-function encryptionIsPossible({ settings: { store } }: GateContext) {
-  if (!store.requireEncryption) return undefined;
+/** Whether new cells will be sealed. A provider that is not built has no key (gate 19). */
+function hasStoreKey({ encryptionKey, keyProvider }: Settings["store"]): boolean {
+  return encryptionKey !== undefined && builtKeyProviders.has(keyProvider);
+}
+
+function requiredEncryption({ settings: { store } }: GateContext) {
+  if (!store.requireEncryption || hasStoreKey(store)) return undefined;
   return refuse(
-    "Cannot start: [store] require_encryption is set and this version cannot encrypt the store",
-    "Encrypt the volume, and unset require_encryption if that is enough for you",
+    "Cannot start: [store] require_encryption is set and the store has no key",
+    'Set MEFOR_STORE_ENCRYPTION_KEY to what "messagefoundry gen-key" prints',
   );
 }
 
-function keylessPatientData({ posture }: GateContext) {
-  if (posture?.dataClass !== "phi") return undefined;
-  return warn("Patient data is stored unencrypted: the store has no key. Encrypt the volume");
+function keylessPatientData({ posture, settings: { store } }: GateContext) {
+  if (posture?.dataClass !== "phi" || hasStoreKey(store)) return undefined;
+  return warn(
+    "Patient data is stored unencrypted: the store has no key. Set MEFOR_STORE_ENCRYPTION_KEY",
+  );
 }
 
 function openEgress({ posture, settings: { egress } }: GateContext) {
@@ -175,11 +182,15 @@ function exposedWithoutSecondFactor({ settings: { api, auth }, posture }: GateCo
   return posture.production ? refuse(message, "Set [auth] require_mfa = true") : warn(message);
 }
 
+/** Both read the variables; on a platform with a key file of its own, `auto` would look there too. */
+const builtKeyProviders: ReadonlySet<string> = new Set(["auto", "env"]);
+
 function keyProviderIsBuilt({ settings: { store } }: GateContext) {
-  if (store.keyProvider === "auto" || store.keyProvider === "env") return undefined;
+  if (builtKeyProviders.has(store.keyProvider)) return undefined;
   return refuse(
     `Cannot use [store] key_provider "${store.keyProvider}": it is not built`,
-    'Set key_provider = "auto" or "env"',
+    'Set key_provider = "env" and let what starts the engine put the key into ' +
+      "MEFOR_STORE_ENCRYPTION_KEY",
   );
 }
 
@@ -220,7 +231,7 @@ export const gates: readonly (readonly [string, Gate])[] = [
   ["3", storeBackendIsBuilt],
   ["4", environmentIsNamed],
   ["5", postureIsComplete],
-  ["6", encryptionIsPossible],
+  ["6", requiredEncryption],
   ["7", keylessPatientData],
   ["8", openEgress],
   ["9", productionIsNotDebugged],

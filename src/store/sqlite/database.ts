@@ -12,6 +12,7 @@ import { LogMismatch, type LogPlace, readLog } from "./commit_log.ts";
 import { carryOut, readPayload } from "./redo.ts";
 import { Session } from "./session.ts";
 import { statements } from "./statements.ts";
+import { admitKeys } from "./store_keys.ts";
 
 export interface OpenOptions {
   readonly path: string;
@@ -19,6 +20,8 @@ export interface OpenOptions {
   readonly synchronous: "normal" | "full";
   /** Microseconds since the epoch. */
   readonly now: number;
+  /** Ids of the configured keys, the active one first. */
+  readonly keyIds?: readonly string[];
 }
 
 /** A lane with open rows, found at start. */
@@ -53,8 +56,8 @@ const PAGE_BYTES = 8192;
 /**
  * Opens or creates the store and makes it ready for one writer.
  *
- * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.foreign`, `store.open_failed`
- * and the codes of {@link describeFailure}.
+ * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.foreign`, `store.open_failed`,
+ * `store.key_missing` and the codes of {@link describeFailure}.
  */
 export function openDatabase(options: OpenOptions): OpenedDatabase {
   const path = realPathOf(options.path);
@@ -66,6 +69,7 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
     restrictFiles(path);
     configure(db);
     migrate(db);
+    admitKeys(db, { keyIds: options.keyIds ?? [], now: options.now });
     const begun = beginEpoch(db, { now: options.now, logPath: `${path}-log` });
     if (options.synchronous === "normal") db.exec("PRAGMA synchronous = NORMAL");
     return { db, unlock, ...begun };

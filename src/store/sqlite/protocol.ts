@@ -1,4 +1,5 @@
 /** Messages between the engine's thread and the store's threads. */
+import type { CellKeys } from "../../crypto/keys.ts";
 import type { StoreFailure } from "../errors.ts";
 import type { Flat } from "../wire.ts";
 import type { OpenLane, OpenOptions } from "./database.ts";
@@ -15,6 +16,8 @@ export type ToWriter =
     readonly type: "open";
     readonly options: OpenOptions;
     readonly failpoints: string | undefined;
+    /** Undefined: cells are stored as they are. */
+    readonly keys: CellKeys | undefined;
     /** One Int32: how many messages this thread was sent after this one, modulo 2^32. */
     readonly sent: SharedArrayBuffer;
     /** To the thread that checkpoints: any message asks for one, and any answers. */

@@ -47,12 +47,12 @@ export class Reads {
       this.#query(select, [...values, page.limit, page.offset]),
       this.#query(count.name, count.values),
     ]);
-    const opened = await this.#open(rows, ["error", "summary", "metadata"]);
+    const opened = this.#open(rows, ["error", "summary", "metadata"]);
     return { total: Number(totals[0]?.total ?? 0), messages: opened.map(toSummary) };
   }
 
   async message(id: string): Promise<MessageDetail | undefined> {
-    const [row] = await this.#open(
+    const [row] = this.#open(
       await this.#query("message", [id]),
       ["error", "summary", "metadata", "body"],
     );
@@ -62,8 +62,8 @@ export class Reads {
       this.#query("rows", [seq]),
       this.#query("events", [seq]),
     ]);
-    const openRows = await this.#open(rows, ["last_error"]);
-    const openEvents = await this.#open(events, ["detail"]);
+    const openRows = this.#open(rows, ["last_error"]);
+    const openEvents = this.#open(events, ["detail"]);
     return {
       ...toSummary(row),
       raw: text(row.body) ?? "",
@@ -92,7 +92,7 @@ export class Reads {
   async outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined> {
     const [message] = await this.#query("message", [id]);
     if (!message) return undefined;
-    const rows = await this.#open(await this.#query("outbound", [message.seq!]), ["body"]);
+    const rows = this.#open(await this.#query("outbound", [message.seq!]), ["body"]);
     return rows.map((row) => ({
       seq: Number(row.seq),
       destination: String(row.lane),
@@ -107,14 +107,14 @@ export class Reads {
       this.#query("deadLetters", [...values, page.limit, page.offset]),
       this.#query("countDead", values),
     ]);
-    const opened = await this.#open(rows, ["last_error", "summary"]);
+    const opened = this.#open(rows, ["last_error", "summary"]);
     return { total: Number(count[0]?.total ?? 0), deadLetters: opened.map(toDeadLetter) };
   }
 
   async connectionEvents(filter: ConnectionEventFilter): Promise<ConnectionEventRecord[]> {
     const kinds = filter.kinds?.length ? ` ${filter.kinds.join(" ")} ` : null;
     const values = [filter.since ?? null, kinds, filter.limit];
-    const rows = await this.#open(
+    const rows = this.#open(
       filter.connection === undefined
         ? await this.#query("connectionEvents", values)
         : await this.#query("connectionEventsOf", [...values, filter.connection]),
@@ -149,10 +149,9 @@ export class Reads {
   /** @throws {StoreError} `store.unreadable`: a handler must not meet a value nobody wrote. */
   async state(): Promise<{ namespace: string; key: string; value: string }[]> {
     const rows = await this.#query("state", []);
-    const values = await this.#cipher.open(rows.map((row) => String(row.value)));
-    return rows.map((row, index) => {
+    return rows.map((row) => {
       const namespace = String(row.namespace);
-      const value = values[index];
+      const value = this.#cipher.open(String(row.value));
       if (value !== undefined) return { namespace, key: String(row.key), value };
       throw new StoreError(
         "store.unreadable",
@@ -183,16 +182,13 @@ export class Reads {
     };
   }
 
-  async #open(rows: readonly Row[], cells: readonly string[]): Promise<Row[]> {
-    if (this.#cipher.isIdentity) return [...rows];
-    const sealed = rows.flatMap((row) => cells.map((cell) => text(row[cell] ?? null) ?? ""));
-    const opened = await this.#cipher.open(sealed);
-    return rows.map((row, index) => {
+  #open(rows: readonly Row[], cells: readonly string[]): Row[] {
+    return rows.map((row) => {
       const plain = { ...row };
-      cells.forEach((cell, offset) => {
-        if (row[cell] === null || row[cell] === undefined) return;
-        plain[cell] = opened[index * cells.length + offset] ?? UNREADABLE;
-      });
+      for (const cell of cells) {
+        const sealed = text(row[cell]);
+        if (sealed !== null) plain[cell] = this.#cipher.open(sealed) ?? UNREADABLE;
+      }
       return plain;
     });
   }

@@ -1,5 +1,6 @@
 /** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
-import { type CellCipher, identityCipher } from "../../crypto/cells.ts";
+import type { CellKeys } from "../../crypto/keys.ts";
+import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { StoreError, type StoreFailure } from "../errors.ts";
 import {
   defaultGroupCommit,
@@ -37,14 +38,9 @@ export interface SqliteStoreOptions {
   readonly failpoints?: string;
   readonly now: () => number;
   /** Unset: cells are stored as they are. */
-  readonly sealing?: Sealing;
-}
-
-/** A cipher works in two threads: for reads here, for writes in the worker that serves with it. */
-export interface Sealing {
-  readonly cipher: CellCipher;
-  /** Module that calls `serveWriter()` of `writer_thread.ts` with the same cipher. */
-  readonly writer: URL;
+  readonly keys?: CellKeys;
+  /** Module of the writer's thread, which calls `serveWriter()`; for tests. */
+  readonly writer?: URL;
 }
 
 type Row = Record<string, string | number | null>;
@@ -56,6 +52,8 @@ export class SqliteStore implements Store {
   readonly path: string;
   readonly synchronous: "normal" | "full";
   readonly recovered: number;
+  /** Of the key that seals cells; undefined without one. */
+  readonly keyId: string | undefined;
   readonly openLanes: Store["openLanes"];
   readonly #writer: Worker;
   readonly #reader: Worker;
@@ -77,8 +75,8 @@ export class SqliteStore implements Store {
    * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.open_failed`, …
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
-    const plainWriter = new URL("./writer_worker.ts", import.meta.url);
-    const writer = startWorker(options.sealing?.writer ?? plainWriter, "store writer");
+    const ownWriter = new URL("./writer_worker.ts", import.meta.url);
+    const writer = startWorker(options.writer ?? ownWriter, "store writer");
     const reader = startWorker(new URL("./reader_worker.ts", import.meta.url), "store reader");
     const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
     const { port1, port2 } = new MessageChannel();
@@ -93,6 +91,7 @@ export class SqliteStore implements Store {
           now: options.now(),
         },
         failpoints: options.failpoints,
+        keys: options.keys,
       }, [port1]);
       if (opened.type === "open_failed") throw toError(opened.failure);
       if (opened.type !== "opened") throw new Error(`Unexpected answer "${opened.type}"`);
@@ -132,7 +131,8 @@ export class SqliteStore implements Store {
       (intents, settles) => this.#send(intents, settles),
       options.groupCommit ?? defaultGroupCommit,
     );
-    const cipher = options.sealing?.cipher ?? identityCipher;
+    const cipher = cellCipherOf(options.keys);
+    this.keyId = cipher.keyId;
     this.#reads = new Reads((name, values) => this.#query(name, values), cipher);
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);

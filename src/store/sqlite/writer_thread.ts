@@ -1,7 +1,9 @@
 /// <reference lib="deno.worker" />
 /** What runs in the writer's thread: batches in, answers out, one after the other. */
 import { clearImmediate, setImmediate } from "node:timers";
-import type { CellCipher } from "../../crypto/cells.ts";
+import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
+import { type CellKeys, keyIdsOf } from "../../crypto/keys.ts";
+import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
 import { describeFailure } from "../errors.ts";
@@ -13,9 +15,11 @@ import type { FromWriter, ToWriter } from "./protocol.ts";
 import { Session } from "./session.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
-/** Answers the engine's thread for the life of this worker; cells are sealed with `cipher`. */
-export function serveWriter(cipher: CellCipher): void {
-  const thread = new WriterThread(cipher);
+type CipherOf = (keys: CellKeys | undefined) => CellCipher;
+
+/** Answers the engine's thread for the life of this worker; `cipherOf` is for tests. */
+export function serveWriter(cipherOf: CipherOf = cellCipherOf): void {
+  const thread = new WriterThread(cipherOf);
   self.onmessage = ({ data }: MessageEvent<ToWriter>) => thread.receive(data);
 }
 
@@ -23,7 +27,8 @@ export function serveWriter(cipher: CellCipher): void {
 const TIDY_MS = 500;
 
 class WriterThread {
-  readonly #cipher: CellCipher;
+  readonly #cipherOf: CipherOf;
+  #cipher: CellCipher = keylessCells;
   /** Messages of the engine's thread: how many it has sent, and how many came. */
   #sent: Int32Array<ArrayBufferLike> = new Int32Array(1);
   #came = 0;
@@ -34,13 +39,11 @@ class WriterThread {
   #opened: OpenedDatabase | undefined;
   #session: Session | undefined;
   #writer: Writer | undefined;
-  /** What has to wait for sealing runs in the order it came. */
-  #tail: Promise<void> = Promise.resolve();
   #log: CommitLog | undefined;
   #tidyTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(cipher: CellCipher) {
-    this.#cipher = cipher;
+  constructor(cipherOf: CipherOf) {
+    this.#cipherOf = cipherOf;
   }
 
   receive(message: ToWriter): void {
@@ -49,19 +52,20 @@ class WriterThread {
       case "open":
         return this.#open(message);
       case "batch":
-        return this.#inOrder(() => this.#runBatch(message.id, decodeIntents(message.intents)));
+        return this.#runBatch(message.id, decodeIntents(message.intents));
       case "settle":
-        return this.#inOrder(() => this.#settle(message.id));
+        return this.#settle(message.id);
       case "counters":
         return this.#count(message.id);
       case "close":
-        return this.#inOrder(() => this.#close(message.id));
+        return this.#close(message.id);
     }
   }
 
   #open(message: Extract<ToWriter, { type: "open" }>): void {
     try {
-      const opened = openDatabase(message.options);
+      this.#cipher = this.#cipherOf(message.keys);
+      const opened = openDatabase({ ...message.options, keyIds: keyIdsOf(message.keys) });
       this.#opened = opened;
       this.#session = new Session(opened.db, opened.nextSeq);
       const failpoints = message.failpoints ? parseFailpoints(message.failpoints) : noFailpoints;
@@ -99,36 +103,29 @@ class WriterThread {
     post({ type: "counters", id, counters: { commits, intents, checkpoints, statements } });
   }
 
-  /** Without a key nothing waits, and each message is answered in its own turn. */
-  #inOrder(run: () => void | Promise<void>): void {
-    if (this.#cipher.isIdentity) run();
-    else this.#tail = this.#tail.then(run);
-  }
-
-  #runBatch(id: number, intents: readonly Intent[]): void | Promise<void> {
-    if (!this.#cipher.isIdentity) return this.#runSealed(id, intents);
-    this.#answer(id, intents, this.#writer!.run(intents));
-  }
-
-  async #runSealed(id: number, intents: readonly Intent[]): Promise<void> {
+  #runBatch(id: number, intents: readonly Intent[]): void {
     let sealed: readonly Intent[];
     try {
-      sealed = await sealIntents(this.#cipher, intents);
+      sealed = sealIntents(this.#cipher, intents);
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.
       return this.#answer(id, intents, this.#writer!.refuse(intents, thrown));
     }
-    const outcomes = this.#writer!.run(sealed).map((outcome, index) =>
-      intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome
+    const outcomes = this.#writer!.run(sealed);
+    this.#answer(
+      id,
+      intents,
+      outcomes.map((outcome, index) =>
+        intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome
+      ),
     );
-    this.#answer(id, intents, await Promise.all(outcomes));
   }
 
   /** Opens what a claim read. A cipher that throws fails this claim; its commit stands. */
-  async #openRows(outcome: Outcome): Promise<Outcome> {
+  #openRows(outcome: Outcome): Outcome {
     if (!("result" in outcome)) return outcome;
     try {
-      return { result: await openClaim(this.#cipher, outcome.result as ClaimResult) };
+      return { result: openClaim(this.#cipher, outcome.result as ClaimResult) };
     } catch (thrown) {
       return { failure: describeFailure(thrown) };
     }
@@ -159,10 +156,8 @@ class WriterThread {
     if (!this.#writer!.isUntidy) return;
     this.#tidyTimer ??= setTimeout(() => {
       this.#tidyTimer = undefined;
-      this.#inOrder(() => {
-        this.#quietly((writer) => writer.tidyOld());
-        this.#tidySoon();
-      });
+      this.#quietly((writer) => writer.tidyOld());
+      this.#tidySoon();
     }, TIDY_MS);
   }
 

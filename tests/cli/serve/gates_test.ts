@@ -3,13 +3,15 @@ import { askGates, type GateFinding, gates } from "../../../src/cli/serve/gates.
 import { loadSettings } from "../../../src/settings/mod.ts";
 import { root } from "../program.ts";
 
-function find(text: string, allowInsecureBind = false): readonly GateFinding[] {
-  const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
+const key = new Uint8Array(32).fill(1).toBase64();
+
+function find(text: string, allowInsecureBind = false, env = {}): readonly GateFinding[] {
+  const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text }, env });
   return askGates({ settings, allowInsecureBind });
 }
 
-function ask(text: string, allowInsecureBind = false): string[] {
-  return find(text, allowInsecureBind).map(({ gate, action }) => `${gate} ${action}`);
+function ask(text: string, allowInsecureBind = false, env = {}): string[] {
+  return find(text, allowInsecureBind, env).map(({ gate, action }) => `${gate} ${action}`);
 }
 
 const dev = '[ai]\nenvironment = "dev"\n';
@@ -44,8 +46,6 @@ Deno.test("what this version cannot do is refused, never ignored", () => {
   const server = 'server = "db"\ndatabase = "mf"\nusername = "mf"\n';
   assert.deepEqual(ask(`${dev}[store]\nbackend = "sqlserver"\n${server}`), ["3 refuse"]);
   assert.deepEqual(ask(`${dev}[store]\nbackend = "postgres"\n${server}`), ["3 refuse"]);
-  assert.deepEqual(ask(`${dev}[store]\nrequire_encryption = true\n`), ["6 refuse"]);
-  assert.deepEqual(ask(`${dev}[store]\nkey_provider = "vault"\n`), ["19 refuse"]);
   assert.deepEqual(ask(`${dev}[api]\ntls_cert_file = "/etc/mf.pem"\n`), ["10 refuse"]);
 });
 
@@ -53,6 +53,32 @@ Deno.test("patient data without key or with open egress warns, and is not refuse
   assert.deepEqual(ask(prod), ["7 warn", "8 warn"]);
   assert.deepEqual(ask(prod + pinned), ["7 warn"]);
   assert.deepEqual(ask(`${prod}[egress]\ndeny_by_default = true\n`), ["7 warn"]);
+});
+
+const sealed = { MEFOR_STORE_ENCRYPTION_KEY: key };
+
+Deno.test("patient data in a store with a key passes in silence", () => {
+  assert.deepEqual(ask(prod + pinned, false, sealed), []);
+  assert.deepEqual(ask(`${prod}${pinned}[store]\nkey_provider = "env"\n`, false, sealed), []);
+});
+
+Deno.test("require_encryption refuses a store without a key in every environment", () => {
+  const required = "[store]\nrequire_encryption = true\n";
+  assert.deepEqual(ask(dev + required), ["6 refuse"]);
+  assert.deepEqual(ask(prod + pinned + required), ["6 refuse", "7 warn"]);
+  assert.deepEqual(ask(dev + required, false, { MEFOR_STORE_ENCRYPTION_KEY: "" }), ["6 refuse"]);
+  assert.deepEqual(ask(dev + required, false, sealed), []);
+  assert.deepEqual(ask(prod + pinned + required, false, sealed), []);
+});
+
+// Goal: a provider that is not built fails closed: a key in the variables is not used instead.
+Deno.test("a key provider that is not built is refused, with a key in the variables too", () => {
+  for (const provider of ["dpapi", "aws_kms", "azure_kv", "gcp_kms", "vault", "pkcs11"]) {
+    const text = `${prod}${pinned}[store]\nkey_provider = "${provider}"\n`;
+    assert.deepEqual(ask(text), ["7 warn", "19 refuse"], provider);
+    assert.deepEqual(ask(text, false, sealed), ["7 warn", "19 refuse"], provider);
+  }
+  assert.throws(() => ask(`${dev}[store]\nkey_provider = "magic"\n`), /key_provider wants/);
 });
 
 Deno.test("production is never logged at debug; dev may be", () => {

@@ -1,23 +1,19 @@
 /** What the engine's thread sees when a thread of the store ends. */
 import assert from "node:assert/strict";
-import { identityCipher } from "../../../src/crypto/cells.ts";
 import { defaultGroupCommit } from "../../../src/store/group_commit.ts";
 import type { Intent } from "../../../src/store/intents.ts";
 import { within } from "../../connectors/waiting.ts";
 import { Folder, openStore } from "./bench.ts";
 
 const groupCommit = { ...defaultGroupCommit, gatherMs: 60_000, gatherMax: 100 };
-const sealing = {
-  cipher: identityCipher,
-  writer: new URL("./dying_writer_worker.ts", import.meta.url),
-};
+const writer = new URL("./dying_writer_worker.ts", import.meta.url);
 
 // Goal: nobody waits for ever, and nobody is told "stored", once the writer is gone.
 // Method: one batch on its way, another one still gathered, reads, and what comes after.
 Deno.test("SqliteStore fails whatever a dead writer held, and all that comes after", async () => {
   await using folder = new Folder();
   const path = folder.file();
-  const store = await openStore(path, { sealing, groupCommit });
+  const store = await openStore(path, { writer, groupCommit });
   const sent = [store.submit(note(1)), store.submit(note(2))];
   store.flush();
   // A lane that marches and never comes keeps what follows on this side.

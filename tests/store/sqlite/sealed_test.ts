@@ -1,28 +1,41 @@
 /** A store with a key: what lies in its files, what comes back, what cannot be opened. */
 import assert from "node:assert/strict";
+import type { DatabaseSync } from "node:sqlite";
+import { type CellKeys, keyIdOf } from "../../../src/crypto/keys.ts";
+import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
 import { testHandOffs } from "../../contract/store/handoffs.ts";
 import { testProperties } from "../../contract/store/properties.ts";
 import { delivery, heldOf, type StoreBackend, StoreBench } from "../../contract/store/bench.ts";
-import { toyCipher, UNSEALABLE } from "../toy_cipher.ts";
+import { otherKeys, rotatedKeys, testKeys, UNSEALABLE } from "../ciphers.ts";
 import { inspect, openStore, sqliteBackend } from "./bench.ts";
 
-const sealing = {
-  cipher: toyCipher,
-  writer: new URL("./sealed_writer_worker.ts", import.meta.url),
-};
+const keys = testKeys;
 
 const sealedBackend: StoreBackend = {
   ...sqliteBackend,
   name: "SQLite, sealed:",
   open: async (now) => {
     const path = `${await Deno.makeTempDir()}/store.db`;
-    return openStore(path, { now, sealing });
+    return openStore(path, { now, keys });
   },
-  reopen: ({ path }, now) => openStore(path, { now, sealing }),
+  reopen: ({ path }, now) => openStore(path, { now, keys }),
 };
 
 testHandOffs(sealedBackend);
 testProperties(sealedBackend);
+
+/** No cell of any listed column lies in clear; each column but those nobody writes yet has some. */
+function assertSealed(db: DatabaseSync, keyId: string): void {
+  for (const { table, column } of cipheredColumns) {
+    const sql = `SELECT ${column} AS cell FROM ${table} WHERE coalesce(${column}, '') <> ''`;
+    const cells = db.prepare(sql).all().map(({ cell }) => String(cell));
+    const isWritten = column !== "summary" && column !== "metadata";
+    assert.equal(cells.length > 0, isWritten, `${table}.${column} is filled by this test`);
+    for (const cell of cells) {
+      assert.ok(cell.startsWith(`mfenc:v1:${keyId}:`), `${table}.${column} is sealed`);
+    }
+  }
+}
 
 /** One for every cell of spec pipeline-store-cluster §4.3 that this schema has. */
 const canaries = {
@@ -66,6 +79,8 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
   const bytes = files.map((file) => new TextDecoder("latin1").decode(file)).join();
   assert.doesNotMatch(bytes, /CANARY/);
   for (const clear of ["CLEARcontrol", "CLEARnamespace", "OB_A"]) assert.ok(bytes.includes(clear));
+  await bench.store.totals();
+  inspect(bench.store.path, (db) => assertSealed(db, keyIdOf(testKeys.active)));
 
   const detail = await bench.store.message(held.id);
   assert.deepEqual(
@@ -145,10 +160,7 @@ Deno.test("SqliteStore refuses to read a state that no key opens, and names no k
 });
 
 Deno.test("SqliteStore with a key reads what was stored before it had one", async () => {
-  await using bench = await StoreBench.open(sealedBackend);
-  const { path } = bench.store;
-  await bench.store[Symbol.asyncDispose]();
-  bench.store = await openStore(path, { now: () => bench.now });
+  await using bench = await StoreBench.open({ ...sealedBackend, open: sqliteBackend.open });
   const clear = await bench.receive({ raw: "in clear" });
   await bench.handOff(clear, { deliveries: [delivery("OB_A", { payload: "clear payload" })] });
   await bench.reopen();
@@ -158,7 +170,11 @@ Deno.test("SqliteStore with a key reads what was stored before it had one", asyn
 });
 
 Deno.test("SqliteStore refuses a batch that cannot be sealed, and takes the next", async () => {
-  await using bench = await StoreBench.open(sealedBackend);
+  const writer = new URL("./refusing_writer_worker.ts", import.meta.url);
+  await using bench = await StoreBench.open({
+    ...sealedBackend,
+    open: async (now) => openStore(`${await Deno.makeTempDir()}/store.db`, { now, keys, writer }),
+  });
   const outcomes = await Promise.allSettled([
     bench.receive(),
     bench.receive({ raw: UNSEALABLE }),
@@ -183,4 +199,145 @@ Deno.test("SqliteStore with a key keeps order and waits for what is being sealed
   await bench.reopen();
   const lane = await bench.lane("ingress", "IB_ADT");
   assert.deepEqual(lane.map(({ messageId }) => messageId), sent.map(({ id }) => id));
+});
+
+// Goal: changing the key loses nothing: what was sealed before opens with the retired key, what is
+// new is sealed with the active one (I48).
+Deno.test("SqliteStore opens with its retired keys what it sealed with them", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const { path } = bench.store;
+  const old = await bench.receiveCold({ raw: "old body" });
+  await bench.store[Symbol.asyncDispose]();
+  bench.store = await openStore(path, { now: () => bench.now, keys: rotatedKeys });
+  const fresh = await bench.receiveCold({ raw: "new body" });
+  const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+  assert.deepEqual(rows.map(({ body }) => body), ["old body", "new body"]);
+  assert.equal((await bench.store.message(old.id))?.raw, "old body");
+  assert.equal((await bench.store.message(fresh.id))?.raw, "new body");
+  const cells = inspect(path, (db) => db.prepare("SELECT body FROM bodies ORDER BY seq").all());
+  const ids = cells.map(({ body }) => String(body).split(":")[2]);
+  assert.deepEqual(ids, [keyIdOf(testKeys.active), keyIdOf(rotatedKeys.active)]);
+});
+
+// Goal: a key that was forgotten costs no message: the store is not opened, instead of giving up
+// row by row what it cannot read (I48); it opens unharmed once the key is there again.
+// Method: no key, another key, and after a change of keys each of the two alone.
+Deno.test("SqliteStore.open refuses a store whose key is not configured, and changes nothing", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const { path } = bench.store;
+  const opens = async (keys?: CellKeys) => {
+    await bench.store[Symbol.asyncDispose]();
+    bench.store = await openStore(path, { now: () => bench.now, keys });
+  };
+  const refuses = async (keys: CellKeys | undefined, missing: Uint8Array) => {
+    await assert.rejects(openStore(path, { keys }), (error: Error & { code?: string }) => {
+      assert.equal(error.code, "store.key_missing");
+      assert.ok(error.message.includes(`"${keyIdOf(missing)}"`));
+      return true;
+    });
+  };
+  await bench.receiveCold({ raw: "old body" });
+  await bench.store[Symbol.asyncDispose]();
+  await refuses(undefined, testKeys.active);
+  await refuses(otherKeys, testKeys.active);
+  await opens(rotatedKeys);
+  await bench.receiveCold({ raw: "new body" });
+  await bench.store[Symbol.asyncDispose]();
+  await refuses(otherKeys, testKeys.active);
+  await refuses(testKeys, otherKeys.active);
+  await opens({ active: testKeys.active, retired: [otherKeys.active] });
+  const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+  assert.deepEqual(rows.map(({ body }) => body), ["old body", "new body"]);
+});
+
+// Goal: texts that look like sealed cells go through a store whether it has a key, gets one, or
+// never has one.
+Deno.test("SqliteStore brings back bodies that look like sealed cells", async () => {
+  await using bench = await StoreBench.open(sqliteBackend);
+  const { path } = bench.store;
+  const bodies = ["mfenc:", "mfenc:v1:0123456789abcdef:AAAA", "mfenc:clear:x", "MSH|"];
+  const reads = async () => {
+    const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+    for (const { seq, token } of rows.map(heldOf)) {
+      await bench.store.submit({ kind: "release", at: bench.now, seq, token });
+    }
+    return rows.map(({ body }) => body);
+  };
+  for (const raw of bodies) await bench.receiveCold({ raw });
+  assert.deepEqual(await reads(), bodies);
+  await bench.reopen();
+  assert.deepEqual(await reads(), bodies);
+  await bench.store[Symbol.asyncDispose]();
+  bench.store = await openStore(path, { now: () => bench.now, keys });
+  for (const raw of bodies) await bench.receiveCold({ raw });
+  assert.deepEqual(await reads(), [...bodies, ...bodies]);
+});
+
+// Goal: a bit flipped in any sealed cell is seen: its text is missing, and nothing is garbled (I48).
+// Method: one bit of every cell of every listed column, in the file; then everything is read.
+Deno.test("SqliteStore reads no cell that was tampered with, and reads the rest", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  const held = await bench.receive({ raw: canaries.raw });
+  await bench.handOff(held, {
+    deliveries: [delivery("OB_A", { payload: canaries.payload }), delivery("OB_B")],
+    failures: [{ handler: "h", error: canaries.failure }],
+  });
+  await bench.bury(await bench.take("outbound", "OB_B"), "OB_B", canaries.dead);
+  const whole = await bench.receiveCold({ raw: "whole" });
+  await bench.store.totals();
+  inspect(bench.store.path, (db) => {
+    for (const { table, key, column } of cipheredColumns) {
+      const rows = db.prepare(`SELECT * FROM ${table} WHERE coalesce(${column}, '') <> ''`).all();
+      for (const [index, row] of rows.entries()) {
+        if (table === "bodies" && index === rows.length - 1) continue;
+        const cell = String(row[column]);
+        const at = 26 + (index * 7) % (cell.length - 30);
+        const flipped = cell[at] === "A" ? "B" : "A";
+        db.prepare(
+          `UPDATE ${table} SET ${column} = ? WHERE ${
+            key.map((name) => `${name} = ?`).join(" AND ")
+          }`,
+        ).run(cell.slice(0, at) + flipped + cell.slice(at + 1), ...key.map((name) => row[name]!));
+      }
+    }
+  });
+  const unreadable = "[cannot be decrypted]";
+  const detail = await bench.store.message(held.id);
+  assert.equal(detail?.raw, unreadable);
+  assert.deepEqual(
+    detail?.rows.flatMap(({ lastError }) => lastError ?? []),
+    [unreadable, unreadable],
+  );
+  assert.deepEqual(detail?.events.flatMap(({ detail }) => detail ?? []), [unreadable, unreadable]);
+  const payloads = await bench.store.outboundOf(held.id);
+  assert.deepEqual(payloads?.map(({ payload }) => payload), [unreadable, unreadable]);
+  const { rows } = await bench.claim("outbound", "OB_A");
+  assert.deepEqual(rows.map(({ body }) => body), [undefined]);
+  assert.equal((await bench.store.message(whole.id))?.raw, "whole");
+});
+
+// Goal: no nonce comes twice with a key, however often the store is opened (I49).
+Deno.test("SqliteStore seals no two cells with one nonce, over restarts and kinds of cells", async () => {
+  await using bench = await StoreBench.open(sealedBackend);
+  for (let start = 0; start < 6; start += 1) {
+    for (let index = 0; index < 20; index += 1) {
+      await bench.handOff(await bench.receive(), {
+        deliveries: [delivery("OB_A", { payload: `payload ${start} ${index}` })],
+        failures: [{ handler: "h", error: `failure ${start} ${index}` }],
+      });
+    }
+    await bench.reopen();
+  }
+  const cells = inspect(
+    bench.store.path,
+    (db) =>
+      cipheredColumns.flatMap(({ table, column }) =>
+        db.prepare(`SELECT ${column} AS cell FROM ${table} WHERE ${column} LIKE 'mfenc:v1:%'`).all()
+          .map(({ cell }) => String(cell))
+      ),
+  );
+  const forms = new Set(cells);
+  const nonces = new Set([...forms].map((cell) => cell.slice(26, 42)));
+  assert.ok(forms.size >= 6 * 20 * 3);
+  assert.equal(nonces.size, forms.size);
 });

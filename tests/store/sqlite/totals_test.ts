@@ -195,6 +195,7 @@ Deno.test("a store of the first version gets its totals when it is opened", asyn
   {
     using db = new DatabaseSync(path);
     db.exec(`
+      DROP TABLE store_keys;
       DROP TABLE totals;
       DROP INDEX queue_dead;
       CREATE INDEX queue_dead ON queue (lane, seq) WHERE status = 'dead';

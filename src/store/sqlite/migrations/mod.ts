@@ -2,6 +2,7 @@
 import { sql as stagedQueue } from "./0001_staged_queue.ts";
 import { sql as totals } from "./0002_totals.ts";
 import { sql as commitLog } from "./0003_commit_log.ts";
+import { sql as storeKeys } from "./0004_store_keys.ts";
 
 export interface Migration {
   readonly version: number;
@@ -13,4 +14,5 @@ export const migrations: readonly Migration[] = [
   { version: 1, name: "0001_staged_queue", sql: stagedQueue },
   { version: 2, name: "0002_totals", sql: totals },
   { version: 3, name: "0003_commit_log", sql: commitLog },
+  { version: 4, name: "0004_store_keys", sql: storeKeys },
 ];

@@ -338,8 +338,12 @@ function asToml(spec: KeySpec, text: string): string {
   return ["boolean", "integer", "number"].includes(spec.type) ? text : JSON.stringify(text);
 }
 
+/** Base64 of 32 bytes. */
+const KEY = "A".repeat(43) + "=";
+
 /** What each key needs beside it, or takes in place of the value that the walk would choose. */
 const company: Readonly<Record<string, string>> = {
+  "store.encryption_keys_retired": `MEFOR_STORE_ENCRYPTION_KEY=${KEY}`,
   "store.backend": "MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
   "store.auth": "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
   "api.tls_key_file": "MEFOR_API_TLS_CERT_FILE=c",
@@ -352,6 +356,8 @@ const company: Readonly<Record<string, string>> = {
   "cluster.enabled": "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
 };
 const instead: Readonly<Record<string, string>> = {
+  "store.encryption_key": KEY,
+  "store.encryption_keys_retired": `b${KEY.slice(1)}`,
   "api.tls_ciphers": "DEFAULT",
   "alerts.webhook_url": "https://hooks.example.org/t",
   "retention.vacuum_at": "03:30",
@@ -368,7 +374,7 @@ Deno.test("loadSettings() takes every key from variable and file, in that order"
     const text = instead[name] ?? otherText(spec);
     const variable = variableName(section, key);
     const env = Object.fromEntries(
-      (company[name] ?? "").split(" ").filter(Boolean).map((pair) => pair.split("=")),
+      (company[name] ?? "").split(" ").filter(Boolean).map((pair) => pair.split(/=(.*)/, 2)),
     ) as Record<string, string>;
     const fileText = spec.secret ? "" : `[${section}]\n${key} = ${asToml(spec, text)}\n`;
     const file = { path: "messagefoundry.toml", text: fileText };

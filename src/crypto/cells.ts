@@ -22,6 +22,10 @@ export interface CellCipher {
 /** What a cell begins with that is not stored as it is. */
 export const CELL_PREFIX = "mfenc:";
 
+/** A sealed cell after its first characters: version, key id. */
+const SEALED_SHAPE = /^v1:[0-9a-f]{16}:/;
+const SHAPE_LENGTH = "v1:0123456789abcdef:".length;
+
 /**
  * Clear text that would look like a sealed cell is stored behind this, and only that text is.
  * Otherwise a store that gets a key later would try to open it, and one that lost its key would
@@ -32,10 +36,20 @@ const MARK = `${CELL_PREFIX}clear:`;
 /** The cipher of a store without a key. A sealed cell is not opened, and never taken for text. */
 export const keylessCells: CellCipher = {
   keyId: undefined,
-  changes: (text) => text.startsWith(CELL_PREFIX),
-  seal: (text) => text.startsWith(CELL_PREFIX) ? MARK + text : text,
+  changes: looksSealed,
+  seal: (text) => looksSealed(text) ? MARK + text : text,
   open: openClear,
 };
+
+function looksSealed(text: string): boolean {
+  return text.startsWith(CELL_PREFIX) || isDamaged(text);
+}
+
+/** Whether a text is a sealed cell but for its first characters, as a changed bit leaves it. */
+export function isDamaged(text: string): boolean {
+  if (text.startsWith(CELL_PREFIX)) return false;
+  return SEALED_SHAPE.test(text.slice(CELL_PREFIX.length, CELL_PREFIX.length + SHAPE_LENGTH));
+}
 
 /** Returns the text of a cell that holds it in clear, or undefined. */
 export function openClear(cell: string): string | undefined {

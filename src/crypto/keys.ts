@@ -9,7 +9,7 @@ import { EngineError } from "../errors.ts";
 /** AES-256 takes 32 bytes. Source: A `[store]` encryption_key. */
 export const KEY_BYTES = 32;
 /** Hexadecimal digits of a key's id. */
-export const KEY_ID_LENGTH = 16;
+const KEY_ID_LENGTH = 16;
 
 export interface CellKeys {
   /** Seals and opens. */

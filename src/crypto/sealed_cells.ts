@@ -8,8 +8,8 @@
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { CELL_PREFIX, type CellCipher, keylessCells, openClear } from "./cells.ts";
-import { type CellKeys, KEY_ID_LENGTH, keyIdOf } from "./keys.ts";
+import { CELL_PREFIX, type CellCipher, isDamaged, keylessCells, openClear } from "./cells.ts";
+import { type CellKeys, keyIdOf } from "./keys.ts";
 import { NONCE_BYTES, Nonces } from "./nonces.ts";
 
 const ALGORITHM = "aes-256-gcm";
@@ -31,15 +31,13 @@ export class SealedCells implements CellCipher {
   readonly #active: Uint8Array;
   /** Every key by its id, the active one first. */
   readonly #keys: ReadonlyMap<string, Uint8Array>;
-  readonly #nonces: Nonces;
+  readonly #nonces = new Nonces();
   readonly #prefix: string;
 
-  /** `nonces` is for tests. */
-  constructor({ active, retired }: CellKeys, nonces: Nonces = new Nonces()) {
+  constructor({ active, retired }: CellKeys) {
     this.keyId = keyIdOf(active);
     this.#active = active;
     this.#keys = new Map([active, ...retired].map((key) => [keyIdOf(key), key]));
-    this.#nonces = nonces;
     this.#prefix = `${CELL_PREFIX}${VERSION}${this.keyId}:`;
   }
 
@@ -61,6 +59,7 @@ export class SealedCells implements CellCipher {
   }
 
   open(cell: string): string | undefined {
+    // Taken for clear text, a sealed cell that lost its prefix would go to a partner.
     if (!cell.startsWith(CELL_PREFIX)) return isDamaged(cell) ? undefined : cell;
     if (!cell.startsWith(VERSION, CELL_PREFIX.length)) return openClear(cell);
     const keyIdEnd = cell.indexOf(":", KEY_ID_AT);
@@ -77,16 +76,6 @@ export class SealedCells implements CellCipher {
     }
     return undefined;
   }
-}
-
-/**
- * A sealed cell whose first characters were changed is no clear text: it would go to a partner.
- * No message has this shape.
- */
-function isDamaged(cell: string): boolean {
-  const keyIdEnd = KEY_ID_AT + KEY_ID_LENGTH;
-  return cell.startsWith(VERSION, CELL_PREFIX.length) && cell[keyIdEnd] === ":" &&
-    isKeyId(cell.slice(KEY_ID_AT, keyIdEnd));
 }
 
 function isKeyId(text: string): boolean {

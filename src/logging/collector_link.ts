@@ -4,7 +4,7 @@
  * Every wait has a bound and ends with the signal. Nothing here knows records, retries or buffers.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { octetCounted } from "./syslog.ts";
+import { lineFramed } from "./syslog.ts";
 
 export interface CollectorAddress {
   readonly protocol: "udp" | "tcp";
@@ -119,7 +119,7 @@ class TcpLink implements CollectorLink {
 
   async send(messages: readonly Uint8Array[]): Promise<void> {
     const { stallMs } = this.#options;
-    const bytes = octetCounted(messages);
+    const bytes = lineFramed(messages);
     for (let done = 0; done < bytes.length;) {
       const writing = this.#connection.write(bytes.subarray(done));
       done += await bounded(writing, { stallMs, giveUp: this.#close });

@@ -1,5 +1,5 @@
 /**
- * The syslog message of a record: RFC 5424, and RFC 6587 §3.4.1 (octet counting) on a stream.
+ * The syslog message of a record: RFC 5424, and RFC 6587 §3.4.2 (a line each) on a stream.
  *
  * ```
  * <12>1 2026-01-02T03:04:05.678Z - messagefoundry 4711 delivery.retried - {"time":…}
@@ -27,6 +27,7 @@ const SEVERITY: Readonly<Record<LogLevel, number>> = {
 export const MESSAGE_BYTES_MAX = 8_192;
 
 const MSGID_MAX = 32;
+const LINE_FEED = 0x0a;
 
 /**
  * Writes one message. HOSTNAME is nil: the process may not ask for its name (`--allow-sys`), and the
@@ -57,18 +58,17 @@ function shortMessage(
   }
 }
 
-/** Joins messages as a stream carries them: each after its length in bytes and a space. */
-export function octetCounted(messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const heads = messages.map(({ length }) => encoder.encode(`${length} `));
-  const total = messages.reduce((sum, { length }, i) => sum + length + (heads[i]?.length ?? 0), 0);
-  const bytes = new Uint8Array(total);
+/**
+ * Joins messages as a stream carries them: each ends with a line feed, of which a record has none.
+ * Source: RFC 6587 §3.4.2, spec pipeline-store-cluster §9.4.
+ */
+export function lineFramed(messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(messages.reduce((sum, { length }) => sum + length + 1, 0));
   let at = 0;
-  for (const [i, message] of messages.entries()) {
-    for (const part of [heads[i], message]) {
-      if (part === undefined) continue;
-      bytes.set(part, at);
-      at += part.length;
-    }
+  for (const message of messages) {
+    bytes.set(message, at);
+    at += message.length;
+    bytes[at++] = LINE_FEED;
   }
   return bytes;
 }

@@ -54,7 +54,7 @@ export const slow: Temper = (socket, take) => {
   socket.once("close", () => clearTimeout(timer));
 };
 
-/** Takes octet-counted frames (RFC 6587 §3.4.1) over TCP. */
+/** Takes messages that end with a line feed (RFC 6587 §3.4.2) over TCP. */
 export async function tcpCollector(
   { port = 0, temper = attentive }: { port?: number; temper?: Temper } = {},
 ): Promise<TcpCollector> {
@@ -102,15 +102,11 @@ class FrameReader {
     all.set(this.#rest);
     all.set(bytes, this.#rest.length);
     let at = 0;
-    while (true) {
-      const space = all.indexOf(0x20, at);
-      if (space < 0) break;
-      const head = decoder.decode(all.subarray(at, space));
-      if (!/^[1-9]\d{0,4}$/.test(head)) throw new Error(`No frame begins with "${head}"`);
-      const end = space + 1 + Number(head);
-      if (end > all.length) break;
-      this.#messages.push(decoder.decode(all.subarray(space + 1, end)));
-      at = end;
+    for (let end = all.indexOf(0x0a); end >= 0; end = all.indexOf(0x0a, at)) {
+      const message = decoder.decode(all.subarray(at, end));
+      if (!/^<\d+>1 /.test(message)) throw new Error(`No syslog message: "${message}"`);
+      this.#messages.push(message);
+      at = end + 1;
     }
     this.#rest = all.slice(at);
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LogRecord, renderRecord } from "../../src/logging/mod.ts";
 import type { LogLevel } from "../../src/logging/mod.ts";
-import { MESSAGE_BYTES_MAX, octetCounted, syslogMessage } from "../../src/logging/syslog.ts";
+import { lineFramed, MESSAGE_BYTES_MAX, syslogMessage } from "../../src/logging/syslog.ts";
 
 const atMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 
@@ -59,8 +59,8 @@ Deno.test("syslogMessage() shortens a long record to a message that still parses
   );
 });
 
-Deno.test("octetCounted() puts the length in bytes before each message", () => {
-  const bytes = octetCounted([new TextEncoder().encode("é b"), new Uint8Array([0x41])]);
-  assert.equal(new TextDecoder().decode(bytes), "4 é b1 A");
-  assert.equal(octetCounted([]).length, 0);
+Deno.test("lineFramed() ends each message with a line feed", () => {
+  const bytes = lineFramed([new TextEncoder().encode("é b"), new Uint8Array([0x41])]);
+  assert.equal(new TextDecoder().decode(bytes), "é b\nA\n");
+  assert.equal(lineFramed([]).length, 0);
 });

@@ -63,8 +63,6 @@ const LANE_SHARE = 32;
 const LANE_MS = 40;
 /** One batch runs in the sandbox, one waits there. */
 const BATCHES_MAX = 2;
-/** Batches quicker than this on average are worth waiting for, milliseconds. */
-const SOON_MS = 0.5;
 /** Handlers slower than this on average make their inbound route first and transform later. */
 const SPLIT_MS = 20;
 
@@ -83,8 +81,6 @@ export class Routing {
   #handingOff = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
-  /** How long a batch takes on average, milliseconds. */
-  #batchMs = SOON_MS;
   /** Average handler time by inbound, milliseconds. */
   readonly #tookMs = new Map<string, number>();
   /** Messages of an inbound that are being routed and leave their handlers for later. */
@@ -203,15 +199,11 @@ export class Routing {
   }
 
   async #runBatch(batch: readonly Work[]): Promise<void> {
-    const { failpoints, store, clock } = this.#options;
+    const { failpoints } = this.#options;
     failpoints.hit("routing.before_run");
-    const isSoon = this.#batchMs < SOON_MS;
-    if (isSoon) store.expect(1);
-    const startedAt = clock.monotonic();
     let results: readonly RunResult[];
     try {
       results = await this.#options.runner().run(batch.map(toRequest));
-      this.#batchMs += (clock.monotonic() - startedAt - this.#batchMs) / 16;
     } catch (thrown) {
       // The sandbox itself could not be had: nothing ran, so nothing is anybody's fault.
       this.#options.logger.error("routing.sandbox_failed", {
@@ -219,8 +211,6 @@ export class Routing {
       });
       this.#takeBack(batch);
       return this.#batchDone();
-    } finally {
-      if (isSoon) store.expect(-1);
     }
     failpoints.hit("routing.before_submit");
     for (const [index, work] of batch.entries()) {

@@ -7,9 +7,9 @@
  * of them already wait. The idea is PostgreSQL's `commit_delay`/`commit_siblings`: wait only when
  * others are likely to join.
  *
- * A message alone in the engine has three commits in a row. Where they come at such a rate, what is
- * under way in the sandbox or on a wire and about to commit is worth a fraction of a millisecond:
- * the routing of one message, the delivery of the one before and the receipt of the next share one.
+ * A message has three commits in a row. Where a few senders send at such a rate, each as soon as it
+ * is answered, their next message is a fraction of a millisecond away: the hand-off of one message
+ * and the delivery of the one before wait for the receipt of the next, and share its commit.
  *
  * While outbound lanes march, deliveries set the pace and not senders: a lane's resolution goes at
  * once, and what comes in behind it gathers, for whatever has a place in a queue loses nothing.
@@ -61,8 +61,8 @@ export interface Settle {
 
 /** Intents that are too few to be sent while another batch is with the writer. */
 const SMALL_BATCH = 4;
-/** How long what is expected is waited for; the timer behind it is good to the millisecond. */
-const EXPECTED_MS = 0.5;
+/** How soon a sender that was answered sends again. */
+const NEXT_MS = 0.5;
 /** Batches that may be with the writer at once: one runs, one waits so that the writer never does. */
 const OUTSTANDING_MAX = 2;
 
@@ -83,13 +83,15 @@ export class GroupCommit {
   #bytes = 0;
   #marching = 0;
   #waiting = 0;
-  /** What is under way and soon submits something. */
-  #expected = 0;
+  /** When a sender was last answered, milliseconds. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  /** Of each batch that is with the writer: a sender waits for it. */
+  readonly #hasSender: boolean[] = [];
+  #nextTimer: ReturnType<typeof setTimeout> | undefined;
   #outstanding = 0;
   #lastSent = 0;
-  /** When the oldest of `#intents` came, and the oldest of all that is gathered. */
+  /** When the oldest of `#intents` came. */
   #since = 0;
-  #gatheredSince = 0;
   #flushScheduled = false;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #arrivals: Arrivals;
@@ -106,7 +108,6 @@ export class GroupCommit {
   }
 
   submit(intent: Intent, settle: Settle, hint: SubmitHint): void {
-    if (this.gathered === 0) this.#gatheredSince = performance.now();
     if (hint.pressing) {
       this.#first.push(intent);
       this.#firstSettles.push(settle);
@@ -130,15 +131,10 @@ export class GroupCommit {
     if (this.gathered > 0) this.#schedule();
   }
 
-  /** Something begins (1) or ended (-1) that takes a fraction of a millisecond and then commits. */
-  expect(change: 1 | -1): void {
-    this.#expected += change;
-    if (this.#expected === 0 && this.gathered > 0) this.#schedule();
-  }
-
   /** Call when a batch was answered. */
   answered(): void {
     this.#outstanding -= 1;
+    if (this.#hasSender.shift()) this.#answeredAt = performance.now();
     if (this.gathered > 0) this.#schedule();
   }
 
@@ -168,7 +164,14 @@ export class GroupCommit {
     const isSmall = this.#marching === 0 && this.gathered < SMALL_BATCH;
     if (isSmall && this.#outstanding > 0) return;
     const now = performance.now();
-    const holdMs = this.#expectsMore(now) ? EXPECTED_MS : this.#holdFor(now);
+    if (this.#expectsSender(now)) {
+      this.#nextTimer ??= setTimeout(() => {
+        this.#nextTimer = undefined;
+        this.#look();
+      }, 1);
+      return;
+    }
+    const holdMs = this.#holdFor(now);
     if (holdMs <= 0) return this.#flush();
     if (this.#hasLanesEnough) this.#flushFirst();
     if (this.gathered > 0) {
@@ -179,10 +182,10 @@ export class GroupCommit {
     }
   }
 
-  /** A few intents of many that come one by one, and another is on its way. */
-  #expectsMore(now: number): boolean {
-    return this.#expected > 0 && this.#marching === 0 && this.gathered < SMALL_BATCH &&
-      now - this.#gatheredSince < EXPECTED_MS &&
+  /** A few intents that no sender waits for, and one is about to send. */
+  #expectsSender(now: number): boolean {
+    return this.#waiting === 0 && this.#marching === 0 && this.gathered < SMALL_BATCH &&
+      now - this.#answeredAt < NEXT_MS &&
       this.#arrivals.recent(now).ratePerSecond >= this.#options.ratePerSecond;
   }
 
@@ -215,6 +218,7 @@ export class GroupCommit {
     this.#first = [];
     this.#firstSettles = [];
     this.#outstanding += 1;
+    this.#hasSender.push(false);
     this.#send(intents, settles);
   }
 
@@ -223,6 +227,10 @@ export class GroupCommit {
       clearTimeout(this.#holdTimer);
       this.#holdTimer = undefined;
     }
+    if (this.#nextTimer !== undefined) {
+      clearTimeout(this.#nextTimer);
+      this.#nextTimer = undefined;
+    }
     const intents = this.#first.concat(this.#intents);
     const settles = this.#firstSettles.concat(this.#settles);
     this.#intents = [];
@@ -230,6 +238,7 @@ export class GroupCommit {
     this.#first = [];
     this.#firstSettles = [];
     this.#bytes = 0;
+    this.#hasSender.push(this.#waiting > 0);
     this.#waiting = 0;
     this.#outstanding += 1;
     this.#lastSent = performance.now();

@@ -32,12 +32,6 @@ export interface Store extends AsyncDisposable {
   /** A lane begins (1) or ceases (-1) to wait for one commit a delivery; see `group_commit.ts`. */
   march(change: 1 | -1): void;
 
-  /**
-   * Something begins (1) or ended (-1) that is over in a fraction of a millisecond and then
-   * submits; see `group_commit.ts`.
-   */
-  expect(change: 1 | -1): void;
-
   /** Sends gathered intents to the writer without holding the batch open. */
   flush(): void;
 

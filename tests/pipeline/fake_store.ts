@@ -33,14 +33,11 @@ const BATCH_MAX = 256;
 const OUTSTANDING_MAX = 2;
 
 export class FakeStore
-  implements
-    Pick<Store, "recovered" | "openLanes" | "nextToken" | "submit" | "march" | "expect" | "flush"> {
+  implements Pick<Store, "recovered" | "openLanes" | "nextToken" | "submit" | "march" | "flush"> {
   readonly recovered: number;
   readonly openLanes: Store["openLanes"];
   /** Lanes that march, less those that ceased to. */
   marching = 0;
-  /** What is under way and soon submits. */
-  expected = 0;
   /** Everything submitted, in order. */
   readonly log: Intent[] = [];
   /** Why nothing may be submitted any more; a submit then is a defect. */
@@ -87,10 +84,6 @@ export class FakeStore
     (hint.pressing ? this.#first : this.#gathered).push(submitted);
     this.#schedule();
     return promise;
-  }
-
-  expect(change: 1 | -1): void {
-    this.expected += change;
   }
 
   march(change: 1 | -1): void {

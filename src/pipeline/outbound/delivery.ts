@@ -14,8 +14,6 @@ import type { LaneRest } from "./rest.ts";
 const MARCHING_DEPTH = 4;
 /** A partner this quick, on average, is worth waiting for. */
 const MARCHING_PARTNER_MS = 3;
-/** And one so quick for the commits of others, too. */
-const SOON_MS = 0.5;
 /** Lanes whose partner answers slower than this on average are the partner's pace, not ours. */
 const PARTNER_SLOW_MS = 25;
 /** A lane that delivered nothing for this long does not flow. */
@@ -30,7 +28,7 @@ export class Delivery {
   #unnoted: OutboundItem | undefined;
   #marches = false;
   /** How long the partner takes on average. */
-  #partnerMs = SOON_MS;
+  #partnerMs = 0;
   #lastDeliveredAt = Number.NEGATIVE_INFINITY;
 
   constructor(lane: OutboundLane, options: OutboundLaneOptions, rest: LaneRest) {
@@ -57,12 +55,10 @@ export class Delivery {
 
   /** Sends a claimed row and judges what comes of it; never throws. */
   async send(item: OutboundItem): Promise<Verdict> {
-    const { clock, failpoints, simulate, store } = this.#options;
+    const { clock, failpoints, simulate } = this.#options;
     failpoints.hit("delivery.before_send");
     if (simulate) return { act: "complete" };
     const { destination, definition } = this.#lane;
-    const isSoon = this.#partnerMs < SOON_MS;
-    if (isSoon) store.expect(1);
     const startedAt = clock.monotonic();
     try {
       const answer = await destination.send(
@@ -75,8 +71,6 @@ export class Delivery {
       // Cut off by a stop: the partner is not to blame, so the row is sent again without a wait.
       if (this.#sending.signal.aborted) return { act: "release" };
       return judgeFailure(thrown, item.attempts, definition);
-    } finally {
-      if (isSoon) store.expect(-1);
     }
   }
 

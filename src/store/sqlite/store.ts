@@ -157,10 +157,6 @@ export class SqliteStore implements Store {
     this.#group.march(change);
   }
 
-  expect(change: 1 | -1): void {
-    this.#group.expect(change);
-  }
-
   flush(): void {
     this.#group.flushNow();
   }

@@ -19,6 +19,16 @@ import { answerTo, jsonAnswer } from "./refusal.ts";
 import { pathOf, RouteTable } from "./route_table.ts";
 import { statusRoutes } from "./status.ts";
 
+/** Declares every route of the API, a group each. */
+export const routeGroups = [
+  statusRoutes,
+  aiPolicyRoutes,
+  connectionRoutes,
+  eventRoutes,
+  messageRoutes,
+  deadLetterRoutes,
+];
+
 /** Answers a request; never throws. */
 export type Answer = (request: Request, client: string) => Promise<Response>;
 
@@ -30,18 +40,7 @@ export function createApp(context: ApiContext): Answer {
     c.set("actor", localOperator);
     await next();
   });
-  for (
-    const routes of [
-      statusRoutes,
-      aiPolicyRoutes,
-      connectionRoutes,
-      eventRoutes,
-      messageRoutes,
-      deadLetterRoutes,
-    ]
-  ) {
-    app.route("/", routes(context));
-  }
+  for (const declare of routeGroups) app.route("/", declare(context));
   const table = new RouteTable(app.routes);
   const failed = (thrown: unknown, request: Request): Response => {
     const answer = answerTo(thrown);

@@ -99,8 +99,12 @@ export type ValuesOf<K> = {
 export function propertyName(key: string, spec: KeySpec): string {
   const inSeconds = "unit" in spec && spec.unit === "seconds";
   const base = inSeconds ? key.replace(/_seconds$/, "") : key;
-  const camel = base.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  return inSeconds ? `${camel}Ms` : camel;
+  return inSeconds ? `${camelName(base)}Ms` : camelName(base);
+}
+
+/** Returns a name of the file as the rooms spell it: `cert_monitor` is `certMonitor`. */
+export function camelName(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Returns the environment variable of a key: `MEFOR_STORE_PATH`. */

@@ -8,7 +8,13 @@ import { parse, TomlError } from "@std/toml";
 import { catalogue, type Settings } from "./catalogue.ts";
 import { checks } from "./checks.ts";
 import { coerce, defaultOf, type Fault, isTable } from "./coerce.ts";
-import { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
+import {
+  camelName,
+  type KeySpec,
+  propertyName,
+  type SectionSpec,
+  variableName,
+} from "./declaration.ts";
 import { nearest } from "./nearest.ts";
 import { withDerivedPosture } from "./posture.ts";
 import { SettingsError, type SettingsProblem } from "./settings_error.ts";
@@ -293,10 +299,6 @@ function sectionOfVariable(variable: string): SectionSpec | undefined {
   return catalogue
     .filter(({ name }) => variable.startsWith(`MEFOR_${name.toUpperCase()}_`))
     .sort((a, b) => b.name.length - a.name.length)[0];
-}
-
-function camelName(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function meant(near: string | undefined): string {

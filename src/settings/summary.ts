@@ -1,7 +1,13 @@
 /** What the declarations say, for people: the values that hold and the reference page. */
 import { catalogue, type Settings } from "./catalogue.ts";
 import { wanted } from "./coerce.ts";
-import { type KeySpec, propertyName, type SectionKeys, variableName } from "./declaration.ts";
+import {
+  camelName,
+  type KeySpec,
+  propertyName,
+  type SectionKeys,
+  variableName,
+} from "./declaration.ts";
 import type { LoadedSettings, SettingSource } from "./load.ts";
 import { Secret } from "./secret.ts";
 
@@ -53,8 +59,9 @@ function valueAt(
   settings: Settings,
   { section, key, spec }: { section: string; key: string; spec: KeySpec },
 ): unknown {
-  const property = section.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  const values = (settings as unknown as Record<string, Record<string, unknown>>)[property];
+  const values = (settings as unknown as Record<string, Record<string, unknown>>)[
+    camelName(section)
+  ];
   return values?.[propertyName(key, spec)];
 }
 

@@ -1,13 +1,8 @@
 // Goal: every command that the documentation tells a reader to type exists: the task, the subcommand,
 // each of its flags, the route that curl asks. Commands of the system are named here one by one.
 import assert from "node:assert/strict";
-import { aiPolicyRoutes } from "../../src/api/ai_policy.ts";
-import { connectionRoutes } from "../../src/api/connections.ts";
-import { deadLetterRoutes } from "../../src/api/dead_letters.ts";
+import { routeGroups } from "../../src/api/app.ts";
 import type { ApiContext } from "../../src/api/env.ts";
-import { eventRoutes } from "../../src/api/events.ts";
-import { messageRoutes } from "../../src/api/messages.ts";
-import { statusRoutes } from "../../src/api/status.ts";
 import { usage as demoUsage } from "../../src/cli/demo/options.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
@@ -124,14 +119,7 @@ function matches(pattern: string, { pathname }: URL): boolean {
 function routes(): readonly { readonly method: string; readonly path: string }[] {
   // Routes are declared without looking at the engine.
   const context = { engine: {} } as ApiContext;
-  return [
-    statusRoutes,
-    aiPolicyRoutes,
-    connectionRoutes,
-    eventRoutes,
-    messageRoutes,
-    deadLetterRoutes,
-  ]
+  return routeGroups
     .flatMap((declare) => declare(context).routes)
     .filter(({ method }) => method !== "ALL");
 }

@@ -8,7 +8,7 @@ import { micros } from "../../clock.ts";
 import type { ClaimResult, NextClaim } from "../../store/intents.ts";
 import type { OutboundItem } from "../outbound_lane.ts";
 import { isFinal } from "../retry.ts";
-import { type Admission, type LaneParts, type LaneRun, SPILLED, toItem } from "./run.ts";
+import { type Admission, claimRows, type LaneParts, type LaneRun, SPILLED, toItem } from "./run.ts";
 
 /** Rows one cold claim reads beside the head it claims. */
 const READ_AHEAD = 63;
@@ -61,7 +61,7 @@ export class OrderedRun implements LaneRun {
     this.#claiming = true;
     let claim: ClaimResult;
     try {
-      claim = await this.#submitClaim();
+      claim = await claimRows(this.#parts, { limit: 1, readAhead: READ_AHEAD, unordered: false });
       books.memory.inQuestion = 0;
     } finally {
       this.#claiming = false;
@@ -77,22 +77,6 @@ export class OrderedRun implements LaneRun {
       return undefined;
     }
     return this.#adopt(claim, expected, takesAll);
-  }
-
-  #submitClaim(): Promise<ClaimResult> {
-    const { rest, options: { store, definition } } = this.#parts;
-    return store.submit({
-      kind: "claim",
-      stage: "outbound",
-      lane: definition.name,
-      limit: 1,
-      readAhead: READ_AHEAD,
-      token: store.nextToken(),
-      after: 0,
-      unordered: false,
-      at: rest.claimAt(),
-      attemptsMax: undefined,
-    });
   }
 
   /** Takes in what a cold claim found; returns the head, or undefined when that is to wait. */

@@ -1,5 +1,5 @@
 /** What an ordered and an unordered lane have in common: their parts, and how they are driven. */
-import type { QueueRow } from "../../store/intents.ts";
+import type { ClaimResult, QueueRow } from "../../store/intents.ts";
 import type { OutboundItem, OutboundLaneOptions } from "../outbound_lane.ts";
 import type { LaneBooks } from "./books.ts";
 import type { Delivery } from "./delivery.ts";
@@ -35,6 +35,29 @@ export interface LaneRun {
 }
 
 export const SPILLED: Admission = { held: false, token: undefined };
+
+/** Claims up to `limit` rows of the lane from the store, and reads on behind an ordered lane's head. */
+export function claimRows(
+  { rest, options: { store, definition } }: LaneParts,
+  { limit, readAhead, unordered }: {
+    readonly limit: number;
+    readonly readAhead: number;
+    readonly unordered: boolean;
+  },
+): Promise<ClaimResult> {
+  return store.submit({
+    kind: "claim",
+    stage: "outbound",
+    lane: definition.name,
+    limit,
+    readAhead,
+    token: store.nextToken(limit),
+    after: 0,
+    unordered,
+    at: rest.claimAt(),
+    attemptsMax: undefined,
+  });
+}
 
 export function toItem(row: QueueRow): OutboundItem {
   return {

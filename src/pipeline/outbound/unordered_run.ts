@@ -3,9 +3,9 @@
  *
  * Nothing is held in memory but the rows of one claim, so every row spills.
  */
-import type { ClaimResult, QueueRow } from "../../store/intents.ts";
+import type { QueueRow } from "../../store/intents.ts";
 import { isFinal, type Verdict } from "../retry.ts";
-import { type Admission, type LaneParts, type LaneRun, SPILLED, toItem } from "./run.ts";
+import { type Admission, claimRows, type LaneParts, type LaneRun, SPILLED, toItem } from "./run.ts";
 
 /** Rows one claim takes. */
 const CLAIM_ROWS = 20;
@@ -33,7 +33,11 @@ export class UnorderedRun implements LaneRun {
     while (rest.nextTurn()) {
       if (books.mustResync) await books.resync();
       if (books.memory.spilled === 0) break;
-      const { rows, dueAt, drained } = await this.#submitClaim();
+      const { rows, dueAt, drained } = await claimRows(this.#parts, {
+        limit: CLAIM_ROWS,
+        readAhead: 0,
+        unordered: true,
+      });
       if (rows.length === 0) {
         if (dueAt !== undefined) rest.sleepUntilStored(dueAt);
         else if (!drained) books.wantResync();
@@ -46,22 +50,6 @@ export class UnorderedRun implements LaneRun {
       }
     }
     await books.standStill();
-  }
-
-  #submitClaim(): Promise<ClaimResult> {
-    const { rest, options: { store, definition } } = this.#parts;
-    return store.submit({
-      kind: "claim",
-      stage: "outbound",
-      lane: definition.name,
-      limit: CLAIM_ROWS,
-      readAhead: 0,
-      token: store.nextToken(CLAIM_ROWS),
-      after: 0,
-      unordered: true,
-      at: rest.claimAt(),
-      attemptsMax: undefined,
-    });
   }
 
   async #deliver(row: QueueRow): Promise<void> {

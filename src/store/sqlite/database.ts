@@ -248,7 +248,7 @@ function migrate(db: DatabaseSync): void {
 }
 
 /** SQLite ends some failed transactions by itself; a second rollback would hide the cause. */
-function rollBack(db: DatabaseSync): void {
+export function rollBack(db: DatabaseSync): void {
   if (db.isTransaction) db.exec("ROLLBACK");
 }
 

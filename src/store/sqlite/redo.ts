@@ -65,18 +65,6 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [STATE, ["upsertState", 5]],
 ]);
 
-/** Who takes what is true now: the log's next frame, or the tables at once. */
-export interface Changes {
-  body(seq: number, text: string): void;
-  message(seq: number, entry: NewMessage, now: EnteredMessage): void;
-  row(row: QueueRecord): void;
-  rowChange(row: QueueRecord): void;
-  rowEnd(seq: number): void;
-  events(events: readonly EventRecord[]): void;
-  disposition(messageSeq: number, status: Disposition, error: string | null): void;
-  state(record: StateRecord): void;
-}
-
 /** How a message entered, and what became of it. */
 export interface EnteredMessage {
   readonly enteredAs: string;
@@ -84,8 +72,53 @@ export interface EnteredMessage {
   readonly error: string | null;
 }
 
+/** Takes what is true now: for the log's next frame, or into the tables at once. */
+export abstract class Changes {
+  /** Takes an operation with its values, in the order its statement has them. */
+  protected abstract put(code: number, ...values: SqlValue[]): void;
+
+  abstract body(seq: number, text: string): void;
+
+  message(seq: number, m: NewMessage, { enteredAs, status, error }: EnteredMessage): void {
+    const { controlId = null, messageType = null } = m;
+    const entry = [m.id, m.channel, m.receivedAt, m.sourceType, controlId, messageType];
+    this.put(MESSAGE, seq, ...entry, enteredAs, status, error);
+  }
+
+  row(r: QueueRecord): void {
+    const place = [r.seq, r.messageSeq, r.stage, r.lane, r.channel, r.handler, r.bodySeq];
+    const stand = [r.status, r.attempts, r.dueAt, r.token, r.lastError];
+    this.put(ROW, ...place, ...stand, r.createdAt, r.updatedAt);
+  }
+
+  rowChange(r: QueueRecord): void {
+    const stand = [r.status, r.attempts, r.dueAt, r.token, r.lastError];
+    this.put(ROW_CHANGE, ...stand, r.updatedAt, r.seq);
+  }
+
+  rowEnd(seq: number): void {
+    this.put(ROW_END, seq);
+  }
+
+  events(events: readonly EventRecord[]): void {
+    for (const event of events) this.put(EVENT, ...eventValues(event));
+  }
+
+  disposition(messageSeq: number, status: Disposition, error: string | null): void {
+    this.put(DISPOSITION, status, error, messageSeq);
+  }
+
+  state({ namespace, key, value, at, messageSeq }: StateRecord): void {
+    this.put(STATE, namespace, key, value, at, messageSeq);
+  }
+}
+
+function eventValues(e: EventRecord): readonly SqlValue[] {
+  return [e.messageSeq, e.seq, e.at, e.event, e.destination, e.detail];
+}
+
 /** Operations in the order they were done. */
-export class Redo implements Changes {
+export class Redo extends Changes {
   values: SqlValue[] = [];
   /** Texts of the bodies, in the order of their operations. */
   bodies: string[] = [];
@@ -102,42 +135,40 @@ export class Redo implements Changes {
 
   /** The text travels beside the values: it is by far the largest of them. */
   body(seq: number, text: string): void {
-    this.values.push(BODY, seq, null);
+    this.put(BODY, seq, null);
     this.bodies.push(text);
   }
 
-  message(seq: number, m: NewMessage, { enteredAs, status, error }: EnteredMessage): void {
-    this.values.push(MESSAGE, seq, m.id, m.channel, m.receivedAt, m.sourceType);
-    this.values.push(m.controlId ?? null, m.messageType ?? null, enteredAs, status, error);
+  protected put(code: number, ...values: SqlValue[]): void {
+    this.values.push(code, ...values);
+  }
+}
+
+/** Brings changes into the tables as they are told; the caller holds the transaction. */
+export class Tables extends Changes {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    super();
+    this.#session = session;
   }
 
-  row(r: QueueRecord): void {
-    this.values.push(ROW, r.seq, r.messageSeq, r.stage, r.lane, r.channel, r.handler, r.bodySeq);
-    this.values.push(r.status, r.attempts, r.dueAt, r.token, r.lastError, r.createdAt);
-    this.values.push(r.updatedAt);
+  body(seq: number, text: string): void {
+    this.put(BODY, seq, text);
   }
 
-  rowChange(r: QueueRecord): void {
-    this.values.push(ROW_CHANGE, r.status, r.attempts, r.dueAt, r.token, r.lastError);
-    this.values.push(r.updatedAt, r.seq);
-  }
-
-  rowEnd(seq: number): void {
-    this.values.push(ROW_END, seq);
-  }
-
-  events(events: readonly EventRecord[]): void {
-    for (const e of events) {
-      this.values.push(EVENT, e.messageSeq, e.seq, e.at, e.event, e.destination, e.detail);
+  override events(events: readonly EventRecord[]): void {
+    let at = 0;
+    // What a message that went through has: one statement instead of three.
+    for (; at + 3 <= events.length; at += 3) {
+      const [a, b, c] = [events[at]!, events[at + 1]!, events[at + 2]!].map(eventValues);
+      this.#session.change("putThreeEvents", ...a!, ...b!, ...c!);
     }
+    super.events(events.slice(at));
   }
 
-  disposition(messageSeq: number, status: Disposition, error: string | null): void {
-    this.values.push(DISPOSITION, status, error, messageSeq);
-  }
-
-  state({ namespace, key, value, at, messageSeq }: StateRecord): void {
-    this.values.push(STATE, namespace, key, value, at, messageSeq);
+  protected put(code: number, ...values: SqlValue[]): void {
+    this.#session.change(operations.get(code)![0], ...values);
   }
 }
 

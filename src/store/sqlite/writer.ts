@@ -15,14 +15,15 @@ import type { Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
 import { type CommitLog, frameBytesMax, readLog } from "./commit_log.ts";
+import { rollBack } from "./database.ts";
 import { execute, isRowIntent, type RowIntent, type TableIntent } from "./execute.ts";
 import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
-import { carryOut, type Changes, FrameBuffer, readPayload } from "./redo.ts";
+import { carryOut, type Changes, FrameBuffer, readPayload, Tables } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
 import type { Mark, Session } from "./session.ts";
-import { TableLoader, Tables } from "./tables.ts";
+import { TableLoader } from "./tables.ts";
 import { WorkingSet } from "./working_set.ts";
 
 /** Called at the places where a crash test may end the process. */
@@ -408,8 +409,7 @@ export class Writer {
   #rollBack(start: Mark): void {
     const session = this.#session;
     this.#void(this.#mendTo ?? this.#log.nextId - 1);
-    // SQLite ends some failed transactions by itself; a second rollback would hide the cause.
-    if (session.db.isTransaction) session.db.exec("ROLLBACK");
+    rollBack(session.db);
     session.rewind(start);
     this.#lookUp.rewind();
   }

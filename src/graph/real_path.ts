@@ -8,26 +8,23 @@
 import { basename, dirname, resolve } from "node:path";
 
 export interface RealPath {
-  /** Absolute; resolved as far as it exists and this process may look. */
+  /** Absolute; resolved as far as it exists and this process may look, as written from there on. */
   readonly path: string;
-  /** `hidden`: this process may not look, so `path` stands as written from there on. */
-  readonly state: "found" | "missing" | "hidden";
+  /** False also where this process may not look. */
+  readonly exists: boolean;
 }
 
 /** Resolves what exists of `path`, with the rest of it appended. */
 export async function findRealPath(path: string): Promise<RealPath> {
   const absolute = resolve(path);
   try {
-    return { path: await Deno.realPath(absolute), state: "found" };
+    return { path: await Deno.realPath(absolute), exists: true };
   } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotCapable) return { path: absolute, state: "hidden" };
+    if (thrown instanceof Deno.errors.NotCapable) return { path: absolute, exists: false };
     const parent = dirname(absolute);
     if (!isNoPath(thrown) || parent === absolute) throw thrown;
     const above = await findRealPath(parent);
-    return {
-      path: resolve(above.path, basename(absolute)),
-      state: above.state === "hidden" ? "hidden" : "missing",
-    };
+    return { path: resolve(above.path, basename(absolute)), exists: false };
   }
 }
 

@@ -27,7 +27,7 @@ export async function findReloadRoots(dirs: readonly string[]): Promise<ReloadRo
   const missing: string[] = [];
   for (const dir of dirs) {
     const real = await resolvedOr(dir);
-    if (real?.state === "found" && await isDirectory(real.path)) roots.add(real.path);
+    if (real?.exists && await isDirectory(real.path)) roots.add(real.path);
     else missing.push(dir);
   }
   return { roots: [...roots], missing };
@@ -50,10 +50,9 @@ export async function resolveReloadDir(
   requested: string,
 ): Promise<ReloadDir> {
   const real = await resolvedOr(requested);
-  const isAllowed = real !== undefined && real.state !== "hidden" &&
-    roots.some((root) => isWithin(root, real.path));
+  const isAllowed = real !== undefined && roots.some((root) => isWithin(root, real.path));
   if (!isAllowed) return { ok: false, reason: "not_allowed" };
-  const isThere = real.state === "found" && await isDirectory(real.path);
+  const isThere = real.exists && await isDirectory(real.path);
   return isThere ? { ok: true, dir: real.path } : { ok: false, reason: "not_found" };
 }
 

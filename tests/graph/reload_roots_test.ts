@@ -110,6 +110,7 @@ Deno.test("resolveReloadDir() never returns a directory outside of its roots", a
   await Deno.symlink(`..`, `${root}/staging/up`);
   await Deno.symlink(`${root}/staging`, `${dir}/other/back`);
   const { roots } = await findReloadRoots([root]);
+  const start = fc.constantFrom(dir, root, `${dir}/other`);
   const step = fc.constantFrom(
     "..",
     ".",
@@ -126,8 +127,8 @@ Deno.test("resolveReloadDir() never returns a directory outside of its roots", a
   );
   let found = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
-      const answer = await resolveReloadDir(roots, [dir, ...steps].join("/"));
+    fc.asyncProperty(start, fc.array(step, { maxLength: 8 }), async (from, steps) => {
+      const answer = await resolveReloadDir(roots, [from, ...steps].join("/"));
       if (!answer.ok) return;
       found++;
       const real = await Deno.realPath(answer.dir);
@@ -137,7 +138,7 @@ Deno.test("resolveReloadDir() never returns a directory outside of its roots", a
     }),
     { numRuns: 500 },
   );
-  assert.ok(found > 10, `only ${found} directories were let through`);
+  assert.ok(found > 0, "no walk ended inside, so nothing was tried");
 });
 
 // Goal: where the process may not look, the answer is no. Method: a child that may read one root.

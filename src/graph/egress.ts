@@ -2,14 +2,14 @@
  * Holds every destination of a resolved graph against the `[egress]` lists.
  *
  * An empty list is open unless `deny_by_default` is set; once it has an entry, whatever it does not
- * name is refused. Names are compared as written, addresses by value, directories by real path.
+ * name is refused. Names are compared without regard to case and never looked up, addresses by
+ * value, directories by real path.
  * Source: A `[egress]`; spec connectors-and-graph §1.2.
  */
 import { toCamelCase } from "../authoring/keys.ts";
 import { quoteName } from "../authoring/names.ts";
-import { type EgressSettings, parseHostEntry } from "../settings/mod.ts";
+import { canonicalHost, type EgressSettings, isOneHost, parseHostEntry } from "../settings/mod.ts";
 import type { SourcePosition } from "../sandbox/protocol.ts";
-import { canonicalHost } from "./ports.ts";
 import { type GraphProblem, problemAt } from "./problems.ts";
 import { findRealPath } from "./real_path.ts";
 import { isWithin } from "./source_trust.ts";
@@ -39,12 +39,9 @@ export async function checkEgress(
   const problems: GraphProblem[] = [];
   for (const { connection, direction, position, reach } of connections) {
     for (const one of reach) {
-      if (one.list === "" || await isAllowed(one, egress)) continue;
+      const reason = await refusalOf(one, egress);
+      if (reason === undefined) continue;
       const side = direction === "inbound" ? "Inbound" : "Outbound";
-      const entries = listOf(egress, one.list);
-      const reason = entries.length === 0
-        ? `[egress] ${one.list} is empty and deny_by_default is set`
-        : `[egress] ${one.list} does not allow it`;
       problems.push(problemAt(
         position,
         `${side} ${quoteName(connection)} may not reach "${describe(one)}": ${reason}`,
@@ -52,6 +49,15 @@ export async function checkEgress(
     }
   }
   return problems;
+}
+
+async function refusalOf(reach: Reach, egress: EgressSettings): Promise<string | undefined> {
+  // A network or a pattern would become a permission for all of it.
+  if (reach.kind === "net" && !isOneHost(reach.host)) return "it is not one host name or address";
+  if (reach.list === "" || await isAllowed(reach, egress)) return undefined;
+  return listOf(egress, reach.list).length === 0
+    ? `[egress] ${reach.list} is empty and deny_by_default is set`
+    : `[egress] ${reach.list} does not allow it`;
 }
 
 /** True when the lists let `reach` through. */
@@ -69,7 +75,7 @@ export async function isAllowed(reach: Reach, egress: EgressSettings): Promise<b
 
 function allowsHost(entry: string, { host, port }: { host: string; port: number }): boolean {
   const allowed = parseHostEntry(entry);
-  return allowed !== undefined && canonicalHost(allowed.host) === canonicalHost(host) &&
+  return allowed !== undefined && allowed.host === canonicalHost(host) &&
     (allowed.port === undefined || allowed.port === port);
 }
 

@@ -11,7 +11,7 @@ import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import { type Graph, listenersOf } from "../../graph/mod.ts";
 import { type Logger, openLog } from "../../logging/mod.ts";
-import type { Settings } from "../../settings/mod.ts";
+import { hostAndPort, type Settings } from "../../settings/mod.ts";
 import { VERSION } from "../../version.ts";
 import { type Anchor, findAnchor } from "../anchor.ts";
 import type { CliContext } from "../context.ts";
@@ -90,7 +90,7 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
     );
     const { host, port } = settings.api;
     const api = stack.use(await startApi(engine, { host, port }));
-    logRunning(anchor, { logger, graph: engine.graph, url: `http://${hostPort(api)}` });
+    logRunning(anchor, { logger, graph: engine.graph, url: `http://${hostAndPort(api)}` });
     const signal = await signals.first;
     logger.info("engine.stopping", { signal });
     return await stop(stack, { settings, logger, signals });
@@ -222,8 +222,4 @@ async function stopWithLauncher(signals: StopSignals): Promise<void> {
 
 function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof EngineError ? thrown.code : undefined;
-}
-
-function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

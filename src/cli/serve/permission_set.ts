@@ -5,12 +5,11 @@
  * flag line, `messagefoundry permissions`, and the comparison at the engine's start. Every grant
  * names the setting behind it, so a reviewer can read where data may go, and why.
  */
-import { isIPv6 } from "node:net";
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import type { Settings } from "../../settings/mod.ts";
+import { hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -88,14 +87,16 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
 }
 
 function listeners({ settings, graph, listenOf }: PermissionInput): readonly Grant[] {
-  const grants = [allow("net", hostPort(settings.api), "[api] host, port")];
+  const grants = [allow("net", hostAndPort(settings.api), "[api] host, port")];
   for (const inbound of graph?.inbounds.values() ?? []) {
     const address = listenOf(inbound);
     if (address === undefined) continue;
     const interfaceSetting = inbound.bindAddress === undefined
       ? "[inbound] bind_host"
       : "bind_address";
-    grants.push(allow("net", hostPort(address), `inbound "${inbound.name}", ${interfaceSetting}`));
+    grants.push(
+      allow("net", hostAndPort(address), `inbound "${inbound.name}", ${interfaceSetting}`),
+    );
   }
   return grants;
 }
@@ -105,20 +106,22 @@ function destinations({ graph, reachOf }: PermissionInput): readonly Grant[] {
   for (const { name, type, settings } of graph?.outbounds.values() ?? []) {
     for (const reach of reachOf(type, "outbound", settings)) {
       if (reach.kind === "net") {
-        grants.push(allow("net", hostPort(reach), `outbound "${name}", host and port`));
+        grants.push(allow("net", hostAndPort(reach), `outbound "${name}", host and port`));
       }
     }
   }
   return grants;
 }
 
-/** A datagram socket needs its own end granted too: any free port of one interface. */
+/** A datagram socket needs its own end granted too: port 0 is any free port of one interface. */
 function collector({ settings: { logging } }: PermissionInput): readonly Grant[] {
   const { forwardEnabled, forwardHost: host, forwardPort: port, forwardProtocol } = logging;
   if (!forwardEnabled || host === undefined) return [];
-  const grants = [allow("net", hostPort({ host, port }), "[logging] forward_host, forward_port")];
+  const grants = [
+    allow("net", hostAndPort({ host, port }), "[logging] forward_host, forward_port"),
+  ];
   if (forwardProtocol === "udp") {
-    const source = hostPort({ host: datagramSource(host), port: 0 });
+    const source = hostAndPort({ host: datagramSource(host), port: 0 });
     grants.push(allow("net", source, '[logging] forward_protocol "udp", its own end'));
   }
   return grants;
@@ -220,12 +223,6 @@ function isInside(value: string, others: readonly string[]): boolean {
   return others.some((other) =>
     value !== other && isAbsolute(other) && value.startsWith(other + sep)
   );
-}
-
-/** `host:port` as a net grant wants it. Port 0 is any free port of that interface. */
-function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
-  const plain = host.replace(/^\[(.*)\]$/, "$1");
-  return isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`;
 }
 
 function allow(kind: GrantKind, value: string, reason: string): Grant {

@@ -47,7 +47,7 @@ export function readSourceOptions(options: SourceOptions): MllpSourceOptions {
   const settings = new SettingReader(mllpSchema, "in", options.settings);
   settings.codec("encoding");
   return {
-    address: { host: plainHost(options.bindHost), port: settings.number("port") },
+    address: { host: options.bindHost, port: settings.number("port") },
     allowList: new AllowList(options.sourceIpAllowlist),
     connectionsMax: settings.cap("max_connections"),
     receiveTimeoutMs: settings.capMilliseconds("receive_timeout"),

@@ -37,6 +37,8 @@ export interface InstancePaths {
   readonly serviceFile: string | undefined;
   readonly bundleDir: string;
   readonly environmentsDir: string;
+  /** `[egress] allowed_file_dirs`. */
+  readonly egressDirs: readonly string[];
   /** `[api] config_reload_roots`; one that is not there yet is granted as written. */
   readonly reloadRoots: readonly string[];
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
@@ -149,6 +151,11 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });
+  }
+  for (const dir of paths.egressDirs) {
+    // Where an entry that is a link leads to is known only to a process that may read there.
+    if (input.realPathOf(dir) === dir) continue;
+    read.push(allow("read", dir, "[egress] allowed_file_dirs, a link"));
   }
   const storeDir = input.realPathOf(dirname(settings.store.path));
   const storeName = settings.store.path.slice(dirname(settings.store.path).length);

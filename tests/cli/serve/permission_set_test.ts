@@ -55,6 +55,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       serviceFile: "/etc/mf.toml",
       bundleDir: "/srv/bundle",
       environmentsDir: "/srv/values",
+      egressDirs: [],
       reloadRoots: [],
       missingStoreDir: undefined,
     },
@@ -171,6 +172,15 @@ Deno.test("derivePermissions() lets a reload read its roots, and what stands beh
     .filter(({ reason }) => reason === "[api] config_reload_roots")
     .map(({ kind, value }) => `${kind} ${value}`);
   assert.deepEqual(granted, ["read /srv/staging", "read /srv/current", "read /srv/releases/7"]);
+});
+
+Deno.test("derivePermissions() lets the engine see where an [egress] entry leads that is a link", () => {
+  const paths = { ...input().paths, egressDirs: ["/srv/plain", "/srv/link"] };
+  const realPathOf = (path: string) => path.replace("/srv/link", "/mnt/share");
+  const granted = derivePermissions(input({ paths, realPathOf }))
+    .filter(({ reason }) => reason.startsWith("[egress]"))
+    .map(({ kind, value }) => `${kind} ${value}`);
+  assert.deepEqual(granted, ["read /srv/link"]);
 });
 
 Deno.test("flagsOf() is one line the runtime takes, without paths inside others", () => {

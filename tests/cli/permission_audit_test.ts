@@ -138,7 +138,10 @@ for (const protocol of ["udp", "tcp"] as const) {
   });
 }
 
-/** Every kind of connection there is, over links and TLS, in a bundle of its own. */
+/**
+ * Every kind of connection there is, over links and TLS. Nothing but the bundle lies in its folder,
+ * which may be read as a whole.
+ */
 async function wideBundle(dir: TempDir, partnerPort: number) {
   const port = await freePort();
   const apiPort = await freePort();
@@ -151,7 +154,7 @@ async function wideBundle(dir: TempDir, partnerPort: number) {
   const authority = await Authority.create(`${dir.path}/certificates`);
   const { cert, key } = await authority.issue("engine");
   await dir.write(
-    "graph/adt.ts",
+    "bundle/graph/adt.ts",
     `import { codeSet, file, handler, inbound, mllp, outbound, router, send } from "messagefoundry";
 const events = codeSet("events");
 const partner = outbound("OB_PARTNER", mllp({ host: "localhost", port: ${partnerPort} }));
@@ -166,14 +169,15 @@ inbound("IB_ADT", mllp({ port: ${port}, ...tls }), { router: route });
 inbound("FILE-IN_ADT", file({ directory: "${dir.path}/in", pollSeconds: 1, minAgeSeconds: 0 }), { router: route });
 `,
   );
-  await dir.write("codesets/events.csv", "event,name\nA01,admit\n");
+  await dir.write("bundle/codesets/events.csv", "event,name\nA01,admit\n");
   await dir.write(
-    "messagefoundry.toml",
+    "bundle/messagefoundry.toml",
     `[api]\nport = ${apiPort}\nconfig_reload_roots = ["${dir.path}/current"]\n` +
       `[egress]\ndeny_by_default = true\nallowed_mllp = ["localhost:${partnerPort}"]\n` +
       `allowed_file_dirs = ["${dir.path}/outgoing"]\n`,
   );
-  const args = ["--project-root", dir.path, "--db", `${dir.path}/store/mf.db`, "--env", "dev"];
+  const store = `${dir.path}/store/mf.db`;
+  const args = ["--project-root", `${dir.path}/bundle`, "--db", store, "--env", "dev"];
   return { port, args, ca: authority.file, api: `http://127.0.0.1:${apiPort}` };
 }
 

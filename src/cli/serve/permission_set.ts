@@ -155,7 +155,7 @@ function files(input: PermissionInput): readonly Grant[] {
   for (const dir of paths.egressDirs) {
     // Where an entry that is a link leads to is known only to a process that may read there.
     if (input.realPathOf(dir) === dir) continue;
-    read.push(allow("read", dir, "[egress] allowed_file_dirs, a link"));
+    add(dir, { reason: "[egress] allowed_file_dirs, a link", writes: false });
   }
   const storeDir = input.realPathOf(dirname(settings.store.path));
   const storeName = settings.store.path.slice(dirname(settings.store.path).length);

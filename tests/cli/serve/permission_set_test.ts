@@ -180,7 +180,7 @@ Deno.test("derivePermissions() lets the engine see where an [egress] entry leads
   const granted = derivePermissions(input({ paths, realPathOf }))
     .filter(({ reason }) => reason.startsWith("[egress]"))
     .map(({ kind, value }) => `${kind} ${value}`);
-  assert.deepEqual(granted, ["read /srv/link"]);
+  assert.deepEqual(granted, ["read /srv/link", "read /mnt/share"]);
 });
 
 Deno.test("flagsOf() is one line the runtime takes, without paths inside others", () => {

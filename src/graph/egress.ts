@@ -11,6 +11,7 @@ import { quoteName } from "../authoring/names.ts";
 import { canonicalHost, type EgressSettings, isOneHost, parseHostEntry } from "../settings/mod.ts";
 import type { SourcePosition } from "../sandbox/protocol.ts";
 import { type GraphProblem, problemAt } from "./problems.ts";
+import { isDeniedAddress } from "./denied_addresses.ts";
 import { findRealPath } from "./real_path.ts";
 import { isWithin } from "./source_trust.ts";
 
@@ -54,6 +55,9 @@ export async function checkEgress(
 async function refusalOf(reach: Reach, egress: EgressSettings): Promise<string | undefined> {
   // A network or a pattern would become a permission for all of it.
   if (reach.kind === "net" && !isOneHost(reach.host)) return "it is not one host name or address";
+  if (reach.kind === "net" && isDeniedAddress(reach.host)) {
+    return "no partner has a link-local address or that of a cloud's metadata";
+  }
   if (reach.list === "" || await isAllowed(reach, egress)) return undefined;
   return listOf(egress, reach.list).length === 0
     ? `[egress] ${reach.list} is empty and deny_by_default is set`

@@ -180,6 +180,38 @@ Deno.test("checkEgress() refuses what is not one host, whatever the lists say", 
   }
 });
 
+Deno.test("checkEgress() refuses link-local and metadata addresses, whatever the lists say", async () => {
+  const refusals = async (host: string) => {
+    const egress = egressOf({ allowed_mllp: [host] });
+    const reach = [net(host)];
+    const connections = [{
+      connection: "OB_B",
+      direction: "outbound",
+      position: undefined,
+      reach,
+    }] as const;
+    return (await checkEgress(connections, egress)).map(({ message }) => message);
+  };
+  for (
+    const host of [
+      "169.254.169.254",
+      "169.254.0.1",
+      "::ffff:169.254.169.254",
+      "[::FFFF:a9fe:a9fe]",
+      "100.100.100.200",
+      "168.63.129.16",
+      "fd00:ec2:0::254",
+      "fe80::1",
+      "febf::1",
+    ]
+  ) {
+    assert.match((await refusals(host))[0] ?? "", /no partner has a link-local address/, host);
+  }
+  for (const host of ["169.253.0.1", "10.0.0.1", "fec0::1", "fd00:ec2::255", "lab", "169.254"]) {
+    assert.deepEqual(await refusals(host), [], host);
+  }
+});
+
 Deno.test("checkEgress() names connection, target and list, and passes over free reaches", async () => {
   const position = { file: "graph/adt.ts", line: 7 };
   const reach: Reach[] = [net("lab"), { ...net("free"), list: "" }];

@@ -7,6 +7,7 @@
  */
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
+import { deniedNet } from "../../graph/denied_addresses.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
 import { hostAndPort, type Settings } from "../../settings/mod.ts";
@@ -66,12 +67,6 @@ export interface PermissionInput {
   readonly realPathOf: (path: string) => string;
 }
 
-/**
- * Addresses no partner has: link-local hosts and the metadata services of clouds, which would hand
- * out credentials. Checked again after a name was looked up. The runtime knows no IPv6 ranges here.
- */
-const DENIED = ["169.254.0.0/16", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]"];
-
 /** Files SQLite and the engine keep beside the store. */
 const STORE_FILES = ["", "-wal", "-shm", "-log", ".lock"];
 
@@ -81,7 +76,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...listeners(input),
     ...destinations(input),
     ...collector(input),
-    ...DENIED.map((value) => deny("net", value, "no partner lives there")),
+    ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
   ];

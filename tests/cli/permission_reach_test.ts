@@ -19,7 +19,7 @@ async function forbiddenServer() {
     connections++;
     sockets.add(socket);
     socket.on("error", () => {}).once("close", () => sockets.delete(socket));
-    socket.resume().end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
   });
   await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
   return {

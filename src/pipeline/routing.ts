@@ -80,6 +80,8 @@ export class Routing {
   #batches = 0;
   #handingOff = 0;
   #stopped = false;
+  /** Nothing new begins: the graph is about to be another. */
+  #isHeld = false;
   #idle: (() => void)[] = [];
   /** Average handler time by inbound, milliseconds. */
   readonly #tookMs = new Map<string, number>();
@@ -113,13 +115,31 @@ export class Routing {
   /** Stops taking messages; resolves when every batch in the sandbox is handed on. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#batches > 0 || this.#handingOff > 0) {
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
-    }
+    if (this.#batches > 0 || this.#handingOff > 0) await this.#whenIdle();
+  }
+
+  /**
+   * Lets what runs come to its end and begins nothing new; messages wait in their lanes meanwhile.
+   * @returns what begins again.
+   */
+  async hold(): Promise<() => void> {
+    this.#isHeld = true;
+    // The claim of a suspect may end in a batch of its own.
+    while (this.#batches > 0 || this.#handingOff > 0 || this.#alone) await this.#whenIdle();
+    return () => {
+      this.#isHeld = false;
+      // Other handlers, other times.
+      this.#tookMs.clear();
+      this.#pump();
+    };
+  }
+
+  #whenIdle(): Promise<void> {
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   #pump(): void {
-    while (!this.#stopped && !this.#alone && this.#batches < BATCHES_MAX) {
+    while (!this.#stopped && !this.#isHeld && !this.#alone && this.#batches < BATCHES_MAX) {
       const suspectsTurn = this.#suspects.size > 0 &&
         !(this.#othersFirst && this.#ready.length > 0);
       if (suspectsTurn) {

@@ -46,5 +46,11 @@ export {
 } from "./load.ts";
 export { canonicalHost, isLoopback } from "./ports.ts";
 export { BundleError, type GraphProblem, graphProblemText } from "./problems.ts";
+export {
+  findReloadRoots,
+  type ReloadDir,
+  type ReloadRoots,
+  resolveReloadDir,
+} from "./reload_roots.ts";
 export { listenersOf } from "./resolve.ts";
 export { transports } from "./transports.ts";

@@ -60,6 +60,8 @@ export interface OperationSpec<Input, Output> {
   run(engine: Engine, input: Input): Promise<Output>;
   /** Undefined when nothing happened that is worth a row. */
   audit?(input: Input, output: Output): AuditFact | undefined;
+  /** The same of an act that was tried and failed. */
+  auditFailure?(input: Input, thrown: unknown): AuditFact | undefined;
 }
 
 /** On whose behalf and on which engine. */
@@ -81,7 +83,8 @@ export interface Operation<Input, Output> {
 /**
  * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
- * `message.nothing_to_replay`, `message.body_purged`.
+ * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
+ * `config.invalid`.
  */
 export class OperationError extends EngineError {}
 
@@ -94,10 +97,17 @@ export function operation<Input, Output>(
     approval,
     async perform({ engine, actor }, input) {
       requirePermission(actor, permission);
-      const output = await spec.run(engine, input);
-      const fact = spec.audit?.(input, output);
-      if (fact) engine.logger.info(`audit.${fact.action}`, { actor: actor.name, ...fact.fields });
-      return output;
+      const note = (fact: AuditFact | undefined) => {
+        if (fact) engine.logger.info(`audit.${fact.action}`, { actor: actor.name, ...fact.fields });
+      };
+      try {
+        const output = await spec.run(engine, input);
+        note(spec.audit?.(input, output));
+        return output;
+      } catch (thrown) {
+        note(spec.auditFailure?.(input, thrown));
+        throw thrown;
+      }
     },
   };
 }

@@ -7,7 +7,13 @@ import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
-import { findReloadRoots, type Graph, readFingerprint } from "./graph/mod.ts";
+import {
+  findReloadRoots,
+  type Graph,
+  readFingerprint,
+  type ReloadDir,
+  resolveReloadDir,
+} from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
@@ -46,8 +52,7 @@ export class Engine implements AsyncDisposable {
   readonly startedAt: number;
   /** `--config`, which a reload loads when it names no other. */
   readonly bundleDir: string;
-  /** Where a reload may load from, as it was at the start. */
-  readonly reloadRoots: readonly string[];
+  readonly #reloadRoots: readonly string[];
   readonly #live: LiveGraph;
   readonly #validation: StrictValidation;
 
@@ -121,7 +126,7 @@ export class Engine implements AsyncDisposable {
     this.clock = clock;
     this.startedAt = clock.now();
     this.bundleDir = bundleDir;
-    this.reloadRoots = reloadRoots;
+    this.#reloadRoots = reloadRoots;
     this.#live = live;
     this.#validation = validation;
     const failpoints = env.MEFOR_FAILPOINTS ? parseFailpoints(env.MEFOR_FAILPOINTS) : noFailpoints;
@@ -150,6 +155,11 @@ export class Engine implements AsyncDisposable {
   /** Sandbox threads given up while they may still spin. */
   get leakedThreads(): number {
     return this.#live.leakedThreads;
+  }
+
+  /** Whether a reload may load this directory, by the roots as they were at the start. */
+  findReloadDir(requested: string): Promise<ReloadDir> {
+    return resolveReloadDir(this.#reloadRoots, requested);
   }
 
   /**

@@ -6,7 +6,7 @@
  */
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass, errorText } from "../errors.ts";
-import { type Graph, resolveReloadDir } from "../graph/mod.ts";
+import type { Graph } from "../graph/mod.ts";
 import { type AuditFact, operation, OperationError } from "./operation.ts";
 
 export interface Reload {
@@ -33,7 +33,7 @@ export const reloadConfig = operation({
   permission: "config:deploy",
   approval: "config_reload",
   async run(engine, { dir, dryRun }: Reload): Promise<Reloaded> {
-    const found = await resolveReloadDir(engine.reloadRoots, dir ?? engine.bundleDir);
+    const found = await engine.findReloadDir(dir ?? engine.bundleDir);
     if (!found.ok) {
       throw found.reason === "not_allowed"
         ? new OperationError("config.root_not_allowed", "root not allowed", {

@@ -106,6 +106,7 @@ export class Pipeline {
       runner: () => options.runner,
       inbound: (name) => this.#graph.inbounds.get(name),
       outbound: (name) => this.outbounds.get(name),
+      hasHandler: (name) => this.#graph.handlers.has(name),
       routedLane: (name) => this.#routedLane(name),
       onQueued: (inbound, outbound) => {
         this.statistics.edge(inbound, outbound).opened(1);

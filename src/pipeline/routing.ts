@@ -32,6 +32,7 @@ export interface RoutingOptions {
   readonly runner: () => GraphRunner;
   readonly inbound: (name: string) => InboundDefinition | undefined;
   readonly outbound: (name: string) => OutboundLane | undefined;
+  readonly hasHandler: (name: string) => boolean;
   readonly routedLane: (name: string) => IngressLane;
   /** A delivery row was made for (inbound, outbound). */
   readonly onQueued: (inbound: string, outbound: string) => void;
@@ -245,7 +246,7 @@ export class Routing {
         continue;
       }
       this.#noteTime(work, result);
-      if (this.#mustHalt(result)) {
+      if (this.#mustHalt(work, result)) {
         this.#forgetSplits([work]);
         this.#halt(work, result);
       } else {
@@ -292,8 +293,11 @@ export class Routing {
     this.#tookMs.set(lane.name, average + (tookMs - average) / 8);
   }
 
-  #mustHalt(result: RunResult): boolean {
-    if (this.#options.internalError !== "stop") return false;
+  #mustHalt({ item: { handler } }: Work, result: RunResult): boolean {
+    const { internalError, hasHandler } = this.#options;
+    if (internalError !== "stop") return false;
+    // A row of a handler that is gone is given up under either policy: no author will mend it.
+    if (handler !== undefined && !hasHandler(handler)) return false;
     return result.error !== undefined || result.outcomes.some((o) => o.error !== undefined);
   }
 

@@ -37,7 +37,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "pipeline",
     "crypto",
   ],
-  operations: ["engine.ts"],
+  audit: ["store", "crypto"],
+  operations: ["engine.ts", "audit"],
   api: ["operations", "engine.ts", "settings", "logging"],
   cli: [
     "operations",

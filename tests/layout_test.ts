@@ -41,6 +41,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   operations: ["engine.ts", "audit"],
   api: ["operations", "engine.ts", "settings", "logging"],
   cli: [
+    "audit",
     "operations",
     "engine.ts",
     "api",

@@ -6,7 +6,7 @@
  * that lacks one does not compile.
  */
 import type { AuditFields } from "../../crypto/audit_chain.ts";
-import { auditQueries, type AuditQuery } from "./audit.ts";
+import { auditQueries } from "./audit.ts";
 
 export type { AuditFields };
 

@@ -28,6 +28,7 @@ export {
   type GraphSandbox,
   type SandboxLimits,
 } from "./evaluate.ts";
+export { readFingerprint } from "./fingerprint.ts";
 export { exposedListeners } from "./exposed.ts";
 export { collectFixtures, type Fixture } from "./fixtures.ts";
 export type * from "./graph.ts";

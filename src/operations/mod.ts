@@ -26,6 +26,7 @@ export {
   requirePermission,
 } from "./operation.ts";
 export { isDrained, purgeConnection } from "./purge_connection.ts";
+export { type Reload, reloadConfig, type Reloaded } from "./reload_config.ts";
 export { replayDeadLetters } from "./replay_dead_letters.ts";
 export { replayMessage } from "./replay_message.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";

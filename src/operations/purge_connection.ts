@@ -1,5 +1,6 @@
 /** Cancels the pending rows of an outbound that is stopped and drained; `top` only its head. */
 import type { Engine } from "../engine.ts";
+import type { ActAudit } from "../store/intents.ts";
 import { findOutbound, type Outbound } from "./connection.ts";
 import { operation, OperationError, stamp } from "./operation.ts";
 
@@ -14,14 +15,16 @@ const ROWS_A_COMMIT = 500;
 export const purgeConnection = operation({
   permission: "messages:purge",
   approval: "connection_purge",
-  async run(engine, { name, scope }: Purge): Promise<{ readonly cancelled: number }> {
+  async run(engine, { name, scope }: Purge, rowOf): Promise<{ readonly cancelled: number }> {
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
-    return { cancelled: await cancelAll(engine, { name, scope }) };
+    const audit = rowOf("connection_purge", { connection: name, scope });
+    return { cancelled: await cancelAll(engine, { name, scope, audit }) };
   },
   audit: ({ name, scope }, { cancelled }) => ({
     action: "connection_purge",
     fields: { connection: name, scope, cancelled },
+    isCommitted: cancelled > 0,
   }),
 });
 
@@ -39,7 +42,11 @@ function requireDrained(outbound: Outbound): void {
   );
 }
 
-async function cancelAll(engine: Engine, { name, scope }: Purge): Promise<number> {
+/** A long lane leaves one row a commit, each with the count of its own. */
+async function cancelAll(
+  engine: Engine,
+  { name, scope, audit }: Purge & { readonly audit: ActAudit },
+): Promise<number> {
   const { store, pipeline } = engine;
   let cancelled = 0;
   try {
@@ -49,6 +56,7 @@ async function cancelAll(engine: Engine, { name, scope }: Purge): Promise<number
         destination: name,
         scope,
         limit: ROWS_A_COMMIT,
+        audit,
         at: stamp(engine),
       });
       cancelled += result.cancelled;

@@ -5,12 +5,14 @@ import { operation, stamp } from "./operation.ts";
 export const replayDeadLetters = operation({
   permission: "messages:replay",
   approval: "dead_letter_replay",
-  async run(engine, filter: DeadLetterFilter): Promise<{ readonly requeued: number }> {
+  async run(engine, filter: DeadLetterFilter, rowOf): Promise<{ readonly requeued: number }> {
+    const { channel, destination } = filter;
     const { requeued, lanes, edges } = await engine.store.submit({
       kind: "replay_dead",
-      channel: filter.channel,
-      destination: filter.destination,
+      channel,
+      destination,
       at: stamp(engine),
+      audit: rowOf("dead_letter_replay", { destination_name: destination ?? null }, channel),
     });
     await engine.pipeline.touched(lanes, edges);
     return { requeued };
@@ -18,6 +20,8 @@ export const replayDeadLetters = operation({
   audit: ({ channel, destination }, { requeued }) =>
     requeued === 0 ? undefined : {
       action: "dead_letter_replay",
-      fields: { channel_id: channel, destination_name: destination, requeued },
+      channel,
+      fields: { destination_name: destination, requeued },
+      isCommitted: true,
     },
 });

@@ -153,8 +153,7 @@ async function wideBundle(dir: TempDir, partnerPort: number) {
   await Deno.symlink(`${dir.path}/staging`, `${dir.path}/current`);
   const authority = await Authority.create(`${dir.path}/certificates`);
   const { cert, key } = await authority.issue("engine");
-  await dir.write(
-    "bundle/graph/adt.ts",
+  const graph =
     `import { codeSet, file, handler, inbound, mllp, outbound, router, send } from "messagefoundry";
 const events = codeSet("events");
 const partner = outbound("OB_PARTNER", mllp({ host: "localhost", port: ${partnerPort} }));
@@ -167,9 +166,11 @@ const route = router("route", () => forward);
 const tls = { tls: true, tlsCertFile: "${cert}", tlsKeyFile: "${key}" };
 inbound("IB_ADT", mllp({ port: ${port}, ...tls }), { router: route });
 inbound("FILE-IN_ADT", file({ directory: "${dir.path}/in", pollSeconds: 1, minAgeSeconds: 0 }), { router: route });
-`,
-  );
-  await dir.write("bundle/codesets/events.csv", "event,name\nA01,admit\n");
+`;
+  for (const bundle of ["bundle", "staging"]) {
+    await dir.write(`${bundle}/graph/adt.ts`, graph);
+    await dir.write(`${bundle}/codesets/events.csv`, "event,name\nA01,admit\n");
+  }
   await dir.write(
     "bundle/messagefoundry.toml",
     `[api]\nport = ${apiPort}\nconfig_reload_roots = ["${dir.path}/current"]\n` +
@@ -188,8 +189,9 @@ Deno.test("an engine with files, TLS and links asks for nothing else while it is
   const [first, second, third] = [
     ...generateMessages({ type: "ADT", triggers: ["A01"], count: 3, seed: "audit" }),
   ];
-  const ask = async (path: string, method = "GET") => {
-    const body = method === "POST" ? "{}" : undefined;
+  const ask = async (path: string, posted?: unknown) => {
+    const method = posted === undefined ? "GET" : "POST";
+    const body = JSON.stringify(posted);
     const headers = { "content-type": "application/json" };
     const response = await fetch(`${api}${path}`, { method, body, headers });
     return { status: response.status, text: await response.text() };
@@ -208,11 +210,15 @@ Deno.test("an engine with files, TLS and links asks for nothing else while it is
       assert.equal((await ask(path)).status, 200, path);
     }
     for (const name of ["OB_PARTNER", "FILE-OUT_COPY"]) {
-      const { text } = await ask(`/connections/${name}/test`, "POST");
+      const { text } = await ask(`/connections/${name}/test`, {});
       assert.equal(JSON.parse(text).success, true, text);
     }
     for (const name of ["IB_ADT", "FILE-IN_ADT", "OB_PARTNER", "FILE-OUT_COPY"]) {
-      const { status, text } = await ask(`/connections/${name}/restart`, "POST");
+      const { status, text } = await ask(`/connections/${name}/restart`, {});
+      assert.equal(status, 200, text);
+    }
+    for (const config_dir of [null, `${dir.path}/current`, `${dir.path}/bundle`]) {
+      const { status, text } = await ask("/config/reload", { config_dir, dry_run: false });
       assert.equal(status, 200, text);
     }
   });

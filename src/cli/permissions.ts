@@ -7,6 +7,12 @@ import { type ServeOptions, settingFlags } from "./serve/options.ts";
 
 type Format = "flags" | "json";
 
+interface PermissionsOptions extends ServeOptions {
+  readonly format: string;
+  readonly tighten?: boolean;
+  readonly json?: boolean;
+}
+
 export function declarePermissions(program: CliCommand, context: CliContext): void {
   const command = program.command("permissions")
     .description("Show the permissions the engine runs under, and why");
@@ -15,9 +21,15 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
     .option("--host <address>", "as for serve")
     .option("--port <number>", "as for serve")
     .option("--allow-insecure-bind", "as for serve")
+    .option("--tighten", "show what could be narrower, and the [egress] that pins this graph")
+    .option("--json", "as JSON, with --tighten too")
     .option("--format <format>", "table, flags or json", "table");
-  command.runs(async (options: ServeOptions & { format: string }) => {
+  command.runs(async (options: PermissionsOptions) => {
     try {
+      if (options.tighten === true) {
+        const { showTightenings } = await import("./tighten.ts");
+        return await showTightenings(options, context);
+      }
       return await showPermissions(options, context);
     } catch (thrown) {
       tellError(context.terminal, thrown, context.isDebug);
@@ -27,10 +39,10 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
 }
 
 async function showPermissions(
-  options: ServeOptions & { format: string },
+  options: PermissionsOptions,
   { terminal, env = {} }: CliContext,
 ): Promise<number> {
-  const format = formatOf(options.format);
+  const format = formatOf(options.json === true ? "json" : options.format);
   const { findAnchor } = await import("./anchor.ts");
   const { deriveForInstance } = await import("./serve/instance.ts");
   const { fixedFlags, flagsOf } = await import("./serve/permission_set.ts");

@@ -10,6 +10,7 @@ type Format = "flags" | "json";
 interface PermissionsOptions extends ServeOptions {
   readonly format: string;
   readonly tighten?: boolean;
+  readonly audit?: string;
   readonly json?: boolean;
 }
 
@@ -22,7 +23,8 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
     .option("--port <number>", "as for serve")
     .option("--allow-insecure-bind", "as for serve")
     .option("--tighten", "show what could be narrower, and the [egress] that pins this graph")
-    .option("--json", "as JSON, with --tighten too")
+    .option("--audit <file>", "hold the runtime's log of an engine that ran against them")
+    .option("--json", "as JSON, with --tighten and --audit too")
     .option("--format <format>", "table, flags or json", "table");
   command.runs(async (options: PermissionsOptions) => {
     try {
@@ -40,8 +42,9 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
 
 async function showPermissions(
   options: PermissionsOptions,
-  { terminal, env = {} }: CliContext,
+  context: CliContext,
 ): Promise<number> {
+  const { terminal, env = {} } = context;
   const format = formatOf(options.json === true ? "json" : options.format);
   const { findAnchor } = await import("./anchor.ts");
   const { deriveForInstance } = await import("./serve/instance.ts");
@@ -51,6 +54,11 @@ async function showPermissions(
     env,
     allowInsecureBind: options.allowInsecureBind === true,
   });
+  if (options.audit !== undefined) {
+    const { auditPermissions } = await import("./permission_audit.ts");
+    const given = { file: options.audit, isJson: options.json === true };
+    return await auditPermissions(grants, given, context);
+  }
   const flags = flagsOf(grants);
   if (format === "flags") terminal.out(flags.join(" "));
   else if (format === "json") terminal.out(JSON.stringify({ flags, grants }));

@@ -14,6 +14,8 @@ import { EngineView } from "../../src/cli/demo/engine_view.ts";
 import { expectFrom } from "../../src/cli/demo/expectation.ts";
 import { choosePorts } from "../../src/cli/demo/ports.ts";
 import { planTraffic } from "../../src/cli/demo/traffic.ts";
+import { realPathOf } from "../../src/cli/paths.ts";
+import { outsideOf, parsePermissionLog } from "../../src/cli/serve/permission_log.ts";
 import type { Grant } from "../../src/cli/serve/permission_set.ts";
 import { generateMessages } from "../../src/synthetic/mod.ts";
 import { Authority } from "../connectors/certificates.ts";
@@ -21,7 +23,6 @@ import { MllpSender } from "../connectors/mllp_sender.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, until } from "../connectors/waiting.ts";
 import { type Collector, tcpCollector, udpCollector } from "../logging/collectors.ts";
-import { outsideOf, readPermissionLog } from "./permission_log.ts";
 import { run, Served, type TempDir, tempDir } from "./program.ts";
 
 const launcherFlags = [
@@ -60,8 +61,9 @@ async function audit(
     await act(served);
     assert.equal(await served.stop(), 0);
   }
-  const requests = await readPermissionLog(log);
-  assert.deepEqual(outsideOf(grants, requests), [], "asked for and not derived");
+  const text = await Deno.readTextFile(log);
+  const requests = parsePermissionLog(text);
+  assert.deepEqual(outsideOf(grants, { log: requests, realPathOf }), [], "not derived");
   return new Set(requests.map(({ permission, value }) => `${permission} ${value}`));
 }
 
@@ -251,49 +253,33 @@ function namesIn(dir: string): readonly string[] {
   }
 }
 
-// Goal: the comparison above can fail. Method: requests beside each kind of grant.
-Deno.test("outsideOf() names every request that no grant covers", async () => {
+// Goal: a reviewer can do the same. Method: the command, on the log of an engine that ran, as it is
+// and with one more line.
+Deno.test("permissions --audit holds a log against the derived set", async () => {
   await using dir = await tempDir();
-  await Deno.mkdir(`${dir.path}/granted`);
-  await Deno.symlink("/etc", `${dir.path}/granted/link`);
-  const grant = (kind: Grant["kind"], value: string, action: Grant["action"] = "allow"): Grant => ({
-    kind,
-    action,
-    value,
-    reason: "test",
-  });
-  const grants = [
-    grant("net", "127.0.0.1:2575"),
-    grant("net", "10.0.0.1:80"),
-    grant("net", "10.0.0.1:80", "deny"),
-    grant("read", `${dir.path}/granted`),
-    grant("env", "MEFOR_*"),
-  ];
-  const inside = [
-    { permission: "net", value: "127.0.0.1:2575" },
-    { permission: "read", value: `${dir.path}/granted` },
-    { permission: "read", value: `${dir.path}/granted/not/yet` },
-    { permission: "env", value: "MEFOR_VALUE_X" },
-    { permission: "env", value: null },
-  ];
-  assert.deepEqual(outsideOf(grants, inside), []);
-  const outside = [
-    { permission: "net", value: "127.0.0.1:2576" },
-    { permission: "net", value: "127.0.0.2:2575" },
-    { permission: "net", value: "10.0.0.1:80" },
-    { permission: "net", value: null },
-    { permission: "read", value: `${dir.path}/granted-not` },
-    { permission: "read", value: `${dir.path}/granted/link/passwd` },
-    { permission: "read", value: null },
-    { permission: "write", value: `${dir.path}/granted` },
-    { permission: "env", value: "HOME" },
-    { permission: "run", value: "/bin/sh" },
-    { permission: "run", value: null },
-    { permission: "ffi", value: "x.so" },
-    { permission: "sys", value: "hostname" },
-  ];
-  assert.deepEqual(
-    outsideOf(grants, [...inside, ...outside, ...outside]),
-    outside.map(({ permission, value }) => `${permission} ${value}`),
+  const { instance: { args, variables: env } } = await demoOf(dir.path);
+  const log = `${dir.path}/audit.jsonl`;
+  await audit({ args, env, log }, async () => {});
+  const held = await run(["permissions", ...args, "--audit", log], { env });
+  assert.equal(held.code, 0, held.out + held.err);
+  assert.match(held.out, /^\d{2,} requests, none outside of the derived permissions\n$/);
+
+  const line = { v: 1, datetime: "2026-01-01T00:00:00Z", permission: "run", value: "/bin/sh" };
+  await Deno.writeTextFile(log, `${JSON.stringify(line)}\n`, { append: true });
+  const outside = await run(["permissions", ...args, "--audit", log], { env });
+  assert.equal(outside.code, 1);
+  assert.match(
+    outside.out,
+    /^run \/bin\/sh\n\d+ requests, 1 outside of the derived/,
   );
+  const json = await run(["permissions", ...args, "--audit", log, "--json"], { env });
+  assert.deepEqual(JSON.parse(json.out).outside, ["run /bin/sh"]);
+
+  await Deno.writeTextFile(log, "no log\n");
+  const broken = await run(["permissions", ...args, "--audit", log], { env });
+  assert.equal(broken.code, 2);
+  assert.match(broken.err, /^error: Line 1 is not of the runtime's log/);
+  await Deno.writeTextFile(log, "");
+  const empty = await run(["permissions", ...args, "--audit", log], { env });
+  assert.equal(empty.code, 2, "an empty log vouches for nothing");
 });

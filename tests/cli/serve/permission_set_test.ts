@@ -211,7 +211,9 @@ Deno.test("comparePermissions() names the flag and setting of what is missing", 
       descriptor.name === "net" && descriptor.host === "lab.example.org:6661" ||
         descriptor.name === "net" && descriptor.host === undefined ||
         descriptor.name === "run" || descriptor.name === "ffi" || descriptor.name === "sys" ||
-        (descriptor.name === "read" || descriptor.name === "write") && descriptor.path === undefined
+        (descriptor.name === "read" || descriptor.name === "write") &&
+          (descriptor.path === undefined || descriptor.path === "/") ||
+        descriptor.name === "net" && descriptor.host === "192.0.2.1:9"
         ? "prompt"
         : "granted",
   );
@@ -219,4 +221,22 @@ Deno.test("comparePermissions() names the flag and setting of what is missing", 
     '--allow-net=lab.example.org:6661 is missing (for outbound "OB_A", host and port; outbound "OB_B", host and port)',
   ]);
   assert.deepEqual(wider, ["--allow-env"]);
+});
+
+Deno.test("comparePermissions() sees a kind that is open but for its name", () => {
+  const grants = derivePermissions(input({ graph }));
+  const widerBy = (open: (descriptor: Deno.PermissionDescriptor) => boolean, asked = grants) =>
+    comparePermissions(asked, (descriptor) => open(descriptor) ? "granted" : "prompt").wider;
+  assert.deepEqual(widerBy((one) => one.name === "read" && one.path === "/"), ["--allow-read"]);
+  assert.deepEqual(widerBy((one) => one.name === "write" && one.path === "/"), ["--allow-write"]);
+  assert.deepEqual(widerBy((one) => one.name === "net" && one.host === "192.0.2.1:9"), [
+    "--allow-net",
+  ]);
+  assert.deepEqual(widerBy((one) => one.name === "env" && one.variable === "PATH"), [
+    "--allow-env",
+  ]);
+  // A graph that writes to the root of the disk asked for it; --tighten says what that means.
+  const outbounds = new Map([["OB_F", outbound("OB_F", { path: "/" })]]);
+  const asked = derivePermissions(input({ graph: { ...graph, outbounds } }));
+  assert.deepEqual(widerBy((one) => one.name === "write" && one.path === "/", asked), []);
 });

@@ -39,6 +39,14 @@ export interface Store extends AsyncDisposable {
   counters(): Promise<StoreCounters>;
 
   messages(filter: MessageFilter, page: Page): Promise<MessagePage>;
+  /**
+   * Up to `limit` messages with their bodies, newest first, older than message number `before` when
+   * that is set. For searches: each page reads as many bodies.
+   */
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]>;
   message(id: string): Promise<MessageDetail | undefined>;
   outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
@@ -94,6 +102,13 @@ export interface MessageSummary {
   readonly metadata: string | null;
   /** Latest timeline event. */
   readonly event: string | null;
+}
+
+export interface MessageBody extends MessageSummary {
+  /** Number of the message; a higher one came later. */
+  readonly seq: number;
+  /** Empty when it is purged. */
+  readonly raw: string;
 }
 
 export interface MessagePage {

@@ -25,11 +25,19 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   replayMessage: { id: "x" },
   resetStatistics: { all: true, targets: [] },
   restartConnection: { name: "OB_LAB" },
+  searchMessages: {
+    filter: {},
+    needle: { content: "x" },
+    target: "both",
+    limit: 1,
+    scanLimit: 1,
+  },
   startConnection: { name: "OB_LAB" },
   stopConnection: { name: "IB_ADT" },
   testConnection: { name: "OB_LAB" },
   viewMessage: { id: "x" },
   viewOutbound: { id: "x" },
+  viewResponses: { id: "x" },
 };
 
 function all(): Map<string, Operation<unknown, unknown>> {
@@ -51,11 +59,13 @@ Deno.test("permissions and approvals are those of the contract", () => {
     replayMessage: ["messages:replay", undefined],
     resetStatistics: ["monitoring:diagnose", undefined],
     restartConnection: ["connections:control", undefined],
+    searchMessages: ["messages:read", undefined],
     startConnection: ["connections:control", undefined],
     stopConnection: ["connections:control", undefined],
     testConnection: ["connections:test", undefined],
     viewMessage: ["messages:view_raw", undefined],
     viewOutbound: ["messages:view_raw", undefined],
+    viewResponses: ["messages:read", undefined],
   });
   assert.deepEqual([...all().keys()].sort(), Object.keys(INPUTS));
 });

@@ -22,6 +22,7 @@ import type {
   ConnectionEventRecord,
   DeadLetterFilter,
   DeadLetterPage,
+  MessageBody,
   MessageDetail,
   MessageFilter,
   MessagePage,
@@ -179,6 +180,13 @@ export class SqliteStore implements Store {
 
   messages(filter: MessageFilter, page: Page): Promise<MessagePage> {
     return this.#reads.messages(filter, page);
+  }
+
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]> {
+    return this.#reads.messageBodies(filter, page);
   }
 
   message(id: string): Promise<MessageDetail | undefined> {

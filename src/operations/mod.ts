@@ -11,6 +11,7 @@ export {
   type HeldAct,
   type Requested,
 } from "./approval.ts";
+export { checkIntegrity } from "./check_integrity.ts";
 export {
   type Connection,
   findConnection,
@@ -49,5 +50,6 @@ export { type MessageSearch, type SearchedMessages, searchMessages } from "./sea
 export { stopConnection } from "./stop_connection.ts";
 export { type ConnectionTest, testConnection } from "./test_connection.ts";
 export { viewMessage } from "./view_message.ts";
+export { type SecurityPosture, viewPosture } from "./view_posture.ts";
 export { viewOutbound } from "./view_outbound.ts";
 export { viewResponses } from "./view_responses.ts";

@@ -20,6 +20,8 @@ export interface Store extends AsyncDisposable {
   }[];
   readonly path: string;
   readonly synchronous: "normal" | "full";
+  /** Of the key that seals cells; undefined without one. */
+  readonly keyId: string | undefined;
 
   /** A number for one claim; `count` reserves a run of them. Never repeats, also after a restart. */
   nextToken(count?: number): number;
@@ -60,6 +62,8 @@ export interface Store extends AsyncDisposable {
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
+  /** Reads the whole file; minutes for a large one. */
+  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }>;
 
   /** Rows of a register, sealed columns opened; those of a key that is gone come as null. */
   register(

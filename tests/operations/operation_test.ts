@@ -17,6 +17,7 @@ import { ApiBench } from "../api/bench.ts";
 
 /** Every operation with what it is asked for: a new one must be named here. */
 const INPUTS: Readonly<Record<string, unknown>> = {
+  checkIntegrity: undefined,
   listDeadLetters: { filter: {}, page: { limit: 1, offset: 0 } },
   listMessages: { filter: {}, page: { limit: 1, offset: 0 } },
   purgeConnection: { name: "OB_LAB", scope: "all" },
@@ -37,6 +38,7 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   testConnection: { name: "OB_LAB" },
   viewMessage: { id: "x" },
   viewOutbound: { id: "x" },
+  viewPosture: undefined,
   viewResponses: { id: "x" },
 };
 
@@ -51,6 +53,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
   );
   assert.deepEqual(carried, {
+    checkIntegrity: ["monitoring:diagnose", undefined],
     listDeadLetters: ["messages:read", undefined],
     listMessages: ["messages:read", undefined],
     purgeConnection: ["messages:purge", "connection_purge"],
@@ -65,6 +68,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     testConnection: ["connections:test", undefined],
     viewMessage: ["messages:view_raw", undefined],
     viewOutbound: ["messages:view_raw", undefined],
+    viewPosture: ["monitoring:read", undefined],
     viewResponses: ["messages:read", undefined],
   });
   assert.deepEqual([...all().keys()].sort(), Object.keys(INPUTS));

@@ -6,6 +6,7 @@
  * that lacks one does not compile.
  */
 import type { AuditFields } from "../../crypto/audit_chain.ts";
+import { approvalChanges, approvalQueries } from "./approvals.ts";
 import { auditQueries } from "./audit.ts";
 
 export type { AuditFields };
@@ -14,11 +15,11 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [] as const;
+export const registerChanges = [...approvalChanges] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
-export const registerQueries = [...auditQueries] as const;
+export const registerQueries = [...approvalQueries, ...auditQueries] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
 /** One statement of a register intent. */

@@ -70,9 +70,11 @@ export async function isAllowed(reach: Reach, egress: EgressSettings): Promise<b
   if (entries.length === 0) return !egress.denyByDefault;
   if (reach.kind === "net") return entries.some((entry) => allowsHost(entry, reach));
   // What this process may not look at stands as written: it may not write there either.
-  const { path } = await findRealPath(reach.path);
+  const path = await realPathOr(reach.path);
+  if (path === undefined) return false;
   for (const entry of entries) {
-    if (isWithin((await findRealPath(entry)).path, path)) return true;
+    const allowed = await realPathOr(entry);
+    if (allowed !== undefined && isWithin(allowed, path)) return true;
   }
   return false;
 }
@@ -81,6 +83,15 @@ function allowsHost(entry: string, { host, port }: { host: string; port: number 
   const allowed = parseHostEntry(entry);
   return allowed !== undefined && allowed.host === canonicalHost(host) &&
     (allowed.port === undefined || allowed.port === port);
+}
+
+/** Undefined for what the operating system will not resolve: nobody can say where it leads. */
+async function realPathOr(path: string): Promise<string | undefined> {
+  try {
+    return (await findRealPath(path)).path;
+  } catch {
+    return undefined;
+  }
 }
 
 function listOf(egress: EgressSettings, list: string): readonly string[] {

@@ -138,6 +138,9 @@ Deno.test("isAllowed() compares real directories", async () => {
     [`${other.dir}/../${basename(allowed.dir)}/in`, true],
     [relative(Deno.cwd(), `${allowed.dir}/in`), true],
     [relative(Deno.cwd(), other.dir), false],
+    // The operating system says nothing of where these lead.
+    [`${allowed.dir}/${"x".repeat(300)}`, false],
+    [`${allowed.dir}/a\0b`, false],
   ];
   for (const [directory, expected] of verdicts) {
     assert.equal(await isAllowed(path(directory), egress), expected, directory);

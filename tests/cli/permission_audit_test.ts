@@ -206,8 +206,8 @@ Deno.test("an engine with files, TLS and links asks for nothing else while it is
       sender.send(second?.text ?? "");
       await sender.waitForReplies(1);
     }
-    await partner.waitForFrames(2);
-    await until(() => namesIn(`${dir.path}/behind/lab/copies`).length === 2, "the copies");
+    await partner.waitForFrames(2, 20_000);
+    await until(() => namesIn(`${dir.path}/behind/lab/copies`).length === 2, "the copies", 20_000);
     for (const path of ["/status", "/stats", "/metrics", "/connections", "/messages", "/events"]) {
       assert.equal((await ask(path)).status, 200, path);
     }
@@ -227,7 +227,11 @@ Deno.test("an engine with files, TLS and links asks for nothing else while it is
   // Now the directories are there, and so is the store.
   await audit({ args, env: {}, log: `${dir.path}/second.jsonl` }, async () => {
     await Deno.writeTextFile(`${dir.path}/in/three.hl7`, third?.text ?? "");
-    await until(() => namesIn(`${dir.path}/behind/lab/copies`).length === 3, "the third copy");
+    await until(
+      () => namesIn(`${dir.path}/behind/lab/copies`).length === 3,
+      "the third copy",
+      20_000,
+    );
   });
   for (
     const request of [

@@ -70,7 +70,7 @@ async function pack(dist: string): Promise<string> {
     "--group=0",
     "--numeric-owner",
     "--mode=u=rwX,go=rX",
-    "--use-compress-program=gzip -9n",
+    "--use-compress-program=gzip -n",
     `--file=${archive}`,
     `--directory=${dist}`,
     archiveName,
@@ -89,6 +89,8 @@ async function removeFolder(path: string): Promise<void> {
 if (import.meta.main) {
   const archive = await buildArchive(`${root}/dist`);
   const { size } = await Deno.stat(archive);
-  console.log(`${await sha256Of(archive)}  dist/${archiveName}.tar.gz  ${Math.round(size / 1e6)} MB`);
+  console.log(
+    `${await sha256Of(archive)}  dist/${archiveName}.tar.gz  ${Math.round(size / 1e6)} MB`,
+  );
   console.log(`try: dist/${archiveName}/messagefoundry --version`);
 }

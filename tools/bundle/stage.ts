@@ -13,7 +13,10 @@ const SOURCES = ["main.ts", "src", "deno.json", "deno.lock"];
 export async function stage(root: string, staged: string): Promise<FileTree> {
   const runtime = Deno.execPath();
   await runProgram(runtime, ["cache", "--quiet", "--frozen", "main.ts"], { cwd: root });
-  const { npmCache } = JSON.parse(await runProgram(runtime, ["info", "--json"], { cwd: root }));
+  const info = await runProgram(runtime, ["info", "--json"], { cwd: root });
+  const { denoDir, npmCache } = JSON.parse(info);
+  // The bundler, a program that the runtime fetches for itself once.
+  if (await exists(`${denoDir}/dl`)) await copy(`${denoDir}/dl`, `${staged}/packages/dl`);
   for (const name of SOURCES) await copy(`${root}/${name}`, `${staged}/${name}`);
   const packages = new Map<string, string>();
   for (const [id, { localPath }] of await packagesOf(root)) {

@@ -8,7 +8,15 @@
  */
 import { VERSION } from "../src/version.ts";
 import { bundleEngine } from "./bundle/engine.ts";
-import { copy, type FileTree, runProgram, sha256Of, walkFiles, writeText } from "./bundle/files.ts";
+import {
+  copy,
+  type FileTree,
+  removeFolder,
+  runProgram,
+  sha256Of,
+  walkFiles,
+  writeText,
+} from "./bundle/files.ts";
 import { LAUNCHER } from "./bundle/launcher.ts";
 import { stage } from "./bundle/stage.ts";
 
@@ -76,14 +84,6 @@ async function pack(dist: string): Promise<string> {
     archiveName,
   ]);
   return archive;
-}
-
-async function removeFolder(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
-  }
 }
 
 if (import.meta.main) {

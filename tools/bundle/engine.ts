@@ -17,8 +17,8 @@ const AUTHOR_ENTRIES = [
   "src/authoring/testing.ts",
 ];
 
-/** Bundles the sources of `staged` into `target`. */
-export async function bundleEngine(staged: string, target: string): Promise<void> {
+/** Bundles the sources of `staged` into `target`; returns its workers' modules, relative to it. */
+export async function bundleEngine(staged: string, target: string): Promise<readonly string[]> {
   const workers = await workersOf(staged);
   const env = { DENO_DIR: `${staged}/packages`, DENO_NO_UPDATE_CHECK: "1" };
   const out = `${staged}/out`;
@@ -40,6 +40,7 @@ export async function bundleEngine(staged: string, target: string): Promise<void
     await copy(`${staged}/${path}`, `${target}/${path}`);
   }
   await writeText(`${target}/deno.json`, await runtimeConfig(staged));
+  return [...workers.values()].map(compiledName);
 }
 
 /**
@@ -72,9 +73,13 @@ function linkWorkers(
   return text.replace(WORKER, (_, name: string) => {
     const module = workers.get(name);
     if (module === undefined) throw new Error(`Cannot find worker "${name}" of "${path}"`);
-    const to = relative(dirname(path), module).replace(/\.ts$/, ".js");
+    const to = relative(dirname(path), compiledName(module));
     return `new URL("./${to}", import.meta.url)`;
   });
+}
+
+function compiledName(module: string): string {
+  return module.replace(/\.ts$/, ".js");
 }
 
 /** Modules that stay sources, relative to `staged`. */

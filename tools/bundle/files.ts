@@ -53,8 +53,16 @@ export async function runProgram(
     stderr: "inherit",
   });
   const { success, stdout } = await command.output();
-  if (!success) throw new Error(`Cannot make the archive: "${program} ${args[0]}" failed`);
+  if (!success) throw new Error(`Cannot go on: "${program} ${args[0]}" failed`);
   return new TextDecoder().decode(stdout);
+}
+
+export async function removeFolder(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+  }
 }
 
 async function makeParent(path: string): Promise<void> {

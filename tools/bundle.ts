@@ -30,6 +30,12 @@ const EXAMPLE = ["graph", "codesets", "environments", "messagefoundry.toml"];
 
 /** Makes the archive and the folder it holds, both below `dist`; returns the archive's path. */
 export async function buildArchive(dist: string): Promise<string> {
+  await layOut(dist);
+  return await pack(dist);
+}
+
+/** Makes the folder that the archive holds, below `dist`; returns its path. */
+export async function layOut(dist: string): Promise<string> {
   const target = `${dist}/${archiveName}`;
   const staged = `${dist}/.stage`;
   for (const folder of [target, staged]) await removeFolder(folder);
@@ -44,7 +50,7 @@ export async function buildArchive(dist: string): Promise<string> {
   await Deno.chmod(`${target}/messagefoundry`, 0o755);
   await writeText(`${target}/SHA256SUMS`, await checksums(target));
   await removeFolder(staged);
-  return await pack(dist);
+  return target;
 }
 
 /** One line a file, as `sha256sum -c` reads it. */

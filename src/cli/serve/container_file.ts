@@ -25,7 +25,7 @@ export function containerFile(deployment: Deployment): string {
     "# To pin the bytes: --build-arg BASE=debian@sha256:...",
     "FROM ${BASE}",
     "",
-    `COPY --chown=0:0 . ${json([`${program}/`]).slice(1, -1)}`,
+    `COPY --chown=0:0 ${json([".", `${program}/`])}`,
     "# A new volume takes over owner and mode of these.",
     `RUN ${
       json(["install", "-d", "-o", `${USER}`, "-g", `${USER}`, "-m", "0700", ...writableDirs])

@@ -2,7 +2,7 @@
  * What a unit file and a container file have in common: the engine's command line, and the folders
  * and addresses it lives on. Both are written for the machine and the paths they are written on.
  */
-import { basename, dirname } from "node:path";
+import { dirname, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Settings } from "../../settings/mod.ts";
 import type { ServeOptions } from "./options.ts";
@@ -44,7 +44,7 @@ export function deploymentOf({ settings, options, grants, flags }: DeploymentInp
   return {
     runtime: Deno.execPath(),
     main,
-    programDir: basename(main) === "main.js" ? dirname(dirname(main)) : undefined,
+    programDir: extname(main) === ".js" ? dirname(dirname(main)) : undefined,
     workDir: Deno.cwd(),
     args: argumentsOf(options),
     flags,

@@ -6,8 +6,7 @@
  * The runtime part of such a binary, `denort`, is fetched by the runtime; set `DENORT_BIN` to one
  * that is there already. Source: design §4.
  */
-import { basename, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { basename, dirname, resolve } from "node:path";
 import { bundleEngine } from "./bundle/engine.ts";
 import { removeFolder, runProgram } from "./bundle/files.ts";
 import { stage } from "./bundle/stage.ts";
@@ -79,34 +78,31 @@ function relocated(flag: string, from: string, to: string): string {
   return name + [...new Set(paths.map((path) => path === from ? to : path))].join(",");
 }
 
+/** Takes `--output FILE` out of the options; the rest is for `messagefoundry permissions`. */
+function withoutOutput(given: readonly string[]): { output?: string; args: readonly string[] } {
+  const at = given.findIndex((word) => /^--output(=|$)/.test(word));
+  if (at < 0) return { args: given };
+  const [, inline] = /^--output=(.*)$/.exec(given[at]!) ?? [];
+  const output = inline ?? given[at + 1];
+  return { output, args: given.toSpliced(at, inline === undefined ? 2 : 1) };
+}
+
 async function main(given: readonly string[]): Promise<number> {
-  const { tokens } = parseArgs({
-    args: [...given],
-    options: { output: { type: "string" } },
-    strict: false,
-    tokens: true,
-  });
-  const own = tokens.find((token) => token.kind === "option" && token.name === "output");
-  const value = own?.kind === "option" ? own.value : undefined;
-  const isOwn = (index: number) =>
-    own !== undefined &&
-    (index === own.index || own.kind === "option" && !own.inlineValue && index === own.index + 1);
-  const args = given.filter((word, index) => !isOwn(index) && word !== "--");
-  const output = resolve(value ?? `${root}/dist/messagefoundry`);
-  const engineDir = await compileFolder();
+  const { output: named = `${root}/dist/messagefoundry`, args } = withoutOutput(
+    given.filter((word) => word !== "--"),
+  );
+  const output = resolve(named);
+  await Deno.mkdir(dirname(output), { recursive: true });
+  const engineDir = `${await Deno.realPath(dirname(output))}/.compile`;
   const { command: [program = "", ...words], baked } = await prepare({ args, engineDir, output });
   console.log(`baked in: ${baked.join(" ")}`);
   const { code } = await new Deno.Command(program, { args: words, stdin: "null" }).spawn().status;
-  if (code === 0) console.log(`${output}\ntry: ${output} serve ${args.join(" ")}`);
+  await removeFolder(engineDir);
+  if (code === 0) console.log(`try: ${output} serve ${args.join(" ")}`);
   else {console.error(
       "Cannot compile: the runtime part, denort, is fetched, or named by DENORT_BIN",
     );}
   return code;
-}
-
-async function compileFolder(): Promise<string> {
-  await Deno.mkdir(`${root}/dist`, { recursive: true });
-  return `${await Deno.realPath(`${root}/dist`)}/compile`;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

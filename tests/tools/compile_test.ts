@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { embeddedRoot, prepare } from "../../tools/compile.ts";
 import { walkFiles } from "../../tools/bundle/files.ts";
-import { run, tempDir } from "../cli/program.ts";
+import { root, run, tempDir } from "../cli/program.ts";
 import { runTool } from "../connectors/foreign_tool.ts";
 import { freePort, within } from "../connectors/waiting.ts";
 import { authorPlace } from "./archive.ts";
@@ -42,8 +42,12 @@ Deno.test("a compiled binary holds the derived permissions and every file the en
   assert.deepEqual(baked, moved(embeddedRoot(output)));
   assert.deepEqual(baked.filter((flag) => !command.includes(flag)), []);
 
-  const [program = "", ...words] = command;
-  await runTool("env", [`DENORT_BIN=${Deno.execPath()}`, program, ...words], { ms: 60_000 });
+  const task = [Deno.execPath(), "task", "compile", "--output", output, ...args];
+  const said = await runTool("env", [`DENORT_BIN=${Deno.execPath()}`, ...task], {
+    cwd: root,
+    ms: 60_000,
+  });
+  assert.ok(said.includes(`baked in: ${baked.join(" ")}\n`), said);
   const { metadata, files } = await embedded(output);
   const { permissions, v8_flags: v8Flags, unstable_config: unstable } = metadata;
   for (const kind of ["net", "read", "write", "env"]) {

@@ -120,17 +120,21 @@ async function filesRead(
     stderr: "inherit",
   }).spawn();
   let text = "";
+  let isTold = false;
   const reader = (async () => {
     for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
       text += part;
-      if (text.includes("engine.started")) child.kill("SIGTERM");
+      if (isTold || !text.includes("engine.started")) continue;
+      isTold = true;
+      child.kill("SIGTERM");
     }
   })();
   try {
     await within(reader, "the engine to start and stop", 60_000);
     assert.equal((await child.status).code, 0, text);
   } catch (thrown) {
-    child.kill("SIGKILL");
+    const isRunning = await Promise.race([child.status.then(() => false), true]);
+    if (isRunning) child.kill("SIGKILL");
     throw thrown;
   }
   const checks = (await Deno.readTextFile(audit)).trim().split("\n").map((line) =>

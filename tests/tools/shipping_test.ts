@@ -157,6 +157,11 @@ Deno.test("--format container writes a file that parses, with the derived flags"
   const health = /CMD (\[.*\])$/.exec(only("HEALTHCHECK").getArgumentsContent() ?? "")?.[1];
   const check: string[] = JSON.parse(health ?? "[]");
   assert.equal(await exitCodeOf(check, place), 1, "nothing answers yet");
+  {
+    const listen = { hostname: "127.0.0.1", port: written.apiPort, onListen: () => {} };
+    await using _ill = Deno.serve(listen, () => new Response(null, { status: 503 }));
+    assert.equal(await exitCodeOf(check, place), 1, "what answers is not well");
+  }
   await runEngine(words, {
     place,
     apiPort: written.apiPort,

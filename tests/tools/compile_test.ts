@@ -42,6 +42,11 @@ Deno.test("a compiled binary holds the derived permissions and every file the en
   assert.deepEqual(baked, moved(embeddedRoot(output)));
   assert.deepEqual(baked.filter((flag) => !command.includes(flag)), []);
 
+  // A folder is embedded as files; a worker is a module, whose imports the runtime must look for.
+  const workers = await workersOf(engineDir);
+  assert.ok(workers.length >= 4, workers.join());
+  assert.deepEqual(workers.filter((path) => !command.includes(`${engineDir}/${path}`)), []);
+
   const task = [Deno.execPath(), "task", "compile", "--output", output, ...args];
   const said = await runTool("env", [`DENORT_BIN=${Deno.execPath()}`, ...task], {
     cwd: root,
@@ -71,6 +76,18 @@ Deno.test("a compiled binary holds the derived permissions and every file the en
   assert.ok(read.includes("src/sandbox/realm/entry.ts"), read.join());
   assert.deepEqual(read.filter((path) => !files.includes(path)), []);
 });
+
+/** Modules that the laid out engine starts as workers, relative to its folder. */
+async function workersOf(engineDir: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of (await walkFiles(engineDir)).filter((path) => /^[^/]+\.js$/.test(path))) {
+    const text = await Deno.readTextFile(`${engineDir}/${name}`);
+    found.push(
+      ...[...text.matchAll(/new URL\("\.\/(src\/[^"]+)", import/g)].map(([, to = ""]) => to),
+    );
+  }
+  return found;
+}
 
 interface Embedded {
   // deno-lint-ignore no-explicit-any

@@ -108,7 +108,10 @@ Deno.test("--format systemd writes a unit that systemd accepts and the engine li
   assert.equal(await runTool("systemd-analyze", ["verify", "--man=no", unit]), "");
   // 0 is the best of 100; nothing but what the engine cannot do without is left open.
   const exposure = ["security", "--offline=yes", "--no-pager", "--threshold=15", unit];
-  assert.match(await runTool("systemd-analyze", exposure), /Overall exposure level .*: 1\.\d OK/);
+  assert.match(
+    await runTool("systemd-analyze", exposure),
+    /Overall exposure level .*: [01]\.\d OK/,
+  );
 
   const words = execStart(written.text);
   assert.deepEqual(words, [

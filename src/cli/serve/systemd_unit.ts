@@ -7,8 +7,8 @@ import { isIP, isIPv4, isIPv6 } from "node:net";
 import { addressOf, commandOf, type Deployment, isListener } from "./deployment.ts";
 
 const USER = "messagefoundry";
-/** The manager makes these itself. */
-const STATE = /^\/var\/lib\/([^/\s%]+)/;
+/** The manager makes these itself, with what lies above them. */
+const STATE = /^\/var\/lib\/([^\s%]+)$/;
 const SECRETS = "/etc/messagefoundry/secrets.env";
 
 /** Writes the unit. */
@@ -66,7 +66,7 @@ export function systemdUnit(deployment: Deployment): string {
 /** Nobody makes a folder outside /var/lib; one that is missing fails the start. */
 function ownFolders({ writableDirs }: Deployment): readonly string[] {
   return writableDirs.filter((dir) => !STATE.test(dir)).map((dir) =>
-    `#       install -d -o ${USER} -g ${USER} -m 0700 ${word(dir)}`
+    `#       install -d -o ${USER} -g ${USER} -m 0700 ${quoted(dir)}`
   );
 }
 
@@ -76,9 +76,9 @@ function folders({ writableDirs }: Deployment): readonly string[] {
   return [
     ...(states.length === 0
       ? []
-      : [`StateDirectory=${[...new Set(states)].join(" ")}`, "StateDirectoryMode=0700"]),
+      : [`StateDirectory=${states.join(" ")}`, "StateDirectoryMode=0700"]),
     "# The store and the directories of connections; everything else is read-only.",
-    `ReadWritePaths=${writableDirs.map(word).join(" ")}`,
+    `ReadWritePaths=${writableDirs.map(quoted).join(" ")}`,
   ];
 }
 
@@ -201,9 +201,14 @@ function isLoopback(host: string): boolean {
     isIPv6(host) && host === "::1";
 }
 
-/** A word of a command line or a list: quoted where needed, nothing expanded. */
+/** A word of a command line, in which variables would be expanded too. */
 function word(text: string): string {
-  const safe = plain(text).replaceAll("$", "$$$$");
+  return quoted(text).replaceAll("$", "$$$$");
+}
+
+/** A word of a list: quoted where needed, specifiers mean themselves. */
+function quoted(text: string): string {
+  const safe = plain(text);
   return /[\s"'\\;]/.test(safe) ? `"${safe.replace(/["\\]/g, "\\$&")}"` : safe;
 }
 

@@ -85,9 +85,10 @@ Deno.test("write grants become folders, and those under /var/lib are made", () =
   ];
   const dirs = writableDirsOf(grants, (path) => path === "/srv/known.txt" ? false : undefined);
   assert.deepEqual(dirs, ["/srv", "/var/lib/mf"]);
-  const unit = systemdUnit(deployment({ writableDirs: ["/srv/out", "/var/lib/mf"] }));
-  assert.deepEqual(valuesOf(unit, "ReadWritePaths"), ["/srv/out /var/lib/mf"]);
-  assert.deepEqual(valuesOf(unit, "StateDirectory"), ["mf"]);
+  const writableDirs = ["/srv/a $b", "/srv/out", "/var/lib/mf/data"];
+  const unit = systemdUnit(deployment({ writableDirs }));
+  assert.deepEqual(valuesOf(unit, "ReadWritePaths"), ['"/srv/a $b" /srv/out /var/lib/mf/data']);
+  assert.deepEqual(valuesOf(unit, "StateDirectory"), ["mf/data"]);
   assert.match(unit, /^# +install -d -o messagefoundry -g messagefoundry -m 0700 \/srv\/out$/m);
 });
 

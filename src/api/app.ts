@@ -8,6 +8,8 @@ import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { localOperator } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
+import { approvalRoutes } from "./approvals.ts";
+import { configRoutes } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
@@ -23,6 +25,8 @@ import { statusRoutes } from "./status.ts";
 export const routeGroups = [
   statusRoutes,
   aiPolicyRoutes,
+  approvalRoutes,
+  configRoutes,
   connectionRoutes,
   eventRoutes,
   messageRoutes,

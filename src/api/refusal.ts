@@ -26,6 +26,12 @@ export class Refusal extends EngineError {
 
 const STATUS: ReadonlyMap<string, number> = new Map([
   ["operation.forbidden", 403],
+  ["config.root_not_allowed", 403],
+  ["config.not_found", 404],
+  ["config.invalid", 422],
+  ["approval.not_found", 404],
+  ["approval.own", 403],
+  ["approval.decided", 409],
   ["connection.not_found", 404],
   ["message.not_found", 404],
   ["connection.not_stopped", 409],

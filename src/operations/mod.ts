@@ -6,12 +6,25 @@
  * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
  */
 export {
+  type ApprovableOperation,
+  type ApprovalParams,
+  type HeldAct,
+  type Requested,
+} from "./approval.ts";
+export {
   type Connection,
   findConnection,
   findOutbound,
   type Inbound,
   type Outbound,
 } from "./connection.ts";
+export {
+  approve,
+  type Decision,
+  listApprovals,
+  type PendingApproval,
+  reject,
+} from "./decide_approval.ts";
 export { listDeadLetters } from "./list_dead_letters.ts";
 export { listMessages } from "./list_messages.ts";
 export {
@@ -26,6 +39,7 @@ export {
   requirePermission,
 } from "./operation.ts";
 export { isDrained, purgeConnection } from "./purge_connection.ts";
+export { type Reload, reloadConfig, type Reloaded } from "./reload_config.ts";
 export { replayDeadLetters } from "./replay_dead_letters.ts";
 export { replayMessage } from "./replay_message.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";

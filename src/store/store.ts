@@ -5,6 +5,7 @@
  * committed rows only.
  */
 import type { ConnectionEventRow, Disposition, Intent, ResultOf, RowStatus } from "./intents.ts";
+import type { RegisterQueryName, RegisterRow, RegisterValue } from "./registers/mod.ts";
 import type { SubmitHint } from "./group_commit.ts";
 
 export interface Store extends AsyncDisposable {
@@ -51,6 +52,12 @@ export interface Store extends AsyncDisposable {
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
+
+  /** Rows of a register, sealed columns opened; those of a key that is gone come as null. */
+  register(
+    name: RegisterQueryName,
+    ...values: readonly RegisterValue[]
+  ): Promise<readonly RegisterRow[]>;
 }
 
 export interface StoreCounters {

@@ -1,4 +1,5 @@
 /** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
+import type { CellCipher } from "../../crypto/cells.ts";
 import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { StoreError, type StoreFailure } from "../errors.ts";
@@ -10,6 +11,12 @@ import {
   type SubmitHint,
 } from "../group_commit.ts";
 import type { Intent, ResultOf } from "../intents.ts";
+import {
+  type RegisterQueryName,
+  type RegisterRow,
+  type RegisterValue,
+  sealedColumns,
+} from "../registers/mod.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
@@ -63,6 +70,7 @@ export class SqliteStore implements Store {
   readonly #batches = new Map<number, Settle[]>();
   readonly #replies = new Map<number, Settle>();
   readonly #reads: Reads;
+  readonly #cipher: CellCipher;
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
@@ -131,9 +139,9 @@ export class SqliteStore implements Store {
       (intents, settles) => this.#send(intents, settles),
       options.groupCommit ?? defaultGroupCommit,
     );
-    const cipher = cellCipherOf(options.keys);
-    this.keyId = cipher.keyId;
-    this.#reads = new Reads((name, values) => this.#query(name, values), cipher);
+    this.#cipher = cellCipherOf(options.keys);
+    this.keyId = this.#cipher.keyId;
+    this.#reads = new Reads((name, values) => this.#query(name, values), this.#cipher);
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
     this.#writer.onerror = (event) => this.#onDeath(event, "writer");
@@ -205,6 +213,25 @@ export class SqliteStore implements Store {
     return this.#reads.totals();
   }
 
+  async register(
+    name: RegisterQueryName,
+    ...values: readonly RegisterValue[]
+  ): Promise<readonly RegisterRow[]> {
+    // Register intents are in the tables when they are answered: nothing has to be brought there.
+    const rows = await this.#read(name, values);
+    const columns = sealedColumns[name];
+    return columns === undefined ? rows : rows.map((row) => this.#opened(row, columns));
+  }
+
+  #opened(row: Row, columns: readonly string[]): Row {
+    const opened = { ...row };
+    for (const column of columns) {
+      const cell = row[column];
+      if (typeof cell === "string") opened[column] = this.#cipher.open(cell) ?? null;
+    }
+    return opened;
+  }
+
   /** Waits for what was submitted, then closes file and threads. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken?.code === "store.closed") return;
@@ -274,6 +301,13 @@ export class SqliteStore implements Store {
 
   async #query(name: QueryName, values: readonly (string | number | null)[]): Promise<Row[]> {
     await this.#settled();
+    return this.#read(name, values);
+  }
+
+  async #read(
+    name: QueryName | RegisterQueryName,
+    values: readonly (string | number | null)[],
+  ): Promise<Row[]> {
     const reply = await this.#call<Extract<FromReader, { type: "rows" }>>(
       this.#reader,
       (id) => ({ type: "query", id, query: { name, values } }),

@@ -12,6 +12,7 @@ import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
+import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
@@ -75,6 +76,7 @@ class WriterThread {
       this.#writer = new Writer({
         session: this.#session,
         log: this.#log,
+        audit: new AuditLog(opened.db, this.#cipher),
         isSyncing: message.options.synchronous === "full",
         onPoint,
       });

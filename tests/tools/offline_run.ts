@@ -6,7 +6,7 @@
  */
 import { MllpSender } from "../connectors/mllp_sender.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
-import { freePort, within } from "../connectors/waiting.ts";
+import { freePort, until, within } from "../connectors/waiting.ts";
 import { generateMessages } from "../../src/synthetic/mod.ts";
 
 const [program = "", authorDir = "", workDir = "", user = "0"] = Deno.args;
@@ -77,6 +77,9 @@ async function serve(log: string[]) {
     sender.send(message?.text ?? "");
     const [acknowledgement = ""] = await sender.waitForReplies(1, 10_000);
     await partner.waitForFrames(1, 10_000);
+    // What "systemctl reload" sends: new author modules are loaded from outside, in a new worker.
+    child.kill("SIGHUP");
+    await until(() => /config_reload|config\.reload/.test(log.join("")), "the reload", 10_000);
     child.kill("SIGTERM");
     const { code } = await within(child.status, "the end", 30_000);
     await Promise.all(readers);

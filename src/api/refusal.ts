@@ -34,6 +34,7 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ["approval.decided", 409],
   ["connection.not_found", 404],
   ["message.not_found", 404],
+  ["message.search_invalid", 400],
   ["connection.not_stopped", 409],
   ["connection.start_failed", 409],
   ["message.nothing_to_replay", 409],

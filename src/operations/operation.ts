@@ -142,7 +142,7 @@ async function noteFailure(act: Act, fact: AuditFact | undefined): Promise<void>
   try {
     await note(act, fact);
   } catch (thrown) {
-    act.engine.logger.error("audit.not_written", { act: fact?.action, error: errorClass(thrown) });
+    act.engine.logger.error("operation.audit_failed", { act: fact?.action, error: errorClass(thrown) });
   }
 }
 

@@ -142,7 +142,10 @@ async function noteFailure(act: Act, fact: AuditFact | undefined): Promise<void>
   try {
     await note(act, fact);
   } catch (thrown) {
-    act.engine.logger.error("operation.audit_failed", { act: fact?.action, error: errorClass(thrown) });
+    act.engine.logger.error("operation.audit_failed", {
+      act: fact?.action,
+      error: errorClass(thrown),
+    });
   }
 }
 

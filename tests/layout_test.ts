@@ -51,6 +51,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "hl7",
     "logging",
     "connectors",
+    "store",
   ],
 };
 

@@ -6,6 +6,7 @@ import { type CellKeys, keyIdsOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
+import { CountedCells } from "../counted_cells.ts";
 import { describeFailure } from "../errors.ts";
 import type { ClaimResult, Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
@@ -13,6 +14,7 @@ import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { Session } from "./session.ts";
+import { addUses } from "./store_keys.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
 type CipherOf = (keys: CellKeys | undefined) => CellCipher;
@@ -28,7 +30,7 @@ const TIDY_MS = 500;
 
 class WriterThread {
   readonly #cipherOf: CipherOf;
-  #cipher: CellCipher = keylessCells;
+  #cipher = new CountedCells(keylessCells);
   /** Messages of the engine's thread: how many it has sent, and how many came. */
   #sent: Int32Array<ArrayBufferLike> = new Int32Array(1);
   #came = 0;
@@ -64,7 +66,7 @@ class WriterThread {
 
   #open(message: Extract<ToWriter, { type: "open" }>): void {
     try {
-      this.#cipher = this.#cipherOf(message.keys);
+      this.#cipher = new CountedCells(this.#cipherOf(message.keys));
       const opened = openDatabase({ ...message.options, keyIds: keyIdsOf(message.keys) });
       this.#opened = opened;
       this.#session = new Session(opened.db, opened.nextSeq);
@@ -75,6 +77,7 @@ class WriterThread {
       this.#writer = new Writer({
         session: this.#session,
         log: this.#log,
+        cipher: this.#cipher,
         isSyncing: message.options.synchronous === "full",
         onPoint,
       });
@@ -84,8 +87,8 @@ class WriterThread {
         this.#isCheckpointing = false;
         this.#writer!.counters.checkpoints += 1;
       };
-      const { epoch, recovered, lanes } = opened;
-      post({ type: "opened", epoch, recovered, lanes });
+      const { epoch, recovered, lanes, keysInUse } = opened;
+      post({ type: "opened", epoch, recovered, lanes, keysInUse });
     } catch (thrown) {
       post({ type: "open_failed", failure: describeFailure(thrown) });
     }
@@ -106,7 +109,7 @@ class WriterThread {
   #runBatch(id: number, intents: readonly Intent[]): void {
     let sealed: readonly Intent[];
     try {
-      sealed = sealIntents(this.#cipher, intents);
+      sealed = sealIntents(this.#cipher, intents, (cells) => this.#enterUses(cells));
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.
       return this.#answer(id, intents, this.#writer!.refuse(intents, thrown));
@@ -119,6 +122,24 @@ class WriterThread {
         intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome
       ),
     );
+  }
+
+  /** Enters uses of the key in the store before so many cells are sealed, many at a time. */
+  #enterUses(cells: number): void {
+    const uses = this.#cipher.wanted(cells);
+    if (uses === 0) return;
+    this.#writer!.durably(({ db }) => {
+      post({ type: "key_uses", uses: addUses(db, this.#cipher.keyId!, uses) });
+    });
+    this.#cipher.grant(uses);
+  }
+
+  /** Enters that uses were not made after all. */
+  #giveUsesBack(): void {
+    const { keyId, left } = this.#cipher;
+    if (keyId === undefined || left === 0) return;
+    this.#cipher.grant(-left);
+    this.#writer!.durably(({ db }) => addUses(db, keyId, -left));
   }
 
   /** Opens what a claim read. A cipher that throws fails this claim; its commit stands. */
@@ -182,6 +203,7 @@ class WriterThread {
     // What cannot be done now the next opening does, from the logs.
     this.#quietly((writer) => {
       writer.storeAll(true);
+      this.#giveUsesBack();
       writer.checkpoint("TRUNCATE");
       this.#log?.remove();
       this.#log = undefined;

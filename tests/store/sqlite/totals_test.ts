@@ -196,10 +196,12 @@ Deno.test("a store of the first version gets its totals when it is opened", asyn
     using db = new DatabaseSync(path);
     db.exec(`
       DROP TABLE store_keys;
+      DROP TABLE reseal_cursors;
       DROP TABLE totals;
       DROP INDEX queue_dead;
       CREATE INDEX queue_dead ON queue (lane, seq) WHERE status = 'dead';
       ALTER TABLE store_meta DROP COLUMN log_from;
+      ALTER TABLE store_meta DROP COLUMN sealing_key;
       UPDATE store_meta SET schema_version = 1`);
     Deno.removeSync(`${path}-log`);
   }

@@ -213,6 +213,7 @@ class Resealing {
   /** Returns the keys that are gone; undefined when the store was opened since that epoch. */
   #finish(epoch: number): readonly string[] | undefined {
     let gone: readonly string[] | undefined;
+    this.#failpoints.hit("reseal.before_finish");
     this.#transact(() => {
       if (this.#requireActive() !== epoch) return;
       const drop = this.#db.prepare("DELETE FROM store_keys WHERE key_id = ?");
@@ -221,7 +222,6 @@ class Resealing {
       );
       for (const id of gone) drop.run(id);
       this.#forgetCursors();
-      this.#failpoints.hit("reseal.before_finish");
     });
     this.#failpoints.hit("reseal.after_finish");
     return gone;

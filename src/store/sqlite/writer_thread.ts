@@ -109,6 +109,8 @@ class WriterThread {
   #runBatch(id: number, intents: readonly Intent[]): void {
     let sealed: readonly Intent[];
     try {
+      // What the batch takes into memory may have to be sealed anew, whether the batch is or not.
+      this.#enterUses(0);
       sealed = sealIntents(this.#cipher, intents, (cells) => this.#enterUses(cells));
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.

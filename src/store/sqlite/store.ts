@@ -284,13 +284,13 @@ export class SqliteStore implements Store {
   /** Which retired keys are needed, so that nobody takes one away too early or keeps it for ever. */
   #tellOfKeys({ retired }: CellKeys, keysInUse: readonly string[]): void {
     for (const keyId of retired.map(keyIdOf)) {
-      const isNeeded = keysInUse.includes(keyId);
-      this.#logger?.info(isNeeded ? "store.key_needed" : "store.key_unneeded", {
-        key_id: keyId,
-        reason: isNeeded
-          ? "cells may be sealed with it until rotate-key has run"
-          : "no cell is sealed with it: it may leave the retired keys",
-      });
+      if (keysInUse.includes(keyId)) {
+        const reason = "cells may be sealed with it until rotate-key has run";
+        this.#logger?.info("store.key_needed", { key_id: keyId, reason });
+      } else {
+        const reason = "no cell is sealed with it: it may leave the retired keys";
+        this.#logger?.info("store.key_unneeded", { key_id: keyId, reason });
+      }
     }
   }
 

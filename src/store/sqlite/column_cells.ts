@@ -13,12 +13,12 @@ import type { SqlRow } from "./session.ts";
  */
 export type Which = "clear" | "former";
 
-/** Values of the primary key. */
-export type Position = readonly (string | number)[];
+/** Values of the primary key; a text as bytes, for it may hold what ends a text of this runtime's SQLite. */
+export type Position = readonly (number | Uint8Array)[];
 
 export interface FoundCell {
   readonly at: Position;
-  /** As it is stored. Clear text may hold what ends a text of this runtime's SQLite. */
+  /** As it is stored; as bytes for the same reason. */
   readonly cell: Uint8Array;
 }
 
@@ -42,6 +42,8 @@ export class ColumnCells {
   readonly #db: DatabaseSync;
   readonly #column: CipheredColumn;
   readonly #prefix: string;
+  /** Where a position is bound. */
+  readonly #places: string;
   readonly #fromStart: StatementSync;
   readonly #after: StatementSync;
   readonly #change: StatementSync;
@@ -59,12 +61,21 @@ export class ColumnCells {
     this.#db = db;
     this.#column = ciphered;
     this.#prefix = which === "clear" ? SEALED_PREFIX : prefixOfKey(keyId);
+    const numbers = new Set(
+      db.prepare("SELECT name FROM pragma_table_info(?) WHERE pk > 0 AND type = 'INTEGER'")
+        .all(table).map(({ name }) => name),
+    );
+    this.isNumbered = numbers.size === key.length;
     const keys = key.join(", ");
-    const places = key.map(() => "?").join(", ");
+    const read = key.map((name) => numbers.has(name) ? name : `CAST(${name} AS BLOB) AS ${name}`);
+    const places = key.map((name) => numbers.has(name) ? "?" : "CAST(? AS TEXT)").join(", ");
+    this.#places = places;
     const rows = (where: string) => `
-      SELECT ${keys}, CASE WHEN ${this.#isWanted} THEN CAST(${column} AS BLOB) END AS cell
+      SELECT ${
+      read.join(", ")
+    }, CASE WHEN ${this.#isWanted} THEN CAST(${column} AS BLOB) END AS cell
         FROM ${table} ${where}
-       ORDER BY ${keys}
+       ORDER BY ${key.map((name) => `${table}.${name}`).join(", ")}
        LIMIT ${ROWS_MAX}`;
     this.#fromStart = db.prepare(rows(""));
     this.#after = db.prepare(rows(`WHERE (${keys}) > (${places})`));
@@ -72,8 +83,6 @@ export class ColumnCells {
       UPDATE ${table}
          SET ${column} = ?
        WHERE (${keys}) = (${places}) AND CAST(${column} AS BLOB) = ?`);
-    this.isNumbered = db.prepare("SELECT type FROM pragma_table_info(?) WHERE pk > 0").all(table)
-      .every(({ type }) => type === "INTEGER");
   }
 
   count(): number {
@@ -95,7 +104,7 @@ export class ColumnCells {
     let at: Position | undefined;
     let [seen, bytes] = [0, 0];
     for (const row of rows as Iterable<SqlRow>) {
-      at = this.#column.key.map((name) => row[name] as string | number);
+      at = this.#column.key.map((name) => row[name] as number | Uint8Array);
       seen += 1;
       if (row.cell === null) continue;
       const cell = row.cell as Uint8Array;
@@ -118,7 +127,7 @@ export class ColumnCells {
     const row = this.#db.prepare(`
       SELECT count(*) AS number
         FROM ${table}
-       WHERE (${key.join(", ")}) <= (${key.map(() => "?").join(", ")})`).get(...at);
+       WHERE (${key.join(", ")}) <= (${this.#places})`).get(...at);
     return `row ${row?.number} (in the order of its key) of "${this.name}"`;
   }
 

@@ -76,6 +76,7 @@ export async function reseal(options: ResealOptions): Promise<ResealReport> {
   try {
     // What a cell was before must not stay in the free parts of its page.
     db.exec("PRAGMA secure_delete = ON");
+    db.exec("PRAGMA temp_store = MEMORY");
     db.exec("PRAGMA synchronous = NORMAL");
     return await new Resealing(db, options).run();
   } catch (thrown) {
@@ -213,6 +214,8 @@ class Resealing {
   /** Returns the keys that are gone; undefined when the store was opened since that epoch. */
   #finish(epoch: number): readonly string[] | undefined {
     let gone: readonly string[] | undefined;
+    // Who is told that a key may go must be able to rely on it, whatever happens to the machine.
+    this.#db.exec("PRAGMA synchronous = FULL");
     this.#failpoints.hit("reseal.before_finish");
     this.#transact(() => {
       if (this.#requireActive() !== epoch) return;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
 import { cellCipherOf } from "../../../src/crypto/sealed_cells.ts";
 import type { CellKeys } from "../../../src/crypto/keys.ts";
-import { ColumnCells } from "../../../src/store/sqlite/column_cells.ts";
+import { ColumnCells, type Position } from "../../../src/store/sqlite/column_cells.ts";
 import { rotateKey, type RotateOptions } from "../../../src/store/sqlite/rotate_key.ts";
 import { delivery, heldOf } from "../../contract/store/bench.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../ciphers.ts";
@@ -314,8 +314,9 @@ Deno.test("ColumnCells changes no cell that is not what was found", async () => 
       const { cells: found, isEnd } = cells.after(undefined, { cellsMax: 500, bytesMax: 1e9 });
       assert.deepEqual([found.length, isEnd], [total, true], cells.name);
       const [purged, changed, whole] = found;
-      const where = `(${column.key.join(", ")}) = (${column.key.map(() => "?").join(", ")})`;
-      const set = (text: string, at: readonly (string | number)[]) =>
+      const places = column.key.map(() => cells.isNumbered ? "?" : "CAST(? AS TEXT)");
+      const where = `(${column.key.join(", ")}) = (${places.join(", ")})`;
+      const set = (text: string, at: Position) =>
         db.prepare(`UPDATE ${column.table} SET ${column.column} = ? WHERE ${where}`)
           .run(text, ...at);
       set("", purged!.at);
@@ -408,6 +409,27 @@ Deno.test("rotateKey() leaves no old cell in the file of a closed store, clear o
     const left = [...Deno.readDirSync(path.replace(/\/[^/]*$/, ""))].map(({ name }) => name);
     assert.deepEqual(left.toSorted(), ["store.db", "store.db.lock"]);
   }
+});
+
+// Goal: no key of a state entry, however odd, is passed over, or looked at for ever.
+Deno.test("rotateKey() finds state entries whose keys hold what ends a text", async () => {
+  await using bench = await StoreBench.open(backendWith(() => testKeys));
+  const { path } = bench.store;
+  const names = ["", "a", "a\0", "a\0b", "\u{1F600}", "\0"];
+  const state = names.flatMap((namespace) =>
+    names.map((key) => ({
+      namespace,
+      key,
+      value: `${names.indexOf(namespace)} ${names.indexOf(key)}`,
+    }))
+  );
+  await bench.handOff(await bench.receive(), { state });
+  await bench.store[Symbol.asyncDispose]();
+  const before = textsOf(path, testKeys)["state.value"];
+  assert.equal(before!.length, 36);
+  const { cells } = await rotate(path);
+  assert.equal(cells["state.value"], 36);
+  assert.deepEqual(textsOf(path, otherKeys)["state.value"], before);
 });
 
 // Goal: a first key works as a change of keys does.

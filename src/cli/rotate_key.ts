@@ -68,18 +68,18 @@ async function seal(options: RotateKeyOptions, context: CliContext): Promise<Rot
     flags: { "store.path": options.db },
   });
   passStoreGates(settings);
-  const bar = new ProgressBar(terminal, 0);
-  if (!options.json) bar.say("counting");
+  const bar = options.json ? undefined : new ProgressBar(terminal, 0);
+  bar?.say("counting");
   try {
     return await rotateKey({
       path: settings.store.path,
       keys: await keysOf(settings),
       now: micros(systemClock),
-      onProgress: options.json ? undefined : ({ done, total }) => bar.show(done, total),
+      onProgress: bar && (({ done, total }) => bar.show(done, total)),
       failpoints: parseFailpoints(env.MEFOR_FAILPOINTS ?? ""),
     });
   } finally {
-    bar.clear();
+    bar?.clear();
   }
 }
 

@@ -108,7 +108,7 @@ Deno.test("an engine gets a key and changes it while messages flow, and the old 
   }
   let sent: string[];
   {
-    await using served = site.serve(both);
+    const served = site.serve(both);
     const api = await apiOf(served);
     await served.line(new RegExp(`store\\.key_needed .*key_id=${KEY_ID}`));
     let isOver = false;
@@ -133,7 +133,10 @@ Deno.test("an engine gets a key and changes it while messages flow, and the old 
     assert.equal((await response.json()).requeued, 1);
     await partner.waitForFrames(partner.received.length + 1);
     assert.equal(frames(), delivered + 1, "a message of before the keys is sent again");
-    assert.equal(await served.stop(), 0);
+    const processed = `${api}/messages?status=processed`;
+    await within(total(processed, sent.length + 2), "every message to be processed", 15_000);
+    // Killed, so that what memory and the log hold of it has to do without the old key too.
+    await served.stop("SIGKILL");
     noneIn(CANARY);
     noneIn(`mfenc:v1:${KEY_ID}`);
   }
@@ -147,4 +150,7 @@ Deno.test("an engine gets a key and changes it while messages flow, and the old 
   const arrived = partner.received.map(({ controlId }) => controlId);
   assert.deepEqual(arrived.filter((id) => sent.includes(id)), sent, "each once, in order");
   assert.doesNotMatch(served.text, /cannot be decrypted|store\.(sealing|key_)/);
+  assert.equal(await served.stop(), 0);
+  noneIn(CANARY);
+  noneIn(`mfenc:v1:${KEY_ID}`);
 });

@@ -20,6 +20,8 @@ export interface RotateOptions extends Omit<ResealOptions, "which"> {
 export interface RotationReport extends ResealReport {
   /** Of the key that every cell is sealed with now. */
   readonly keyId: string;
+  /** Ids of the retired keys that were configured: none is needed any more. */
+  readonly retired: readonly string[];
   /** Whether an engine had the store open when it began. */
   readonly isBesideEngine: boolean;
 }
@@ -34,10 +36,11 @@ export async function rotateKey(options: RotateOptions): Promise<RotationReport>
   const path = realPathOf(options.path);
   requireFile(path, options.path);
   const keyIds = keyIdsOf(options.keys);
+  const [keyId, ...retired] = keyIds;
   const isBesideEngine = !openOnce(path, { keyIds, now: options.now });
   if (isBesideEngine) requireFit(path, keyIds);
   const report = await reseal({ ...options, path, which: "former" });
-  return { ...report, keyId: keyIds[0]!, isBesideEngine };
+  return { ...report, keyId: keyId!, retired, isBesideEngine };
 }
 
 function requireFile(path: string, named: string): void {

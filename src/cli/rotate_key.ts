@@ -35,7 +35,7 @@ export function declareRotateKey(program: CliCommand, context: CliContext): void
     .description("Seal everything in the store with the active key, while the engine runs or not");
   addServiceOptions(command)
     .option("--db <file>", "SQLite store, instead of [store] path")
-    .option("--json", "one line of JSON: key, cells sealed by column, keys that may go");
+    .option("--json", "one line of JSON: key, values sealed by column, retired keys that may go");
   command.runs((options: RotateKeyOptions) => rotate(options, context));
 }
 
@@ -97,17 +97,17 @@ async function keysOf({ store }: Settings): Promise<CellKeys> {
   });
 }
 
-function jsonOf({ keyId, cells, keysGone, isBesideEngine }: RotationReport) {
+function jsonOf({ keyId, retired, cells, isBesideEngine }: RotationReport) {
   return {
     key_id: keyId,
     resealed: totalOf(cells),
     columns: cells,
-    keys_gone: keysGone,
+    retired_may_go: retired,
     beside_engine: isBesideEngine,
   };
 }
 
-function tell({ keyId, cells, keysGone }: RotationReport, { terminal }: CliContext): void {
+function tell({ keyId, retired, cells }: RotationReport, { terminal }: CliContext): void {
   terminal.out(
     `${terminal.style("good", "OK:")} ${totalOf(cells)} values sealed with key "${keyId}"; ` +
       "none in the store needs another",
@@ -116,13 +116,11 @@ function tell({ keyId, cells, keysGone }: RotationReport, { terminal }: CliConte
   for (const [name, count] of Object.entries(cells)) {
     terminal.out(`  ${name.padEnd(width)}  ${count}`);
   }
-  const retired = keysGone.filter((keyId) => keyId !== "clear").map((keyId) => `"${keyId}"`);
   if (retired.length === 0) return;
+  const names = retired.map((id) => `"${id}"`).join(", ");
   terminal.out(
-    `Key ${
-      retired.join(", ")
-    } may leave MEFOR_STORE_ENCRYPTION_KEYS_RETIRED; backups made before ` +
-      "this still need it",
+    `Key ${names} may leave MEFOR_STORE_ENCRYPTION_KEYS_RETIRED; backups made before this still ` +
+      "need it",
   );
 }
 

@@ -66,7 +66,7 @@ Deno.test("rotate-key --json is one line, also beside an engine", async () => {
   const { columns, ...rest } = JSON.parse(out);
   assert.equal(out.trimEnd().split("\n").length, 1);
   const resealed = Object.values<number>(columns).reduce((sum, count) => sum + count, 0);
-  assert.deepEqual(rest, { key_id: newId, resealed, keys_gone: [oldId], beside_engine: true });
+  assert.deepEqual(rest, { key_id: newId, resealed, retired_may_go: [oldId], beside_engine: true });
   assert.equal(columns["bodies.body"], 15);
 });
 

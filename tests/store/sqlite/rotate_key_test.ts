@@ -56,6 +56,7 @@ Deno.test("rotateKey() seals every ciphered column anew, and lets the old key go
   const report = await rotate(path);
   assert.deepEqual(report, {
     keyId: newId,
+    retired: [oldId],
     isBesideEngine: false,
     keysGone: [oldId],
     cells: Object.fromEntries(Object.entries(before).map(([name, of]) => [name, of.length])),

@@ -44,7 +44,7 @@ Deno.test("rotate-key says what it has done, and that the old key may go", async
     lines[0],
     `OK: ${total} values sealed with key "${newId}"; none in the store needs another`,
   );
-  assert.match(lines[1]!, /^  messages\.error +\d+$/);
+  assert.match(lines[1]!, /^ {2}messages\.error +\d+$/);
   assert.match(
     lines.at(-1)!,
     new RegExp(`^Key "${oldId}" may leave MEFOR_STORE_ENCRYPTION_KEYS_RET`),

@@ -5,7 +5,7 @@ import { cellCipherOf } from "../../../src/crypto/sealed_cells.ts";
 import type { CellKeys } from "../../../src/crypto/keys.ts";
 import { ColumnCells, type Position } from "../../../src/store/sqlite/column_cells.ts";
 import { rotateKey, type RotateOptions } from "../../../src/store/sqlite/rotate_key.ts";
-import { delivery, heldOf } from "../../contract/store/bench.ts";
+import { heldOf, StoreBench } from "../../contract/store/bench.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../ciphers.ts";
 import { assertWhole, Folder, inspect, openStore } from "./bench.ts";
 import {
@@ -18,7 +18,6 @@ import {
   storeKeysOf,
   textsOf,
 } from "./filled.ts";
-import { StoreBench } from "../../contract/store/bench.ts";
 
 const [oldId, newId] = [idOf(testKeys), idOf(rotatedKeys)];
 
@@ -435,15 +434,14 @@ Deno.test("rotateKey() finds state entries whose keys hold what ends a text", as
 
 // Goal: a first key works as a change of keys does.
 Deno.test("rotateKey() seals a store that never had a key", async () => {
-  let keys: CellKeys | undefined;
-  await using bench = await filledBench(() => keys);
-  keys = otherKeys;
+  await using bench = await filledBench(() => undefined);
+  const keys = otherKeys;
   const { path } = bench.store;
   const before = textsOf(path, undefined);
   const { keysGone } = await rotate(path, { keys });
   assert.deepEqual(keysGone, ["clear"]);
   assert.deepEqual(Object.keys(cellsByKey(path)), [newId]);
   assert.deepEqual(textsOf(path, keys), before);
-  await bench.reopen();
+  bench.store = await openStore(path, { now: () => bench.now, keys });
   assert.equal((await bench.store.state())[0]?.value, "CANARYvalue 0");
 });

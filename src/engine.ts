@@ -5,19 +5,17 @@
  */
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
-import { refuseSources } from "./connectors/refused_source.ts";
 import { readKeys } from "./crypto/keys.ts";
-import { EngineError } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
-import { evaluateInSandbox, type GraphSandbox } from "./graph/evaluate.ts";
 import {
-  exposedListeners,
+  findReloadRoots,
   type Graph,
-  graphProblemText,
-  type LoadedGraph,
-  loadGraph,
+  readFingerprint,
+  type ReloadDir,
+  resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
+import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
 import type { Settings } from "./settings/mod.ts";
@@ -37,7 +35,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
-  /** Sees the graph before anything of it starts; throws to refuse the start. */
+  /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
 }
 
@@ -52,7 +50,10 @@ export class Engine implements AsyncDisposable {
   readonly clock: Clock;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  readonly #loaded: LoadedGraph<GraphSandbox>;
+  /** `--config`, which a reload loads when it names no other. */
+  readonly bundleDir: string;
+  readonly #reloadRoots: readonly string[];
+  readonly #live: LiveGraph;
   readonly #validation: StrictValidation;
 
   /**
@@ -85,27 +86,25 @@ export class Engine implements AsyncDisposable {
       retired_keys: keys?.retired.length,
     });
     if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
-    const loaded = await loadGraph({
-      bundleDir: options.bundleDir,
-      settings,
-      environment: options.environment,
-      env: options.env,
-      evaluate: evaluateInSandbox({ state: await store.state(), redact }),
-      reachOf: (type, direction, connection) => {
-        const connector = connectors.get(type);
-        if (!connector) throw unknownTransport(type);
-        return connector.reach(direction, connection);
-      },
-    });
-    stack.use(loaded.sandbox);
-    options.admit?.(loaded.graph);
-    for (const warning of loaded.warnings) {
-      logger.warning("graph.warning", { reason: graphProblemText(warning) });
-    }
+    const live = stack.use(
+      await LiveGraph.load({
+        settings,
+        environment: options.environment,
+        env: options.env,
+        connectors,
+        logger,
+        allowInsecureBind: options.allowInsecureBind ?? false,
+        admit: options.admit,
+      }, { bundleDir: options.bundleDir, state: await store.state() }),
+    );
+    const roots = await findReloadRoots([options.bundleDir, ...settings.api.configReloadRoots]);
+    for (const dir of roots.missing) logger.warning("engine.reload_root_missing", { dir });
     const validation = stack.use(new StrictValidation());
-    const engine = new Engine(options, { store, loaded, validation });
+    const engine = new Engine(options, { store, live, validation, reloadRoots: roots.roots });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    // Before all else: no graph takes the place of one that stops.
+    stack.defer(() => live.close());
     engine.#rooms = stack.move();
     return engine;
   }
@@ -113,11 +112,12 @@ export class Engine implements AsyncDisposable {
   #rooms = new AsyncDisposableStack();
 
   private constructor(
-    { settings, logger, logDropped, clock, env, allowInsecureBind = false }: EngineOptions,
-    { store, loaded, validation }: {
+    { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
+    { store, live, validation, reloadRoots }: {
       store: Store;
-      loaded: LoadedGraph<GraphSandbox>;
+      live: LiveGraph;
       validation: StrictValidation;
+      reloadRoots: readonly string[];
     },
   ) {
     this.settings = settings;
@@ -126,15 +126,16 @@ export class Engine implements AsyncDisposable {
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
     this.startedAt = clock.now();
-    this.#loaded = loaded;
+    this.bundleDir = bundleDir;
+    this.#reloadRoots = reloadRoots;
+    this.#live = live;
     this.#validation = validation;
     const failpoints = env.MEFOR_FAILPOINTS ? parseFailpoints(env.MEFOR_FAILPOINTS) : noFailpoints;
-    const exposed = allowInsecureBind ? [] : exposedListeners(loaded.graph, settings.inbound);
     this.pipeline = new Pipeline({
       store,
-      graph: loaded.graph,
-      runner: loaded.sandbox.sandbox,
-      connectors: refuseSources(connectors, new Set(exposed.map(({ name }) => name))),
+      graph: live.graph,
+      runner: live.runner,
+      connectors: live.connectorsFor(live.graph),
       clock,
       logger,
       failpoints,
@@ -149,20 +150,37 @@ export class Engine implements AsyncDisposable {
   }
 
   get graph(): Graph {
-    return this.#loaded.graph;
+    return this.#live.graph;
   }
 
   /** Sandbox threads given up while they may still spin. */
   get leakedThreads(): number {
-    return this.#loaded.sandbox.sandbox.leakedThreads;
+    return this.#live.leakedThreads;
+  }
+
+  /** Whether a reload may load this directory, by the roots as they were at the start. */
+  findReloadDir(requested: string): Promise<ReloadDir> {
+    return resolveReloadDir(this.#reloadRoots, requested);
+  }
+
+  /**
+   * Loads a bundle and, unless that is all that was asked, runs it in place of the graph that runs.
+   *
+   * @throws see `LiveGraph.reload()`; the running graph is as it was.
+   */
+  reload(options: ReloadOptions): Promise<Graph> {
+    return this.#live.reload(this.pipeline, options);
+  }
+
+  /** Whether the files of the running graph differ from what was loaded of them. Never throws. */
+  async hasDrifted(): Promise<boolean> {
+    const { bundleDir, fingerprint } = this.graph;
+    const now = await readFingerprint(bundleDir, this.settings.environments);
+    return now !== undefined && now !== fingerprint;
   }
 
   /** Stops intake, lets running work end, closes everything in reverse order. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();
   }
-}
-
-function unknownTransport(type: string): EngineError {
-  return new EngineError("connector.unknown", `Cannot build a connection of type "${type}"`);
 }

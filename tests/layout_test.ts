@@ -37,9 +37,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "pipeline",
     "crypto",
   ],
-  operations: ["engine.ts"],
+  audit: ["store", "crypto"],
+  operations: ["engine.ts", "audit", "hl7"],
   api: ["operations", "engine.ts", "settings", "logging"],
   cli: [
+    "audit",
     "operations",
     "engine.ts",
     "api",

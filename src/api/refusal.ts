@@ -26,8 +26,15 @@ export class Refusal extends EngineError {
 
 const STATUS: ReadonlyMap<string, number> = new Map([
   ["operation.forbidden", 403],
+  ["config.root_not_allowed", 403],
+  ["config.not_found", 404],
+  ["config.invalid", 422],
+  ["approval.not_found", 404],
+  ["approval.own", 403],
+  ["approval.decided", 409],
   ["connection.not_found", 404],
   ["message.not_found", 404],
+  ["message.search_invalid", 400],
   ["connection.not_stopped", 409],
   ["connection.start_failed", 409],
   ["message.nothing_to_replay", 409],

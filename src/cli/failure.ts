@@ -2,8 +2,11 @@
 import { EngineError, errorText } from "../errors.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Exit codes of every command. Source: spec api §5. */
-export const exitCodes = { ok: 0, failed: 1, refused: 2, startup: 3 } as const;
+/**
+ * Exit codes of every command. Source: spec api §5. `again` passes between engine and launcher only:
+ * the graph that is watched needs other permissions than this process has.
+ */
+export const exitCodes = { ok: 0, failed: 1, refused: 2, startup: 3, again: 75 } as const;
 
 /** A command that cannot go on, with the exit code it asks for. */
 export class CommandFailure extends EngineError {

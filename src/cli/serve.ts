@@ -20,8 +20,10 @@ export function declareServe(program: CliCommand, context: CliContext): void {
     .option("--log-level <level>", "debug, info, warning, error or critical")
     .option("--allow-insecure-bind", "let listeners take messages in the clear off loopback")
     .option("--allow-broad-permissions", "run in production with wider permissions than needed")
+    .option("--watch", "load the bundle again whenever a file of it changes; not in production")
     .option("--engine", "run the engine in this process, under the flags it has")
     .option("--no-launcher", "the same as --engine")
+    .addOption(new Option("--hangup-stops", "a terminal is behind the launcher").hideHelp())
     .addOption(new Option("--launched", "the launcher started this engine").hideHelp());
   command.runs(async (options: ServeOptions & { launcher: boolean }) => {
     if (options.engine || !options.launcher || !mayRunRuntime()) {

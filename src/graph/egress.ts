@@ -5,13 +5,13 @@
  * name is refused. Names are compared as written, addresses by value, directories by real path.
  * Source: A `[egress]`; spec connectors-and-graph §1.2.
  */
-import { basename, dirname, resolve } from "node:path";
 import { toCamelCase } from "../authoring/keys.ts";
 import { quoteName } from "../authoring/names.ts";
 import { type EgressSettings, parseHostEntry } from "../settings/mod.ts";
 import type { SourcePosition } from "../sandbox/protocol.ts";
 import { canonicalHost } from "./ports.ts";
 import { type GraphProblem, problemAt } from "./problems.ts";
+import { findRealPath } from "./real_path.ts";
 import { isWithin } from "./source_trust.ts";
 
 /** What a connection reaches; connectors tell. An empty `list` is not subject to `[egress]`. */
@@ -59,9 +59,10 @@ export async function isAllowed(reach: Reach, egress: EgressSettings): Promise<b
   const entries = listOf(egress, reach.list);
   if (entries.length === 0) return !egress.denyByDefault;
   if (reach.kind === "net") return entries.some((entry) => allowsHost(entry, reach));
-  const path = await realPathOf(reach.path);
+  // What this process may not look at stands as written: it may not write there either.
+  const { path } = await findRealPath(reach.path);
   for (const entry of entries) {
-    if (isWithin(await realPathOf(entry), path)) return true;
+    if (isWithin((await findRealPath(entry)).path, path)) return true;
   }
   return false;
 }
@@ -70,24 +71,6 @@ function allowsHost(entry: string, { host, port }: { host: string; port: number 
   const allowed = parseHostEntry(entry);
   return allowed !== undefined && canonicalHost(allowed.host) === canonicalHost(host) &&
     (allowed.port === undefined || allowed.port === port);
-}
-
-/**
- * Returns the real path of what exists of `path`, with the rest of it appended. Where this process
- * may not look, the path stands as written: it may not write there either.
- */
-async function realPathOf(path: string): Promise<string> {
-  const absolute = resolve(path);
-  try {
-    return await Deno.realPath(absolute);
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotCapable) return absolute;
-    const isMissing = thrown instanceof Deno.errors.NotFound ||
-      thrown instanceof Deno.errors.NotADirectory;
-    const parent = dirname(absolute);
-    if (!isMissing || parent === absolute) throw thrown;
-    return resolve(await realPathOf(parent), basename(absolute));
-  }
 }
 
 function listOf(egress: EgressSettings, list: string): readonly string[] {

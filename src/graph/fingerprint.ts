@@ -5,7 +5,9 @@
  * bytes of its own SHA-256, NUL. Source: spec api §6.4.
  */
 import { createHash } from "node:crypto";
-import type { Bundle } from "./bundle.ts";
+import type { EnvironmentsSettings } from "../settings/mod.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
+import { environmentsDir } from "./environment_values.ts";
 import { compareText } from "./problems.ts";
 
 export interface FingerprintFile {
@@ -33,6 +35,20 @@ export async function fingerprintFiles(
   const files: FingerprintFile[] = [...modules, ...helpers, ...codeSets];
   if (connections !== undefined) files.push(connections);
   return [...files, ...await valueFiles(environmentsDir)];
+}
+
+/** The fingerprint of a bundle as it lies on the disk now; undefined when it cannot be read. */
+export async function readFingerprint(
+  bundleDir: string,
+  environments: EnvironmentsSettings,
+): Promise<string | undefined> {
+  try {
+    const { bundle } = await readBundle(bundleDir, { allowInsecureSource: true });
+    if (bundle === undefined) return undefined;
+    return fingerprint(await fingerprintFiles(bundle, environmentsDir(environments)));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Files that cannot be read are left out, as a node without access would leave them out. */

@@ -88,4 +88,6 @@ export interface Graph {
   /** Hex SHA-256 of the bundle, spec api §6.4. */
   readonly fingerprint: string;
   readonly files: number;
+  /** Commit the bundle is at, when its `.git` can be read. */
+  readonly gitHead: string | undefined;
 }

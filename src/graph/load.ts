@@ -17,6 +17,7 @@ import {
   loadEnvironmentValues,
 } from "./environment_values.ts";
 import { fingerprint, fingerprintFiles } from "./fingerprint.ts";
+import { readGitHead } from "./git_head.ts";
 import type { Graph, HandlerDefinition, RouterDefinition } from "./graph.ts";
 import { BundleError, type GraphProblem, inOrder, problemAt, type Severity } from "./problems.ts";
 import { isReference, type Resolved, resolveDeclared } from "./resolve.ts";
@@ -143,6 +144,7 @@ async function resolveBundle<S extends Disposable>(
     ...functionsOf(declared),
     fingerprint: fingerprint(files),
     files: files.length,
+    gitHead: await readGitHead(bundle.dir),
   });
   return { graph, sandbox, codeSets, declared, environment, warnings: ordered };
 }

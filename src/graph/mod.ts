@@ -28,6 +28,7 @@ export {
   type GraphSandbox,
   type SandboxLimits,
 } from "./evaluate.ts";
+export { readFingerprint } from "./fingerprint.ts";
 export { exposedListeners } from "./exposed.ts";
 export { collectFixtures, type Fixture } from "./fixtures.ts";
 export type * from "./graph.ts";
@@ -46,5 +47,11 @@ export {
 } from "./load.ts";
 export { canonicalHost, isLoopback } from "./ports.ts";
 export { BundleError, type GraphProblem, graphProblemText } from "./problems.ts";
+export {
+  findReloadRoots,
+  type ReloadDir,
+  type ReloadRoots,
+  resolveReloadDir,
+} from "./reload_roots.ts";
 export { listenersOf } from "./resolve.ts";
 export { transports } from "./transports.ts";

@@ -4,9 +4,10 @@
  * Every file of this room is one `operation()`. Upstream: `api/` and `cli/`, which hand in who acts.
  * Downstream: the engine's handles.
  */
+import { auditRow } from "../audit/mod.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
-import type { LogFields } from "../logging/logger.ts";
+import type { ActAudit } from "../store/intents.ts";
 
 /** Everything that can be granted. Source: spec api §3. */
 export type Permission =
@@ -50,16 +51,27 @@ export function isPermitted(actor: Actor, permission: Permission): boolean {
 export interface AuditFact {
   /** Source of the names: spec api §2.12. */
   readonly action: string;
-  readonly fields: LogFields;
+  readonly fields: Readonly<Record<string, string | number | boolean | null | undefined>>;
+  /** An inbound. */
+  readonly channel?: string;
+  /** The act's own commit has appended the row. */
+  readonly isCommitted?: boolean;
 }
+
+/** Makes the audit row that an act's intent takes along, so that both are one commit. */
+export type RowOf = (
+  action: string,
+  detail: ActAudit["detail"],
+  channel?: string,
+) => ActAudit;
 
 export interface OperationSpec<Input, Output> {
   readonly permission: Permission;
-  /** Named when the act can be held for approval; checks of the caller's input come first. */
-  readonly approval?: Approval;
-  run(engine: Engine, input: Input): Promise<Output>;
-  /** Undefined when nothing happened that is worth a row. */
+  run(engine: Engine, input: Input, rowOf: RowOf): Promise<Output>;
+  /** Undefined when nothing happened that is worth a row. Written before the act is answered. */
   audit?(input: Input, output: Output): AuditFact | undefined;
+  /** The same of an act that was tried and failed. */
+  auditFailure?(input: Input, thrown: unknown): AuditFact | undefined;
 }
 
 /** On whose behalf and on which engine. */
@@ -70,6 +82,7 @@ export interface Act {
 
 export interface Operation<Input, Output> {
   readonly permission: Permission;
+  /** Set on an act that can be held; see `approval.ts`. */
   readonly approval: Approval | undefined;
   /**
    * @throws {OperationError} `operation.forbidden`, and what the operation itself names.
@@ -81,25 +94,47 @@ export interface Operation<Input, Output> {
 /**
  * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
- * `message.nothing_to_replay`, `message.body_purged`.
+ * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
+ * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`, `approval.decided`.
  */
 export class OperationError extends EngineError {}
 
 export function operation<Input, Output>(
   spec: OperationSpec<Input, Output>,
 ): Operation<Input, Output> {
-  const { permission, approval } = spec;
+  const { permission } = spec;
   return {
     permission,
-    approval,
+    approval: undefined,
     async perform({ engine, actor }, input) {
       requirePermission(actor, permission);
-      const output = await spec.run(engine, input);
-      const fact = spec.audit?.(input, output);
-      if (fact) engine.logger.info(`audit.${fact.action}`, { actor: actor.name, ...fact.fields });
+      const rowOf: RowOf = (action, detail, channel) => ({
+        ...auditRow({ now: engine.clock.now(), actor: actor.name, action, channel }),
+        detail,
+      });
+      let output: Output;
+      try {
+        output = await spec.run(engine, input, rowOf);
+      } catch (thrown) {
+        await note({ engine, actor }, spec.auditFailure?.(input, thrown));
+        throw thrown;
+      }
+      await note({ engine, actor }, spec.audit?.(input, output));
       return output;
     },
   };
+}
+
+/** Appends the row, and tells the log of it once it is durable. */
+async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promise<void> {
+  if (fact === undefined) return;
+  const { action, fields, channel, isCommitted = false } = fact;
+  if (!isCommitted) {
+    const now = engine.clock.now();
+    const audit = [auditRow({ now, actor: actor.name, action, channel, facts: fields })];
+    await engine.store.submit({ kind: "register", changes: [], audit });
+  }
+  engine.logger.info(`audit.${action}`, { actor: actor.name, channel_id: channel, ...fields });
 }
 
 /** @throws {OperationError} `operation.forbidden`. */

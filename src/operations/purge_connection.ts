@@ -1,5 +1,7 @@
 /** Cancels the pending rows of an outbound that is stopped and drained; `top` only its head. */
 import type { Engine } from "../engine.ts";
+import type { ActAudit } from "../store/intents.ts";
+import { approvable } from "./approval.ts";
 import { findOutbound, type Outbound } from "./connection.ts";
 import { operation, OperationError, stamp } from "./operation.ts";
 
@@ -11,18 +13,35 @@ export interface Purge {
 /** Rows one commit cancels, so that intake never waits long for a long lane. */
 const ROWS_A_COMMIT = 500;
 
-export const purgeConnection = operation({
+const purge = operation({
   permission: "messages:purge",
-  approval: "connection_purge",
-  async run(engine, { name, scope }: Purge): Promise<{ readonly cancelled: number }> {
+  async run(engine, { name, scope }: Purge, rowOf): Promise<{ readonly cancelled: number }> {
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
-    return { cancelled: await cancelAll(engine, { name, scope }) };
+    const audit = rowOf("connection_purge", { connection: name, scope });
+    return { cancelled: await cancelAll(engine, { name, scope, audit }) };
   },
   audit: ({ name, scope }, { cancelled }) => ({
     action: "connection_purge",
     fields: { connection: name, scope, cancelled },
+    isCommitted: cancelled > 0,
   }),
+});
+
+export const purgeConnection = approvable(purge, {
+  key: "connection_purge",
+  check: (engine, { name }) => requireDrained(findOutbound(engine, name)),
+  label: ({ name, scope }) => `Purge ${name} (${scope === "all" ? "all that waits" : "its head"})`,
+  params: ({ name, scope }) => ({ name, scope }),
+  input: ({ name, scope }): Purge => ({
+    name: String(name),
+    scope: scope === "top" ? "top" : "all",
+  }),
+  result: ({ cancelled }) => ({ cancelled }),
+  skipped: (thrown) =>
+    thrown instanceof OperationError && thrown.code === "connection.not_stopped"
+      ? { cancelled: 0, skipped: "outbound running" }
+      : undefined,
 });
 
 /** True when nothing of an outbound is on the wire, nor will be until it is started. */
@@ -39,7 +58,11 @@ function requireDrained(outbound: Outbound): void {
   );
 }
 
-async function cancelAll(engine: Engine, { name, scope }: Purge): Promise<number> {
+/** A long lane leaves one row a commit, each with the count of its own. */
+async function cancelAll(
+  engine: Engine,
+  { name, scope, audit }: Purge & { readonly audit: ActAudit },
+): Promise<number> {
   const { store, pipeline } = engine;
   let cancelled = 0;
   try {
@@ -49,6 +72,7 @@ async function cancelAll(engine: Engine, { name, scope }: Purge): Promise<number
         destination: name,
         scope,
         limit: ROWS_A_COMMIT,
+        audit,
         at: stamp(engine),
       });
       cancelled += result.cancelled;

@@ -1,16 +1,18 @@
 /** Sends deliveries again that were given up, optionally of one inbound and one outbound. */
 import type { DeadLetterFilter } from "../store/store.ts";
+import { approvable } from "./approval.ts";
 import { operation, stamp } from "./operation.ts";
 
-export const replayDeadLetters = operation({
+const replay = operation({
   permission: "messages:replay",
-  approval: "dead_letter_replay",
-  async run(engine, filter: DeadLetterFilter): Promise<{ readonly requeued: number }> {
+  async run(engine, filter: DeadLetterFilter, rowOf): Promise<{ readonly requeued: number }> {
+    const { channel, destination } = filter;
     const { requeued, lanes, edges } = await engine.store.submit({
       kind: "replay_dead",
-      channel: filter.channel,
-      destination: filter.destination,
+      channel,
+      destination,
       at: stamp(engine),
+      audit: rowOf("dead_letter_replay", { destination_name: destination ?? null }, channel),
     });
     await engine.pipeline.touched(lanes, edges);
     return { requeued };
@@ -18,6 +20,23 @@ export const replayDeadLetters = operation({
   audit: ({ channel, destination }, { requeued }) =>
     requeued === 0 ? undefined : {
       action: "dead_letter_replay",
-      fields: { channel_id: channel, destination_name: destination, requeued },
+      channel,
+      fields: { destination_name: destination, requeued },
+      isCommitted: true,
     },
+});
+
+export const replayDeadLetters = approvable(replay, {
+  key: "dead_letter_replay",
+  label: ({ channel = "every inbound", destination = "every outbound" }) =>
+    `Replay dead letters from ${channel} to ${destination}`,
+  params: ({ channel, destination }) => ({
+    channel_id: channel ?? null,
+    destination_name: destination ?? null,
+  }),
+  input: ({ channel_id, destination_name }) => ({
+    channel: channel_id === null ? undefined : String(channel_id),
+    destination: destination_name === null ? undefined : String(destination_name),
+  }),
+  result: ({ requeued }) => ({ requeued }),
 });

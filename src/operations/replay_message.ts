@@ -6,8 +6,9 @@ import { messageNotFound, operation, OperationError, stamp } from "./operation.t
 
 export const replayMessage = operation({
   permission: "messages:replay",
-  async run(engine, { id }: { readonly id: string }): Promise<{ readonly requeued: number }> {
-    const result = await engine.store.submit({ kind: "replay", id, at: stamp(engine) });
+  async run(engine, { id }: { readonly id: string }, rowOf): Promise<{ requeued: number }> {
+    const audit = rowOf("message_replay", { message_id: id });
+    const result = await engine.store.submit({ kind: "replay", id, at: stamp(engine), audit });
     if (!result.found) throw messageNotFound();
     const { requeued, bodyPurged, lanes, edges } = result;
     if (requeued === 0) throw nothingToReplay(bodyPurged);
@@ -17,6 +18,7 @@ export const replayMessage = operation({
   audit: ({ id }, { requeued }) => ({
     action: "message_replay",
     fields: { message_id: id, requeued },
+    isCommitted: true,
   }),
 });
 

@@ -4,12 +4,19 @@ import { messageNotFound, operation, stamp } from "./operation.ts";
 
 export const viewMessage = operation({
   permission: "messages:view_raw",
-  async run(engine, { id }: { readonly id: string }): Promise<MessageDetail> {
+  async run(engine, { id }: { readonly id: string }, rowOf): Promise<MessageDetail> {
     const message = await engine.store.message(id);
     if (message === undefined) throw messageNotFound();
     // Nobody sees a body without a trace of it, so the trace is durable first.
-    await engine.store.submit({ kind: "note_event", id, event: "viewed", at: stamp(engine) });
+    const audit = rowOf("message_view", { message_id: id });
+    await engine.store.submit({
+      kind: "note_event",
+      id,
+      event: "viewed",
+      at: stamp(engine),
+      audit,
+    });
     return message;
   },
-  audit: ({ id }) => ({ action: "message_view", fields: { message_id: id } }),
+  audit: ({ id }) => ({ action: "message_view", fields: { message_id: id }, isCommitted: true }),
 });

@@ -16,7 +16,7 @@ const RETRY_FIRST_MS = 2_000;
 const RETRY_MAX_MS = 60_000;
 
 export class Inbound {
-  readonly definition: InboundDefinition;
+  definition: InboundDefinition;
   readonly lane: IngressLane;
   readonly source: Source;
   readonly #intake: Intake;
@@ -26,7 +26,11 @@ export class Inbound {
   #error: EngineError | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #retryMs = RETRY_FIRST_MS;
-  #turn: Promise<unknown> = Promise.resolve();
+  #turn: Promise<unknown>;
+  /** An operator stopped it. */
+  #isStopped = false;
+  /** Its graph is gone: whoever still holds it cannot start it again. */
+  #isRetired = false;
 
   constructor(
     options: {
@@ -37,6 +41,8 @@ export class Inbound {
       logger: Logger;
       /** The lane of the durable split, once there is one. */
       routedLane: () => IngressLane | undefined;
+      /** Its first start waits for this. */
+      after?: Promise<unknown>;
     },
   ) {
     this.definition = options.definition;
@@ -45,6 +51,7 @@ export class Inbound {
     this.#intake = options.intake;
     this.#logger = options.logger;
     this.#routedLane = options.routedLane;
+    this.#turn = options.after ?? Promise.resolve();
   }
 
   get state(): InboundState {
@@ -66,7 +73,13 @@ export class Inbound {
    * @returns whether the source is live.
    */
   start(): Promise<boolean> {
+    this.#isStopped = false;
     return this.#inTurn(() => this.#start());
+  }
+
+  /** Begins to receive unless an operator stopped it or its predecessor. */
+  async startUnlessStopped(): Promise<void> {
+    if (!this.#isStopped) await this.start();
   }
 
   /** Lets its messages run again after an error halted them. */
@@ -76,7 +89,23 @@ export class Inbound {
   }
 
   stop(): Promise<void> {
+    this.#isStopped = true;
     return this.#inTurn(() => this.#stop());
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Stops for good: another takes its place, or none. */
+  retire(): Promise<void> {
+    this.#isRetired = true;
+    return this.#inTurn(() => this.#stop());
+  }
+
+  /** Takes over a definition that its source and intake need not know. */
+  adopt(definition: InboundDefinition): void {
+    this.definition = definition;
   }
 
   get name(): string {
@@ -92,6 +121,7 @@ export class Inbound {
 
   async #start(): Promise<boolean> {
     if (this.#state === "running") return true;
+    if (this.#isRetired) return false;
     this.#clearRetry();
     try {
       await this.source.start(this.#intake.receive);
@@ -114,7 +144,7 @@ export class Inbound {
         reason: errorText(this.#error),
         hint: this.#error.hint,
       });
-      this.#retryTimer = setTimeout(() => void this.start(), this.#retryMs);
+      this.#retryTimer = setTimeout(() => void this.#inTurn(() => this.#start()), this.#retryMs);
       this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs * 2);
       return false;
     }

@@ -60,7 +60,7 @@ export interface OutboundObserver {
 
 export class OutboundLane {
   readonly name: string;
-  readonly definition: OutboundDefinition;
+  definition: OutboundDefinition;
   destination: Destination;
   readonly #options: OutboundLaneOptions;
   readonly #rest: LaneRest;
@@ -68,6 +68,8 @@ export class OutboundLane {
   readonly #books: LaneBooks;
   readonly #run: LaneRun;
   #running = false;
+  /** The lane of a graph before still ends what it has on the wire; this one waits for it. */
+  #isWaiting = false;
   #idle: (() => void)[] = [];
 
   constructor(options: OutboundLaneOptions) {
@@ -120,7 +122,7 @@ export class OutboundLane {
   }
 
   get isBusy(): boolean {
-    return this.#running;
+    return this.#running || this.#isWaiting;
   }
 
   get haltedFor(): string | undefined {
@@ -129,6 +131,22 @@ export class OutboundLane {
 
   get #isOrdered(): boolean {
     return this.definition.ordering === "fifo";
+  }
+
+  /** Takes over a definition that its parts need not know. */
+  adopt(definition: OutboundDefinition): void {
+    this.definition = definition;
+  }
+
+  /** Begins when its predecessor has ended, with whatever rows the store then holds. */
+  follow(predecessor: Promise<unknown>): void {
+    this.#isWaiting = true;
+    this.#books.wantResync();
+    void predecessor.finally(() => {
+      this.#isWaiting = false;
+      void this.recount();
+      if (!this.#running) this.#tellIdle();
+    });
   }
 
   /**
@@ -199,11 +217,13 @@ export class OutboundLane {
     const timer = setTimeout(() => this.#delivery.abort(), graceMs);
     await this.#whenIdle();
     clearTimeout(timer);
-    if (!this.#books.isOwing) return;
     try {
-      await this.#books.resync();
+      if (this.#books.isOwing) await this.#books.resync();
     } catch {
       // The rows stay in flight and are recovered at the next start.
+    } finally {
+      // What it held takes no memory from the others any more.
+      this.#books.forget(this.depth);
     }
   }
 
@@ -220,11 +240,16 @@ export class OutboundLane {
   }
 
   #whenIdle(): Promise<void> {
-    if (!this.#running) return Promise.resolve();
+    if (!this.isBusy) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  #tellIdle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
   #start(): void {
+    if (this.#isWaiting) return;
     this.#running = true;
     void this.#runOnce();
   }
@@ -242,7 +267,7 @@ export class OutboundLane {
     } finally {
       this.#delivery.march(false);
       this.#running = false;
-      for (const resolve of this.#idle.splice(0)) resolve();
+      this.#tellIdle();
       this.#lookOnceMore();
     }
   }

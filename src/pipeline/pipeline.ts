@@ -4,30 +4,20 @@
  * Upstream: `engine.ts` hands it a graph, a sandbox and a store. Downstream: connectors and rows.
  */
 import type { Clock } from "../clock.ts";
-import {
-  type ConnectionEvent,
-  type Connector,
-  ConnectorError,
-  type Destination,
-} from "../connectors/connector.ts";
-import { errorClass } from "../errors.ts";
+import type { Connector, Destination, Source } from "../connectors/connector.ts";
 import type { Failpoints } from "../failpoints.ts";
-import type {
-  Graph,
-  InboundDefinition,
-  InternalErrorPolicy,
-  OutboundDefinition,
-} from "../graph/graph.ts";
+import type { Graph, InternalErrorPolicy } from "../graph/graph.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { EdgeChange, TouchedLane } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
+import { ConnectionBuilder } from "./connections.ts";
 import { EventLog } from "./event_log.ts";
-import { Inbound } from "./inbound.ts";
+import { type Change, changeOf, isSameInbound, isSameOutbound } from "./graph_change.ts";
+import type { Inbound } from "./inbound.ts";
 import { ATTEMPTS_MAX, IngressLane } from "./ingress_lane.ts";
-import { Intake, type ValidateStrict } from "./intake.ts";
+import type { ValidateStrict } from "./intake.ts";
 import { MemoryBudget } from "./memory.ts";
-import { MessageIds } from "./message_id.ts";
-import { OutboundLane, type OutboundObserver } from "./outbound_lane.ts";
+import type { OutboundLane, OutboundObserver } from "./outbound_lane.ts";
 import { Pace } from "./pace.ts";
 import { type GraphRunner, Routing } from "./routing.ts";
 import { Statistics } from "./statistics.ts";
@@ -51,6 +41,17 @@ export interface PipelineOptions {
   readonly budget?: MemoryBudget;
 }
 
+/** A graph that may take the place of the running one: everything it needs is built. */
+export interface NextGraph {
+  readonly graph: Graph;
+  readonly inbounds: Change;
+  readonly outbounds: Change;
+  /** Of inbounds that are new or changed. */
+  readonly sources: ReadonlyMap<string, Source>;
+  /** Of outbounds that are new or changed. */
+  readonly destinations: ReadonlyMap<string, Destination>;
+}
+
 /** How long the sums over all lanes are taken for current. */
 const LOAD_FRESH_MS = 5;
 
@@ -70,18 +71,22 @@ export class Pipeline {
   readonly inbounds = new Map<string, Inbound>();
   readonly outbounds = new Map<string, OutboundLane>();
   readonly #options: PipelineOptions;
+  readonly #builder: ConnectionBuilder;
   readonly #budget: MemoryBudget;
+  #graph: Graph;
   /** Open rows found at start, by lane. */
   readonly #openAtStart = new Map<string, number>();
+  /** Also of inbounds that are gone: their rows wait until they are back. */
+  readonly #ingressLanes = new Map<string, IngressLane>();
   readonly #routedLanes = new Map<string, IngressLane>();
   readonly #routing: Routing;
   readonly #pace: Pace;
-  readonly #ids = new MessageIds();
   #lastLoad: Load = { at: Number.NEGATIVE_INFINITY, flowing: 0, toRoute: 0 };
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { store, clock, logger, failpoints } = options;
+    this.#graph = options.graph;
+    const { store, clock, logger, failpoints, graph, connectors } = options;
     this.#budget = options.budget ?? new MemoryBudget();
     for (const { stage, lane, open } of store.openLanes) {
       const key = laneKey(stage, lane);
@@ -99,8 +104,9 @@ export class Pipeline {
       failpoints,
       internalError: options.internalError,
       runner: () => options.runner,
-      inbound: (name) => options.graph.inbounds.get(name),
+      inbound: (name) => this.#graph.inbounds.get(name),
       outbound: (name) => this.outbounds.get(name),
+      hasHandler: (name) => this.#graph.handlers.has(name),
       routedLane: (name) => this.#routedLane(name),
       onQueued: (inbound, outbound) => {
         this.statistics.edge(inbound, outbound).opened(1);
@@ -108,10 +114,24 @@ export class Pipeline {
       onHandedOff: () => this.#pace.handedOff(),
       onHalted: (inbound, reason) => this.#onStopped(inbound, reason),
     });
-    for (const definition of options.graph.outbounds.values()) this.#addOutbound(definition);
-    for (const definition of options.graph.inbounds.values()) this.#addInbound(definition);
+    this.#builder = new ConnectionBuilder({
+      ...options,
+      budget: this.#budget,
+      events: this.events,
+      statistics: this.statistics,
+      pace: this.#pace,
+      observer: this.#observer,
+    });
+    for (const [name, definition] of graph.outbounds) {
+      const destination = this.#builder.destination(definition, connectors);
+      const open = this.#openAtStart.get(laneKey("outbound", name)) ?? 0;
+      this.outbounds.set(name, this.#builder.outbound(definition, { destination, open }));
+    }
+    for (const [name, definition] of graph.inbounds) {
+      this.#putInbound(name, this.#builder.source(definition, connectors));
+    }
     for (const { stage, lane, channel, open } of store.openLanes) {
-      if (stage === "routed" && options.graph.inbounds.has(lane)) this.#routedLane(lane);
+      if (stage === "routed" && graph.inbounds.has(lane)) this.#routedLane(lane);
       if (stage === "outbound" && this.outbounds.has(lane)) {
         this.statistics.edge(channel, lane).opened(open);
       }
@@ -120,7 +140,8 @@ export class Pipeline {
 
   /** Gives up rows of handlers and destinations that are gone, then moves what is queued. */
   async start(): Promise<void> {
-    const { store, graph, clock, logger } = this.#options;
+    const { store, clock, logger } = this.#options;
+    const graph = this.#graph;
     const { dead } = await store.submit({
       kind: "sweep_missing",
       destinations: [...graph.outbounds.keys()],
@@ -140,13 +161,109 @@ export class Pipeline {
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
     await this.#routing.stop();
-    const lanes = [...this.inbounds.values()].map(({ lane }) => lane);
-    await Promise.all([...lanes, ...this.#routedLanes.values()].map((lane) => lane.stop()));
+    const lanes = [...this.#ingressLanes.values(), ...this.#routedLanes.values()];
+    await Promise.all(lanes.map((lane) => lane.stop()));
     await Promise.all(
       [...this.outbounds.values()].map((lane) => lane.stop(this.#options.stopGraceMs)),
     );
     await Promise.all([...this.outbounds.values()].map((lane) => lane.destination.close()));
     await this.events.flush();
+  }
+
+  /**
+   * Builds what another graph needs beside what runs; nothing of it runs yet.
+   *
+   * @throws {ConnectorError} a connection cannot be built.
+   */
+  prepare(graph: Graph, connectors: ReadonlyMap<string, Connector>): NextGraph {
+    const inbounds = changeOf(this.#graph.inbounds, graph.inbounds, isSameInbound);
+    const outbounds = changeOf(this.#graph.outbounds, graph.outbounds, isSameOutbound);
+    const sources = new Map<string, Source>();
+    const destinations = new Map<string, Destination>();
+    for (const name of [...inbounds.added, ...inbounds.changed]) {
+      sources.set(name, this.#builder.source(graph.inbounds.get(name)!, connectors));
+    }
+    for (const name of [...outbounds.added, ...outbounds.changed]) {
+      destinations.set(name, this.#builder.destination(graph.outbounds.get(name)!, connectors));
+    }
+    return { graph, inbounds, outbounds, sources, destinations };
+  }
+
+  /**
+   * Puts a prepared graph in the place of the running one. `onQuiet` is called in the moment no
+   * author code runs and none has an outcome under way.
+   *
+   * Connections that did not change go on untouched, and rows stay where they are: those of a lane
+   * that is gone wait until it is back. What changed ends as at a stop, then its successor begins.
+   * Lanes that an error halted run again; what an operator stopped stays stopped.
+   */
+  async swap(next: NextGraph, onQuiet: () => void): Promise<void> {
+    const goOn = await this.#routing.hold();
+    onQuiet();
+    const former = this.#exchangeInbounds(next);
+    const leaving = [...former, ...this.#exchangeOutbounds(next)];
+    goOn();
+    await Promise.all(leaving);
+    const incoming = [...next.inbounds.added, ...next.inbounds.changed];
+    await Promise.all(incoming.map((name) => this.inbounds.get(name)?.startUnlessStopped()));
+  }
+
+  /** Returns the ends of the sources that leave. */
+  #exchangeInbounds({ graph, inbounds: change, sources }: NextGraph): readonly Promise<void>[] {
+    const former = [...change.changed, ...change.removed].map((name) => this.inbounds.get(name)!);
+    const gone = former.map((inbound) => inbound.retire());
+    // A new listener may want the port of any of them.
+    const after = Promise.all(gone);
+    this.#graph = graph;
+    for (const name of change.kept) this.inbounds.get(name)!.adopt(graph.inbounds.get(name)!);
+    for (const name of change.removed) {
+      this.inbounds.delete(name);
+      for (const lane of this.#lanesOf(name)) void lane.halt("its inbound is not in the graph");
+    }
+    for (const name of [...change.changed, ...change.added]) {
+      const isStopped = this.inbounds.get(name)?.isStopped ?? false;
+      const inbound = this.#putInbound(name, sources.get(name)!, after);
+      if (isStopped) void inbound.stop();
+    }
+    // Their rows may be in the store since a graph before the running one.
+    for (const name of change.added) {
+      this.#routedLane(name).recount();
+      this.inbounds.get(name)!.lane.recount();
+    }
+    for (const inbound of this.inbounds.values()) inbound.resume();
+    inOrderOf(graph.inbounds, this.inbounds);
+    return gone;
+  }
+
+  /** Returns the ends of the lanes that leave. */
+  #exchangeOutbounds(
+    { graph, outbounds: change, destinations }: NextGraph,
+  ): readonly Promise<void>[] {
+    const gone = new Map<string, Promise<void>>();
+    for (const name of [...change.changed, ...change.removed]) {
+      const lane = this.outbounds.get(name)!;
+      gone.set(name, lane.stop(this.#options.stopGraceMs).then(() => lane.destination.close()));
+    }
+    for (const name of change.removed) this.outbounds.delete(name);
+    for (const name of change.kept) {
+      const lane = this.outbounds.get(name)!;
+      lane.adopt(graph.outbounds.get(name)!);
+      if (lane.haltedFor !== undefined && !lane.isPaused) lane.resume();
+    }
+    for (const [name, destination] of destinations) {
+      const former = this.outbounds.get(name);
+      const lane = this.#builder.outbound(graph.outbounds.get(name)!, { destination, open: 0 });
+      this.outbounds.set(name, lane);
+      lane.follow(gone.get(name) ?? Promise.resolve());
+      if (former?.isPaused) void lane.pause();
+    }
+    inOrderOf(graph.outbounds, this.outbounds);
+    return [...gone.values()];
+  }
+
+  #lanesOf(inbound: string): readonly IngressLane[] {
+    return [this.#ingressLanes.get(inbound), this.#routedLanes.get(inbound)]
+      .filter((lane) => lane !== undefined);
   }
 
   /**
@@ -166,7 +283,7 @@ export class Pipeline {
         standing.push(this.outbounds.get(lane)?.recount() ?? Promise.resolve());
       }
       if (stage === "ingress") this.inbounds.get(lane)?.lane.recount();
-      if (stage === "routed" && this.#options.graph.inbounds.has(lane)) {
+      if (stage === "routed" && this.#graph.inbounds.has(lane)) {
         this.#routedLane(lane).recount();
       }
     }
@@ -182,106 +299,18 @@ export class Pipeline {
     return rows;
   }
 
-  #addInbound(definition: InboundDefinition): void {
-    const { store, clock, logger, failpoints, redact, validateStrict } = this.#options;
-    const lane = this.#makeLane("ingress", definition.name);
-    const onEvent = (event: ConnectionEvent) => this.events.add(event);
-    const connector = this.#connector(definition.type);
-    const source = connector.createSource!({
-      settings: definition.settings,
-      bindHost: definition.bindAddress ?? this.#options.bindHost,
-      sourceIpAllowlist: definition.sourceIpAllowlist,
-      contentType: definition.contentType,
-    }, {
-      name: definition.name,
-      onEvent,
-      allowInsecureTls: this.#options.allowInsecureTls,
-    });
-    const intake = new Intake({
-      definition,
+  /** Puts an inbound in the place of what bears its name; the lane of its messages stays. */
+  #putInbound(name: string, source: Source, after?: Promise<unknown>): Inbound {
+    let lane = this.#ingressLanes.get(name);
+    if (!lane) this.#ingressLanes.set(name, lane = this.#makeLane("ingress", name));
+    const inbound = this.#builder.inbound(this.#graph.inbounds.get(name)!, {
+      source,
       lane,
-      store,
-      clock,
-      logger,
-      failpoints,
-      redact,
-      validateStrict,
-      ids: this.#ids,
-      pace: this.#pace,
-      statistics: this.statistics.inbound(definition.name),
-      onCharsetMismatch: (characterSet) =>
-        onEvent({
-          connection: definition.name,
-          transport: definition.type,
-          direction: "inbound",
-          kind: "charset_mismatch",
-          reason: `MSH-18 says "${characterSet.slice(0, 40)}"`,
-        }),
-      onStoreFailure: (thrown) => {
-        logger.error("intake.store_failed", {
-          connection: definition.name,
-          error: errorClass(thrown),
-          code: codeOf(thrown),
-        });
-        onEvent({
-          connection: definition.name,
-          transport: definition.type,
-          direction: "inbound",
-          kind: "intake_error",
-          reason: codeOf(thrown),
-        });
-      },
+      routedLane: () => this.#routedLanes.get(name),
+      after,
     });
-    this.inbounds.set(
-      definition.name,
-      new Inbound({
-        definition,
-        lane,
-        source,
-        intake,
-        logger,
-        routedLane: () => this.#routedLanes.get(definition.name),
-      }),
-    );
-  }
-
-  #addOutbound(definition: OutboundDefinition): void {
-    const { store, clock, logger, failpoints, redact } = this.#options;
-    this.outbounds.set(
-      definition.name,
-      new OutboundLane({
-        definition,
-        destination: this.#destination(definition),
-        store,
-        clock,
-        logger,
-        failpoints,
-        redact,
-        budget: this.#budget,
-        open: this.#openAtStart.get(laneKey("outbound", definition.name)) ?? 0,
-        simulate: definition.simulate || this.#options.simulateAll,
-        observer: this.#observer,
-      }),
-    );
-  }
-
-  #destination(definition: OutboundDefinition): Destination {
-    return this.#connector(definition.type).createDestination!({
-      settings: definition.settings,
-      verifyAckControlId: definition.verifyAckControlId,
-    }, {
-      name: definition.name,
-      onEvent: (event) => this.events.add(event),
-      allowInsecureTls: this.#options.allowInsecureTls,
-    });
-  }
-
-  #connector(type: string): Connector {
-    const connector = this.#options.connectors.get(type);
-    if (!connector) {
-      throw new ConnectorError("connector.unknown", `Cannot build a connection of type "${type}"`);
-    }
-    return connector;
+    this.inbounds.set(name, inbound);
+    return inbound;
   }
 
   #routedLane(name: string): IngressLane {
@@ -368,11 +397,13 @@ export class Pipeline {
   }
 }
 
-function laneKey(stage: string, lane: string): string {
-  return `${stage} ${lane}`;
+/** Lists show connections as the graph has them. */
+function inOrderOf<V>(order: ReadonlyMap<string, unknown>, map: Map<string, V>): void {
+  const values = [...order.keys()].map((name) => [name, map.get(name)!] as const);
+  map.clear();
+  for (const [name, value] of values) map.set(name, value);
 }
 
-function codeOf(thrown: unknown): string | undefined {
-  const { code } = thrown as { code?: unknown };
-  return typeof code === "string" ? code : undefined;
+function laneKey(stage: string, lane: string): string {
+  return `${stage} ${lane}`;
 }

@@ -32,6 +32,7 @@ export interface RoutingOptions {
   readonly runner: () => GraphRunner;
   readonly inbound: (name: string) => InboundDefinition | undefined;
   readonly outbound: (name: string) => OutboundLane | undefined;
+  readonly hasHandler: (name: string) => boolean;
   readonly routedLane: (name: string) => IngressLane;
   /** A delivery row was made for (inbound, outbound). */
   readonly onQueued: (inbound: string, outbound: string) => void;
@@ -80,6 +81,8 @@ export class Routing {
   #batches = 0;
   #handingOff = 0;
   #stopped = false;
+  /** Nothing new begins: the graph is about to be another. */
+  #isHeld = false;
   #idle: (() => void)[] = [];
   /** Average handler time by inbound, milliseconds. */
   readonly #tookMs = new Map<string, number>();
@@ -113,13 +116,31 @@ export class Routing {
   /** Stops taking messages; resolves when every batch in the sandbox is handed on. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#batches > 0 || this.#handingOff > 0) {
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
-    }
+    if (this.#batches > 0 || this.#handingOff > 0) await this.#whenIdle();
+  }
+
+  /**
+   * Lets what runs come to its end and begins nothing new; messages wait in their lanes meanwhile.
+   * @returns what begins again.
+   */
+  async hold(): Promise<() => void> {
+    this.#isHeld = true;
+    // The claim of a suspect may end in a batch of its own.
+    while (this.#batches > 0 || this.#handingOff > 0 || this.#alone) await this.#whenIdle();
+    return () => {
+      this.#isHeld = false;
+      // Other handlers, other times.
+      this.#tookMs.clear();
+      this.#pump();
+    };
+  }
+
+  #whenIdle(): Promise<void> {
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   #pump(): void {
-    while (!this.#stopped && !this.#alone && this.#batches < BATCHES_MAX) {
+    while (!this.#stopped && !this.#isHeld && !this.#alone && this.#batches < BATCHES_MAX) {
       const suspectsTurn = this.#suspects.size > 0 &&
         !(this.#othersFirst && this.#ready.length > 0);
       if (suspectsTurn) {
@@ -225,7 +246,7 @@ export class Routing {
         continue;
       }
       this.#noteTime(work, result);
-      if (this.#mustHalt(result)) {
+      if (this.#mustHalt(work, result)) {
         this.#forgetSplits([work]);
         this.#halt(work, result);
       } else {
@@ -272,8 +293,11 @@ export class Routing {
     this.#tookMs.set(lane.name, average + (tookMs - average) / 8);
   }
 
-  #mustHalt(result: RunResult): boolean {
-    if (this.#options.internalError !== "stop") return false;
+  #mustHalt({ item: { handler } }: Work, result: RunResult): boolean {
+    const { internalError, hasHandler } = this.#options;
+    if (internalError !== "stop") return false;
+    // A row of a handler that is gone is given up under either policy: no author will mend it.
+    if (handler !== undefined && !hasHandler(handler)) return false;
     return result.error !== undefined || result.outcomes.some((o) => o.error !== undefined);
   }
 

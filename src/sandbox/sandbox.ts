@@ -185,6 +185,11 @@ export class Sandbox {
     });
   }
 
+  /** All durable state as of now, for another sandbox to begin with. */
+  committedState(): readonly StateEntry[] {
+    return this.#state.entries();
+  }
+
   /** Takes state writes that results of `inbound` held as durable: all of them, in their order. */
   commitState(inbound: string, entries: readonly StateEntry[]): void {
     if (entries.length === 0) return;

@@ -4,13 +4,7 @@
  * The realm reads from one of these and the engine's side keeps another, so that a worker that is
  * replaced starts where its predecessor stood. Source: spec pipeline-store-cluster §6, state rules.
  */
-
-/** A state value; `value` is JSON text. */
-interface Entry {
-  readonly namespace: string;
-  readonly key: string;
-  readonly value: string;
-}
+import type { StateEntry } from "./protocol.ts";
 
 /** The newest uncommitted value of one key, and how many writes of it wait for their commit. */
 interface Pending {
@@ -40,7 +34,7 @@ export class StateTable {
   }
 
   /** Notes a write that is not committed yet. */
-  write(inbound: string, { namespace, key, value }: Entry): void {
+  write(inbound: string, { namespace, key, value }: StateEntry): void {
     let pending = this.#pending.get(inbound);
     if (pending === undefined) this.#pending.set(inbound, pending = new Map());
     const full = fullKey(namespace, key);
@@ -54,7 +48,7 @@ export class StateTable {
   }
 
   /** Takes writes of `inbound` as durable, each once and in the order they were made. */
-  commit(inbound: string, entries: readonly Entry[]): void {
+  commit(inbound: string, entries: readonly StateEntry[]): void {
     const pending = this.#pending.get(inbound);
     for (const { namespace, key, value } of entries) {
       const full = fullKey(namespace, key);
@@ -68,6 +62,11 @@ export class StateTable {
   /** Forgets what `inbound` wrote and never committed. */
   discard(inbound: string): void {
     this.#pending.delete(inbound);
+  }
+
+  /** Everything committed. */
+  entries(): StateEntry[] {
+    return [...this.#committed].map(([full, value]) => ({ ...partsOf(full), value }));
   }
 
   dump(): StateDump {
@@ -95,4 +94,10 @@ export class StateTable {
 /** The length first, so that no two pairs make one key. */
 function fullKey(namespace: string, key: string): string {
   return `${namespace.length}:${namespace}${key}`;
+}
+
+function partsOf(full: string): { readonly namespace: string; readonly key: string } {
+  const colon = full.indexOf(":");
+  const namespaceEnd = colon + 1 + Number(full.slice(0, colon));
+  return { namespace: full.slice(colon + 1, namespaceEnd), key: full.slice(namespaceEnd) };
 }

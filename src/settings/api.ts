@@ -29,7 +29,7 @@ export const api = {
     config_reload_roots: {
       type: "list",
       default: [],
-      inEffect: false,
+      inEffect: true,
       help: "Directories a reload may load from, besides the one the engine started with.",
     },
     tls_cert_file: {

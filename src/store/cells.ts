@@ -1,6 +1,7 @@
 /** Which parts of intents and rows are sealed, and the one place that seals and opens them. */
 import type { CellCipher } from "../crypto/cells.ts";
 import { prefixOfKey } from "../crypto/sealed_cells.ts";
+import { type RegisterChange, sealedValues } from "./registers/mod.ts";
 import type { ClaimResult, Intent, NewDelivery, NewMessage, StateWrite } from "./intents.ts";
 
 /**
@@ -53,6 +54,14 @@ function eachCell(intent: Intent, see: (text: string) => void): void {
       return see(intent.error);
     case "connection_events":
       for (const { reason } of intent.events) if (reason !== undefined) see(reason);
+      return;
+    case "register":
+      for (const change of intent.changes) {
+        for (const at of sealedValues[change.name] ?? []) {
+          const value = change.values[at];
+          if (typeof value === "string") see(value);
+        }
+      }
   }
 }
 
@@ -96,9 +105,20 @@ function mapCells(intent: Intent, map: Map1): Intent {
           reason: event.reason === undefined ? undefined : map(event.reason),
         })),
       };
+    case "register":
+      return { ...intent, changes: intent.changes.map((change) => mapChange(change, map)) };
     default:
       return intent;
   }
+}
+
+function mapChange(change: RegisterChange, map: Map1): RegisterChange {
+  const sealed = sealedValues[change.name];
+  if (sealed === undefined) return change;
+  const values = change.values.map((value, at) =>
+    sealed.includes(at) && typeof value === "string" ? map(value) : value
+  );
+  return { ...change, values };
 }
 
 function mapMessage(message: NewMessage, map: Map1): NewMessage {

@@ -22,4 +22,8 @@ export const cipheredColumns: readonly CipheredColumn[] = [
   { table: "message_events", key: ["message_seq", "seq"], column: "detail" },
   { table: "state", key: ["namespace", "key"], column: "value" },
   { table: "connection_event", key: ["id"], column: "reason" },
+  { table: "users", key: ["id"], column: "totp_secret" },
+  { table: "users", key: ["id"], column: "totp_staged" },
+  { table: "audit_key", key: ["id"], column: "key" },
+  { table: "alert_instance", key: ["id"], column: "reason" },
 ];

@@ -7,6 +7,8 @@
  * Source: spec pipeline-store-cluster §1.3.
  */
 
+import type { AuditFields, RegisterIntent, RegisterResult } from "./registers/mod.ts";
+
 export type Stage = "ingress" | "routed" | "outbound" | "response";
 export type RowStatus = "pending" | "inflight" | "done" | "dead" | "cancelled";
 export type Disposition = "received" | "routed" | "unrouted" | "filtered" | "processed" | "error";
@@ -197,10 +199,19 @@ export interface ResyncIntent {
   readonly at: number;
 }
 
+/**
+ * The audit row of an operator's act, appended in its commit and only when it did something. `detail`
+ * gets the counts of what was done.
+ */
+export interface ActAudit extends Omit<AuditFields, "detail"> {
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>;
+}
+
 /** Operator: requeues a message's rows. */
 export interface ReplayIntent {
   readonly kind: "replay";
   readonly id: string;
+  readonly audit?: ActAudit;
   /** Microseconds since the epoch. */
   readonly at: number;
 }
@@ -208,6 +219,7 @@ export interface ReplayIntent {
 /** Operator: requeues outbound dead letters by inbound and destination; both optional. */
 export interface ReplayDeadIntent {
   readonly kind: "replay_dead";
+  readonly audit?: ActAudit;
   readonly channel: string | undefined;
   readonly destination: string | undefined;
   /** Microseconds since the epoch. */
@@ -217,6 +229,7 @@ export interface ReplayDeadIntent {
 /** Operator: cancels pending rows of an outbound; `top` only its head, unless that is in flight. */
 export interface CancelIntent {
   readonly kind: "cancel";
+  readonly audit?: ActAudit;
   readonly destination: string;
   readonly scope: "all" | "top";
   /** Rows at most; a long lane is cancelled in several commits. Absent: all. */
@@ -237,6 +250,7 @@ export interface SweepMissingIntent {
 /** A timeline entry a reader causes (`viewed`). */
 export interface NoteEventIntent {
   readonly kind: "note_event";
+  readonly audit?: ActAudit;
   readonly id: string;
   readonly event: "viewed";
   /** Microseconds since the epoch. */
@@ -276,7 +290,8 @@ export type Intent =
   | CancelIntent
   | SweepMissingIntent
   | NoteEventIntent
-  | ConnectionEventsIntent;
+  | ConnectionEventsIntent
+  | RegisterIntent;
 
 /** A row with its content, as claimed or read ahead. */
 export interface QueueRow {
@@ -385,6 +400,7 @@ export interface IntentResults {
   sweep_missing: SweepResult;
   note_event: { readonly found: boolean };
   connection_events: Record<string, never>;
+  register: RegisterResult;
 }
 
 export type ResultOf<I extends Intent> = IntentResults[I["kind"]];

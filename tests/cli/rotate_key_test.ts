@@ -1,6 +1,7 @@
 /** `rotate-key` as an operator meets it: what it says, exit codes, kills (I50). */
 import assert from "node:assert/strict";
 import type { CellKeys } from "../../src/crypto/keys.ts";
+import { migrations } from "../../src/store/sqlite/migrations/mod.ts";
 import type { StoreBench } from "../contract/store/bench.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../store/ciphers.ts";
 import { inspect, openStore } from "../store/sqlite/bench.ts";
@@ -127,11 +128,12 @@ Deno.test("rotate-key refuses with one sentence and a hint", async () => {
   assert.equal(json.code, 2);
   assert.match(JSON.parse(json.out).error, /no active key/);
 
+  const own = migrations.at(-1)!.version;
   inspect(path, (db) => db.prepare("UPDATE store_meta SET schema_version = 9999").run());
   const newer = await rotate(db);
   assert.equal(newer.code, 2);
   assert.match(newer.err, /schema version 9999 is newer/);
-  inspect(path, (db) => db.prepare("UPDATE store_meta SET schema_version = 5").run());
+  inspect(path, (db) => db.prepare("UPDATE store_meta SET schema_version = ?").run(own));
 
   bench.store = await openStore(path, { now: () => bench.now, keys: testKeys });
   const beside = await rotate(db, { ...both, MEFOR_STORE_ENCRYPTION_KEY: newKey });

@@ -59,6 +59,7 @@ Deno.test("docs/reference/api.md shows the answers as they are", async () => {
   assert.deepEqual([...shapes.keys()], [
     "GET /connections",
     "GET /ai/policy",
+    "GET /config/provenance",
     "GET /messages",
     "GET /stats",
   ]);

@@ -57,5 +57,6 @@ export function graphOf(
     handlers: new Map(handlers.map((name) => [name, { name, sends: [], position: undefined }])),
     fingerprint: "0".repeat(64),
     files: 1,
+    gitHead: undefined,
   };
 }

@@ -48,6 +48,7 @@ Deno.test("a lane whose inbound is not in the graph gives its rows back and does
     runner: () => runner,
     inbound: (name) => isThere ? inboundDefinition(name) : undefined,
     outbound: () => undefined,
+    hasHandler: () => true,
     routedLane: (name) => laneOf("routed", name),
     onQueued: () => {},
     onHandedOff: () => {},
@@ -349,4 +350,27 @@ Deno.test("internal_error = stop halts an inbound at the message, split or not, 
     await bench.time.pass(5_000);
     assert.deepEqual(bench.sent, ["OB_A warm", "OB_A a", "OB_A bad", "OB_A b"]);
   }
+});
+
+// Spec §1.8: after a reload a routed row may name a handler that no graph will mend.
+Deno.test("a routed row whose handler is gone is given up, also under internal_error = stop", async () => {
+  await using bench = await PipelineBench.open({
+    pipeline: { internalError: "stop" },
+    runner: {
+      author: ({ text, handlers, routeOnly }) => {
+        const name = text === "old" ? "gone" : "h";
+        if (routeOnly) return { handlers: [name], outcomes: [], tookMs: 500 };
+        const isGone = handlers?.includes("gone") ?? false;
+        const rest = isGone ? { handler: "gone", error: "GraphError: no such handler" } : {};
+        return { ...outcome(isGone ? [] : ["OB_A"], rest), tookMs: 500 };
+      },
+    },
+  });
+  await bench.feed("IB_A", "warm");
+  await bench.time.pass(100);
+  await bench.feed("IB_A", "old", "next");
+  await bench.time.pass(5_000);
+  assert.deepEqual(bench.sent, ["OB_A warm", "OB_A next"]);
+  assert.equal(bench.statusOf("old"), "error");
+  assert.equal(bench.pipeline.inbounds.get("IB_A")!.haltedFor, undefined);
 });

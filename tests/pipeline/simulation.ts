@@ -38,6 +38,8 @@ export interface Weather {
   readonly acts: number;
   readonly crashes: number;
   readonly restarts: number;
+  /** Other graphs take the place of the running one: connections go, come back, change. */
+  readonly reloads: number;
   /** Steps of the wall clock by up to an hour, either way. */
   readonly wallSteps: number;
   /** Handlers change between quick and slow. */
@@ -86,6 +88,11 @@ class Simulation {
   #isStorm = true;
   #isSlow = false;
   #isUp = false;
+  #runner!: FakeRunner;
+  /** Reloads run one after the other, and a stop waits for them. */
+  #reloading = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #isWhole = true;
   #storeDownUntil = 0;
   #ending: "crash" | "restart" | undefined;
   #arrivals = 0;
@@ -157,21 +164,30 @@ class Simulation {
       mayFail: () => this.#isStorm || weather.internalError === "continue",
       isSlow: () => this.#isSlow,
     });
-    const runner = new FakeRunner({
-      author: (request, read) => {
-        if (this.#poisons.has(idOf(request.text))) this.#poison();
-        return author(request, read);
-      },
-      batchMs: () => this.#isStorm ? random.below(this.#isSlow ? 80 : 5) : 1,
-      batchFails: () => this.#isStorm && random.chance(weather.sandboxFails),
-      state: this.#database.stateEntries(),
-    });
+    this.#newRunner = () =>
+      new FakeRunner({
+        author: (request, read) => {
+          if (this.#poisons.has(idOf(request.text))) this.#poison();
+          return author(request, read);
+        },
+        batchMs: () => this.#isStorm ? random.below(this.#isSlow ? 80 : 5) : 1,
+        batchFails: () => this.#isStorm && random.chance(weather.sandboxFails),
+        state: this.#database.stateEntries(),
+      });
+    this.#runner = this.#newRunner();
+    this.#reloading = 0;
+    this.#turn = Promise.resolve();
+    this.#isWhole = true;
     const connector = new FakeConnector((name) => this.#partner(name));
     const budget = new MemoryBudget(weather.roomFor * (TEXT_BYTES + 512));
     const pipeline = new Pipeline({
       store: store.asStore,
       graph: this.#graph(),
-      runner,
+      runner: {
+        run: (requests) => this.#runner.run(requests),
+        commitState: (inbound, entries) => this.#runner.commitState(inbound, entries),
+        discardState: (inbound) => this.#runner.discardState(inbound),
+      },
       connectors: new Map([["fake", connector]]),
       clock: time.clock,
       logger: silentLogger,
@@ -197,12 +213,18 @@ class Simulation {
     this.#isUp = true;
   }
 
-  #graph() {
+  #newRunner!: () => FakeRunner;
+
+  /** `isThere` and `version` say which connections a graph has, and which of them are others. */
+  #graph(isThere: () => boolean = () => true, version: () => number = () => 0) {
     const { inbounds, outbounds, retryMax, internalError } = this.#weather;
     return graphOf(
-      names("IB", inbounds).map((name) => inboundDefinition(name)),
-      names("OB", outbounds).map((name) =>
+      names("IB", inbounds).filter(isThere).map((name) =>
+        inboundDefinition(name, { settings: { version: version() } })
+      ),
+      names("OB", outbounds).filter(isThere).map((name) =>
         outboundDefinition(name, {
+          settings: { version: version() },
           ordering: isOrdered(name) ? "fifo" : "unordered",
           internalError,
           retry: { maxAttempts: retryMax, backoffMs: 50, multiplier: 2, maxBackoffMs: 2_000 },
@@ -210,6 +232,29 @@ class Simulation {
       ),
       HANDLERS,
     );
+  }
+
+  /** Another graph; a whole one has every connection. */
+  #reload(isWhole: boolean): void {
+    const random = this.#random;
+    const { pipeline, connector } = this.#life;
+    if (!this.#isUp) return;
+    const graph = this.#graph(
+      () => isWhole || random.chance(0.8),
+      () => random.below(2),
+    );
+    this.#reloading += 1;
+    this.#turn = this.#turn.then(async () => {
+      const next = pipeline.prepare(graph, new Map([["fake", connector]]));
+      await pipeline.swap(next, () => {
+        for (const name of next.outbounds.removed) this.rules.paused.delete(name);
+        // Loaded with what is durable: nothing else may be on its way.
+        this.#runner = this.#newRunner();
+      });
+    }).then(() => {
+      this.#reloading -= 1;
+      this.#isWhole = isWhole;
+    }, (thrown) => this.rules.defect(`a reload failed: ${thrown}`));
   }
 
   #poison(): void {
@@ -246,8 +291,9 @@ class Simulation {
     const { rules } = this;
     const time = this.#time;
     const { pipeline, store } = this.#life;
-    const refusedBefore = store.refused;
     this.#isUp = false;
+    if (!await time.run(() => this.#reloading === 0, 60_000)) rules.defect("a reload never ended");
+    const refusedBefore = store.refused;
     let isOver = false;
     pipeline.stop().then(() => isOver = true, (thrown) => {
       rules.defect(`stop() rejected: ${thrown}`);
@@ -346,6 +392,7 @@ class Simulation {
     some(acts, () => this.#act());
     some(crashes, () => this.#ending = "crash");
     some(restarts, () => this.#ending = "restart");
+    some(this.#weather.reloads, () => this.#reload(false));
     some(wallSteps, () => time.stepWall(random.below(7_200_000) - 3_600_000));
     if (slowHandlers) some(7, () => this.#isSlow = !this.#isSlow);
     if (storeFails > 0) some(1, () => this.#storeDownUntil = time.now + random.below(4_000));
@@ -374,8 +421,9 @@ class Simulation {
     const { pipeline } = this.#life;
     const { inbounds, outbounds } = this.#weather;
     const name = random.pick(names("OB", outbounds));
-    const lane = pipeline.outbounds.get(name)!;
-    const inbound = pipeline.inbounds.get(random.pick(names("IB", inbounds)))!;
+    const lane = pipeline.outbounds.get(name);
+    const inbound = pipeline.inbounds.get(random.pick(names("IB", inbounds)));
+    if (lane === undefined || inbound === undefined) return;
     switch (random.below(9)) {
       case 0:
       case 1:
@@ -496,6 +544,8 @@ class Simulation {
     while (!isOver && time.now < end) {
       // Longer than any lane waits for a store that failed.
       await this.#runUntil(() => false, 62_000);
+      if (!this.#isWhole) this.#reload(true);
+      await this.#runUntil(() => this.#reloading === 0, 60_000);
       this.#checkPaused();
       this.#startAll();
       isOver = await this.#runUntil(isQuiet, end - time.now);

@@ -23,6 +23,7 @@ const calm: Weather = {
   acts: 0,
   crashes: 0,
   restarts: 0,
+  reloads: 0,
   wallSteps: 0,
   slowHandlers: false,
   poisons: 0,
@@ -71,6 +72,17 @@ Deno.test("operators may pause, replay, cancel, restart and touch whenever they 
     slowHandlers: fc.boolean(),
   });
   await holds(kind, 25);
+});
+
+Deno.test("other graphs take the place of the running one and lose, double, turn nothing", async () => {
+  const kind = fc.record({
+    reloads: fc.integer({ min: 1, max: 30 }),
+    acts: fc.constantFrom(0, 0, 40),
+    partnersFail: fc.constantFrom(0, 0.3),
+    internalError: fc.constantFrom("continue" as const, "stop" as const),
+    slowHandlers: fc.boolean(),
+  });
+  await holds(kind, 30);
 });
 
 Deno.test("a store that fails commits or single intents, or is away, loses nothing", async () => {
@@ -201,6 +213,7 @@ Deno.test("all of it at once", async () => {
     acts: fc.integer({ min: 20, max: 100 }),
     crashes: fc.constantFrom(0, 1, 2),
     restarts: fc.constantFrom(0, 1, 2),
+    reloads: fc.constantFrom(0, 0, 8),
     internalError: fc.constantFrom("continue" as const, "stop" as const),
     slowHandlers: fc.boolean(),
     unreadable: fc.constantFrom(0, 0.02),

@@ -19,6 +19,8 @@ export interface WalkOptions {
   readonly graph: string | Readonly<Record<string, string>>;
   /** Further lines of the settings file. */
   readonly settings?: string;
+  /** Further files of the bundle. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   /** Where the store lives; in the bundle's directory when left out. */
   readonly storeDir?: string;
@@ -41,11 +43,12 @@ export class Walk implements AsyncDisposable {
 
   /** Writes the bundle and starts the engine on it. */
   static async open(options: WalkOptions): Promise<Walk> {
-    const { graph } = options;
+    const { graph, files = {} } = options;
     const modules = typeof graph === "string" ? { "walk.ts": graph } : graph;
-    const bundle = await openBundle(
-      Object.fromEntries(Object.entries(modules).map(([name, text]) => [`graph/${name}`, text])),
-    );
+    const bundle = await openBundle({
+      ...files,
+      ...Object.fromEntries(Object.entries(modules).map(([name, text]) => [`graph/${name}`, text])),
+    });
     const walk = new Walk(bundle, options);
     try {
       await walk.start();

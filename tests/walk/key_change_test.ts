@@ -153,4 +153,11 @@ Deno.test("an engine gets a key and changes it while messages flow, and the old 
   assert.equal(await served.stop(), 0);
   noneIn(CANARY);
   noneIn(`mfenc:v1:${KEY_ID}`);
+  // The audit log's key is a cell too: its chain goes on under the new key.
+  const audit = await run(
+    ["audit-verify", "--project-root", dir.path, "--db", `${data}/mf.db`],
+    { env: { MEFOR_STORE_ENCRYPTION_KEY: newKey } },
+  );
+  assert.equal(audit.code, 0, audit.out + audit.err);
+  assert.match(audit.out, /^OK: .*\b[1-9]/);
 });

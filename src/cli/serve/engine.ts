@@ -9,7 +9,7 @@ import { startApi } from "../../api/mod.ts";
 import { systemClock } from "../../clock.ts";
 import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
-import { type Graph, listenersOf } from "../../graph/mod.ts";
+import { environmentsDir, type Graph, listenersOf } from "../../graph/mod.ts";
 import { type Logger, openLog } from "../../logging/mod.ts";
 import type { Settings } from "../../settings/mod.ts";
 import { VERSION } from "../../version.ts";
@@ -25,7 +25,8 @@ import { grantsFor } from "./instance.ts";
 import { type ServeOptions, settingFlags } from "./options.ts";
 import { comparePermissions, missingText, queryProcess } from "./permission_check.ts";
 import { flagsOf } from "./permission_set.ts";
-import { StopSignals } from "./stop_signals.ts";
+import { Reloads } from "./reloads.ts";
+import { hangupStops, StopSignals } from "./stop_signals.ts";
 
 /** Runs the engine in this process until it is told to stop; returns the exit code. */
 export async function serveEngine(options: ServeOptions, context: CliContext): Promise<number> {
@@ -48,7 +49,7 @@ export async function serveEngine(options: ServeOptions, context: CliContext): P
   });
   const { logger } = log;
   keepAlive(logger);
-  using signals = new StopSignals();
+  using signals = new StopSignals({ hangupStops: stopsOnHangup(options) });
   if (options.launched) void stopWithLauncher(signals);
   try {
     return await run(anchor, { options, env, logger, signals, logDropped: log.dropped });
@@ -74,6 +75,8 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
   checkPermissions(anchor, given);
   makeStoreDir(settings);
   const stack = new AsyncDisposableStack();
+  // Of the graph that was loaded last.
+  let lacksPermission = false;
   try {
     const engine = stack.use(
       await Engine.start({
@@ -85,19 +88,44 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
         logDropped,
         clock: systemClock,
         allowInsecureBind: options.allowInsecureBind === true,
-        admit: (graph) => checkPermissions(anchor, given, graph),
+        admit: (graph) => {
+          lacksPermission = true;
+          checkPermissions(anchor, given, graph);
+          lacksPermission = false;
+        },
       }),
     );
     const { host, port } = settings.api;
     const api = stack.use(await startApi(engine, { host, port }));
     logRunning(anchor, { logger, graph: engine.graph, url: `http://${hostPort(api)}` });
+    // A launcher can give the next process what this one lacks.
+    const again = "the bundle needs other permissions";
+    stack.use(
+      new Reloads(engine, {
+        onHangup: !stopsOnHangup(options),
+        watch: options.watch
+          ? { bundleDir: anchor.bundleDir, environmentsDir: environmentsDir(settings.environments) }
+          : undefined,
+        onDone: (isLoaded) => {
+          if (!isLoaded && lacksPermission && options.watch && options.launched) {
+            signals.stop(again);
+          }
+        },
+      }),
+    );
     const signal = await signals.first;
     logger.info("engine.stopping", { signal });
-    return await stop(stack, { settings, logger, signals });
+    const exitCode = await stop(stack, { settings, logger, signals });
+    return signal === again && exitCode === exitCodes.ok ? exitCodes.again : exitCode;
   } catch (thrown) {
     await stack.disposeAsync();
     throw thrown;
   }
+}
+
+/** Launched, it has no standard input of its own: the launcher has looked. */
+function stopsOnHangup({ launched, hangupStops: isTold }: ServeOptions): boolean {
+  return launched ? isTold === true : hangupStops();
 }
 
 /** Stops within `[engine] shutdown_timeout_seconds`, or at once on a second signal. */

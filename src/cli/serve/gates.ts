@@ -282,12 +282,18 @@ export function passStoreGates(settings: Settings): void {
 export function passGates(
   { loaded }: { readonly loaded: { readonly settings: Settings } },
   { options, terminal, tellsAll = true }: {
-    readonly options: { readonly allowInsecureBind?: boolean };
+    readonly options: { readonly allowInsecureBind?: boolean; readonly watch?: boolean };
     readonly terminal: Terminal;
     /** False: only refusals, for the engine itself will tell the rest. */
     readonly tellsAll?: boolean;
   },
 ): void {
+  if (options.watch && loaded.settings.ai.production === true) {
+    throw new CommandFailure("Cannot watch the bundle in production", {
+      exitCode: exitCodes.refused,
+      hint: "Send SIGHUP, or POST /config/reload, when a new bundle is complete",
+    });
+  }
   const allowInsecureBind = options.allowInsecureBind === true;
   for (
     const { action, message, hint } of askGates({ settings: loaded.settings, allowInsecureBind })

@@ -80,6 +80,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     serviceFile,
     bundleDir,
     environmentsDir: environmentsDir(settings.environments),
+    reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

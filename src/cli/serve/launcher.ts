@@ -16,14 +16,11 @@ import { passGates } from "./gates.ts";
 import { deriveForInstance } from "./instance.ts";
 import { type ServeOptions, settingFlags } from "./options.ts";
 import { flagsOf } from "./permission_set.ts";
+import { hangup, hangupStops, stopSignals } from "./stop_signals.ts";
 
 /** Waits between restarts: 1 s, 2 s, … 30 s; from the start again after a quiet minute. */
 const RESTART = { backoffMs: 1_000, multiplier: 2, maxBackoffMs: 30_000 };
 const QUIET_MS = 60_000;
-
-const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Runs engines until one ends by itself or the operator says so; returns the exit code. */
 export async function launch(options: ServeOptions, context: CliContext): Promise<number> {
@@ -39,15 +36,19 @@ class Launcher implements Disposable {
   #child: Deno.ChildProcess | undefined;
   #isStopping = false;
   #lastSignal: Deno.Signal | undefined;
+  readonly #hangupStops = hangupStops();
 
   constructor(options: ServeOptions, context: CliContext) {
     this.#options = options;
     this.#context = context;
-    for (const signal of SIGNALS) {
-      const listener = () => this.#onSignal(signal);
-      this.#listeners.set(signal, listener);
-      Deno.addSignalListener(signal, listener);
-    }
+    for (const signal of stopSignals) this.#listen(signal, () => this.#onSignal(signal));
+    if (Deno.build.os === "windows") return;
+    this.#listen(hangup, () => this.#hangupStops ? this.#onSignal(hangup) : this.#pass(hangup));
+  }
+
+  #listen(signal: Deno.Signal, listener: () => void): void {
+    this.#listeners.set(signal, listener);
+    Deno.addSignalListener(signal, listener);
   }
 
   async run(): Promise<number> {
@@ -57,6 +58,7 @@ class Launcher implements Disposable {
       if (this.#isStopping) return exitCodes.ok;
       const startedAt = performance.now();
       const status = await this.#runEngine(flags);
+      if (status.code === exitCodes.again && !this.#isStopping) continue;
       if (!isCrash(status) || this.#isStopping) return this.#exitCodeOf(status);
       crashes = performance.now() - startedAt > QUIET_MS ? 1 : crashes + 1;
       const waitMs = backoffMs(RESTART, crashes);
@@ -105,6 +107,7 @@ class Launcher implements Disposable {
         "serve",
         "--engine",
         "--launched",
+        ...(this.#hangupStops ? ["--hangup-stops"] : []),
         ...args,
       ],
       // Never written to: its end tells the engine that this process is gone.
@@ -128,6 +131,10 @@ class Launcher implements Disposable {
     this.#isStopping = true;
     this.#lastSignal = signal;
     this.#stopped.resolve();
+    this.#pass(signal);
+  }
+
+  #pass(signal: Deno.Signal): void {
     try {
       this.#child?.kill(signal);
     } catch {

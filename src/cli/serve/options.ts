@@ -10,6 +10,10 @@ export interface ServeOptions extends AnchorOptions {
   readonly allowBroadPermissions?: boolean;
   /** Run the engine in this very process. */
   readonly engine?: boolean;
+  /** Load the bundle again whenever a file of it changes. */
+  readonly watch?: boolean;
+  /** The launcher has a terminal: its hang-up is a stop, not a reload. */
+  readonly hangupStops?: boolean;
   /** Stop when standard input ends: the launcher holds the other end. */
   readonly launched?: boolean;
 }

@@ -38,6 +38,8 @@ export interface InstancePaths {
   readonly serviceFile: string | undefined;
   readonly bundleDir: string;
   readonly environmentsDir: string;
+  /** `[api] config_reload_roots`; one that is not there yet is granted as written. */
+  readonly reloadRoots: readonly string[];
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -136,6 +138,9 @@ function files(input: PermissionInput): readonly Grant[] {
   add(paths.program, { reason: "the program itself", writes: false });
   add(paths.bundleDir, { reason: "--config", writes: false });
   add(paths.environmentsDir, { reason: "[environments] base_dir, dir", writes: false });
+  for (const dir of paths.reloadRoots) {
+    add(dir, { reason: "[api] config_reload_roots", writes: false });
+  }
   if (paths.serviceFile !== undefined) {
     add(paths.serviceFile, { reason: "--service-config", writes: false });
   }

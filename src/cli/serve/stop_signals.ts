@@ -1,8 +1,19 @@
 /** Waits for the operator: the first signal asks for a clean stop, a second one for an end. */
 
-const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+/** What asks for a stop, beside a hang-up of the terminal. */
+export const stopSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
+  : ["SIGINT", "SIGTERM"];
+
+export const hangup: Deno.Signal = "SIGHUP";
+
+/**
+ * True when a hang-up means that the terminal is gone. Without one it is what it is to every service:
+ * a request to load the configuration again.
+ */
+export function hangupStops(): boolean {
+  return Deno.stdin.isTerminal();
+}
 
 /**
  * Ctrl+C reaches launcher and engine, and the launcher passes its own on: what arrives this soon
@@ -18,7 +29,7 @@ export class StopSignals implements Disposable {
   readonly #onFirst: (reason: string) => void;
   #firstAt: number | undefined;
 
-  constructor() {
+  constructor({ hangupStops }: { readonly hangupStops: boolean }) {
     const first = Promise.withResolvers<string>();
     const second = Promise.withResolvers<string>();
     this.first = first.promise;
@@ -27,7 +38,7 @@ export class StopSignals implements Disposable {
       this.#firstAt ??= performance.now();
       first.resolve(reason);
     };
-    for (const signal of SIGNALS) {
+    for (const signal of hangupStops ? [...stopSignals, hangup] : stopSignals) {
       const listener = () => {
         const isFirst = this.#firstAt === undefined;
         if (isFirst) this.#onFirst(signal);

@@ -12,7 +12,7 @@ import { LogMismatch, type LogPlace, readLog } from "./commit_log.ts";
 import { carryOut, readPayload } from "./redo.ts";
 import { Session } from "./session.ts";
 import { statements } from "./statements.ts";
-import { admitKeys, keysOfStore } from "./store_keys.ts";
+import { addUses, admitKeys, keysOfStore } from "./store_keys.ts";
 
 export interface OpenOptions {
   readonly path: string;
@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly now: number;
   /** Ids of the configured keys, the active one first. */
   readonly keyIds?: readonly string[];
+  /** Uses of the active key that are entered with the opening. */
+  readonly uses?: number;
 }
 
 /** A lane with open rows, found at start. */
@@ -46,6 +48,8 @@ export interface OpenedDatabase {
   readonly nextFrame: number;
   /** Ids of all keys that cells may be sealed with; `CLEAR` among them. */
   readonly keysInUse: readonly string[];
+  /** Times the active key has sealed, at most, those that were entered now included. */
+  readonly keyUses: number;
   readonly unlock: () => void;
 }
 
@@ -71,8 +75,8 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
     restrictFiles(path);
     configure(db);
     migrate(db);
-    const { now, keyIds = [] } = options;
-    const begun = beginEpoch(db, { now, keyIds, logPath: `${path}-log` });
+    const { now, keyIds = [], uses = 0 } = options;
+    const begun = beginEpoch(db, { now, keyIds, uses, logPath: `${path}-log` });
     removeFile(begun.log.path);
     if (options.synchronous === "normal") db.exec("PRAGMA synchronous = NORMAL");
     return { db, unlock, ...begun };
@@ -310,15 +314,18 @@ function createMeta(db: DatabaseSync): void {
  */
 function beginEpoch(
   db: DatabaseSync,
-  { now, keyIds, logPath }: {
+  { now, keyIds, uses, logPath }: {
     readonly now: number;
     readonly keyIds: readonly string[];
+    readonly uses: number;
     readonly logPath: string;
   },
 ) {
   db.exec("BEGIN IMMEDIATE");
   try {
     admitKeys(db, { keyIds, now });
+    const [active] = keyIds;
+    const keyUses = active === undefined ? 0 : addUses(db, active, uses);
     const meta = db.prepare("SELECT epoch, next_seq FROM store_meta WHERE id = 1").get()!;
     const epoch = Number(meta.epoch) + 1;
     const nextSeq = Number(meta.next_seq);
@@ -334,7 +341,7 @@ function beginEpoch(
     }));
     const keysInUse = keysOfStore(db);
     db.exec("COMMIT");
-    return { epoch, nextSeq, recovered, lanes, log, nextFrame, keysInUse };
+    return { epoch, nextSeq, recovered, lanes, log, nextFrame, keysInUse, keyUses };
   } catch (cause) {
     rollBack(db);
     throw cause;

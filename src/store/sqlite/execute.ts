@@ -21,6 +21,7 @@ import type {
   StateWrite,
   TransformHandOffIntent,
 } from "../intents.ts";
+import type { RegisterIntent } from "../registers/mod.ts";
 import type { NewRow, WorkingSet, WorkMessage, WorkRow } from "./working_set.ts";
 
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };
@@ -45,7 +46,12 @@ const isRowKind: ReadonlySet<Intent["kind"]> = new Set(rowKinds);
 export type RowIntent = Extract<Intent, { kind: (typeof rowKinds)[number] }>;
 
 /** Intents that look for rows. */
-export type TableIntent = Exclude<Intent, RowIntent>;
+export type TableIntent = Exclude<Intent, RowIntent | RegisterIntent>;
+
+/** Intents that touch no message: `registers/commit.ts` carries them out. */
+export function isRegisterIntent(intent: Intent): intent is RegisterIntent {
+  return intent.kind === "register";
+}
 
 export function isRowIntent(intent: Intent): intent is RowIntent {
   return isRowKind.has(intent.kind);

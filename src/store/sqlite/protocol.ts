@@ -37,11 +37,13 @@ export type FromWriter =
     readonly lanes: readonly OpenLane[];
     /** Ids of all keys that cells may be sealed with; `CLEAR` among them. */
     readonly keysInUse: readonly string[];
+    /** How often the active key has sealed, at most. */
+    readonly keyUses: number;
   }
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
   | { readonly type: "batch"; readonly id: number; readonly outcomes: Flat }
   | { readonly type: "settled"; readonly id: number }
-  /** How often the active key has sealed, at most; said now and then. */
+  /** The same, said now and then. */
   | { readonly type: "key_uses"; readonly uses: number }
   | { readonly type: "counters"; readonly id: number; readonly counters: StoreCounters }
   | { readonly type: "closed"; readonly id: number };

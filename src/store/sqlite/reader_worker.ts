@@ -7,13 +7,15 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
 import type { FromReader, ToReader } from "./protocol.ts";
 import { queries, type QueryName } from "./queries.ts";
+import { registerSql } from "./registers/mod.ts";
 import { textOf } from "./cell_text.ts";
 
 let db: DatabaseSync | undefined;
 /** Opened when first needed. */
 let copier: DatabaseSync | undefined;
 let channel: MessagePort | undefined;
-const prepared = new Map<QueryName, StatementSync>();
+const texts = { ...queries, ...registerSql };
+const prepared = new Map<string, StatementSync>();
 
 self.onmessage = ({ data }: MessageEvent<ToReader>) => {
   switch (data.type) {
@@ -64,9 +66,8 @@ function checkpoint(path: string): void {
 
 function query({ id, query: { name, values } }: Extract<ToReader, { type: "query" }>): void {
   try {
-    const known = name as QueryName;
-    let statement = prepared.get(known);
-    if (!statement) prepared.set(known, statement = db!.prepare(queries[known]));
+    let statement = prepared.get(name);
+    if (!statement) prepared.set(name, statement = db!.prepare(texts[name as QueryName]));
     post({ type: "rows", id, rows: statement.all(...values).map(toPlain) });
   } catch (thrown) {
     post({ type: "failed", id, failure: describeFailure(thrown) });

@@ -30,7 +30,7 @@ export interface RotationReport extends ResealReport {
  * Seals every cell with the active key.
  *
  * @throws {StoreError} as opening a store does, but an engine that has it open is none; as
- * {@link reseal} does; `store.missing` there is no store; `store.older_schema` an older engine has it.
+ * {@link reseal} does; `store.not_found` there is no store; `store.older_schema` an older engine has it.
  */
 export async function rotateKey(options: RotateOptions): Promise<RotationReport> {
   const path = realPathOf(options.path);
@@ -49,7 +49,7 @@ function requireFile(path: string, named: string): void {
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
   }
-  throw new StoreError("store.missing", `Cannot find the store "${named}"`, {
+  throw new StoreError("store.not_found", `Cannot find the store "${named}"`, {
     hint: "Name it with --db, or with [store] path and [engine] data_dir",
   });
 }

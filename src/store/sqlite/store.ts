@@ -1,4 +1,5 @@
 /** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
+import type { CellCipher } from "../../crypto/cells.ts";
 import { type CellKeys, keyIdOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
@@ -12,11 +13,18 @@ import {
   type SubmitHint,
 } from "../group_commit.ts";
 import type { Intent, ResultOf } from "../intents.ts";
+import {
+  type RegisterQueryName,
+  type RegisterRow,
+  type RegisterValue,
+  sealedColumns,
+} from "../registers/mod.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
   DeadLetterFilter,
   DeadLetterPage,
+  MessageBody,
   MessageDetail,
   MessageFilter,
   MessagePage,
@@ -28,6 +36,7 @@ import type {
   StoreTotals,
 } from "../store.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
+import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 import type { QueryName } from "./queries.ts";
 import { Reads } from "./reads.ts";
@@ -66,9 +75,12 @@ export class SqliteStore implements Store {
   /** How many messages the writer was sent: it leaves off tidying for the next. */
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
+  /** Threads that check the file. */
+  readonly #checks = new Map<Worker, (reason: StoreError) => void>();
   readonly #batches = new Map<number, Settle[]>();
   readonly #replies = new Map<number, Settle>();
   readonly #reads: Reads;
+  readonly #cipher: CellCipher;
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
@@ -128,6 +140,7 @@ export class SqliteStore implements Store {
       recovered: number;
       lanes: Store["openLanes"];
       keysInUse: readonly string[];
+      keyUses: number;
     },
   ) {
     this.path = options.path;
@@ -142,9 +155,9 @@ export class SqliteStore implements Store {
       (intents, settles) => this.#send(intents, settles),
       options.groupCommit ?? defaultGroupCommit,
     );
-    const cipher = cellCipherOf(options.keys);
-    this.keyId = cipher.keyId;
-    this.#reads = new Reads((name, values) => this.#query(name, values), cipher);
+    this.#cipher = cellCipherOf(options.keys);
+    this.keyId = this.#cipher.keyId;
+    this.#reads = new Reads((name, values) => this.#query(name, values), this.#cipher);
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
     this.#writer.onerror = (event) => this.#onDeath(event, "writer");
@@ -152,6 +165,7 @@ export class SqliteStore implements Store {
     const { path, keys, logger } = options;
     this.#logger = logger;
     if (keys !== undefined) {
+      this.#onKeyUses(opened.keyUses);
       this.#tellOfKeys(keys, opened.keysInUse);
       if (opened.keysInUse.includes(CLEAR)) this.#sealer = new Sealer({ path, keys, logger });
     }
@@ -190,6 +204,13 @@ export class SqliteStore implements Store {
     return this.#reads.messages(filter, page);
   }
 
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]> {
+    return this.#reads.messageBodies(filter, page);
+  }
+
   message(id: string): Promise<MessageDetail | undefined> {
     return this.#reads.message(id);
   }
@@ -222,6 +243,42 @@ export class SqliteStore implements Store {
     return this.#reads.totals();
   }
 
+  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }> {
+    if (this.#broken) return Promise.reject(this.#broken);
+    const worker = startWorker(new URL("./integrity_worker.ts", import.meta.url), "store check");
+    const { promise, resolve, reject } = Promise.withResolvers<IntegrityAnswer>();
+    worker.onmessage = ({ data }: MessageEvent<IntegrityAnswer>) => resolve(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new StoreError("store.failed", "Cannot check the store: its thread ended"));
+    };
+    worker.postMessage(this.path);
+    this.#checks.set(worker, reject);
+    return promise.finally(() => {
+      this.#checks.delete(worker);
+      worker.terminate();
+    });
+  }
+
+  async register(
+    name: RegisterQueryName,
+    ...values: readonly RegisterValue[]
+  ): Promise<readonly RegisterRow[]> {
+    // Register intents are in the tables when they are answered: nothing has to be brought there.
+    const rows = await this.#read(name, values);
+    const columns = sealedColumns[name];
+    return columns === undefined ? rows : rows.map((row) => this.#opened(row, columns));
+  }
+
+  #opened(row: Row, columns: readonly string[]): Row {
+    const opened = { ...row };
+    for (const column of columns) {
+      const cell = row[column];
+      if (typeof cell === "string") opened[column] = this.#cipher.open(cell) ?? null;
+    }
+    return opened;
+  }
+
   /** Waits for what was submitted, then closes file and threads. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken?.code === "store.closed") return;
@@ -239,6 +296,7 @@ export class SqliteStore implements Store {
       // A thread that died meanwhile has nothing left to close.
     } finally {
       this.#failAll(closed);
+      for (const reject of this.#checks.values()) reject(closed);
       this.#reader.terminate();
       this.#writer.terminate();
     }
@@ -318,6 +376,13 @@ export class SqliteStore implements Store {
 
   async #query(name: QueryName, values: readonly (string | number | null)[]): Promise<Row[]> {
     await this.#settled();
+    return this.#read(name, values);
+  }
+
+  async #read(
+    name: QueryName | RegisterQueryName,
+    values: readonly (string | number | null)[],
+  ): Promise<Row[]> {
     const reply = await this.#call<Extract<FromReader, { type: "rows" }>>(
       this.#reader,
       (id) => ({ type: "query", id, query: { name, values } }),

@@ -12,17 +12,25 @@
  */
 import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import { describeFailure, isEnvironmental } from "../errors.ts";
-import type { Intent } from "../intents.ts";
+import type { ActAudit, Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
 import { type CommitLog, frameBytesMax, readLog } from "./commit_log.ts";
 import { rollBack } from "./database.ts";
-import { execute, isRowIntent, type RowIntent, type TableIntent } from "./execute.ts";
+import {
+  execute,
+  isRegisterIntent,
+  isRowIntent,
+  type RowIntent,
+  type TableIntent,
+} from "./execute.ts";
 import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
 import { carryOut, type Changes, FrameBuffer, readPayload, Tables } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
+import type { AuditLog } from "./registers/audit_log.ts";
+import { Registers } from "./registers/commit.ts";
 import type { Mark, Session } from "./session.ts";
 import { TableLoader } from "./tables.ts";
 import { WorkingSet } from "./working_set.ts";
@@ -43,6 +51,7 @@ export interface WriterOptions {
   readonly log: CommitLog;
   /** Seals what the store itself writes, and what it writes again. Intents come sealed. */
   readonly cipher?: CellCipher;
+  readonly audit: AuditLog;
   /** Whether commits wait for the disk. */
   readonly isSyncing: boolean;
   readonly onPoint?: OnPoint;
@@ -72,6 +81,13 @@ const FRAME_BYTES_EACH = 4_096;
 /** Numbers one batch may need. */
 const NUMBERS_MARGIN = 100_000;
 
+/** What acts say of themselves. */
+interface Counts {
+  readonly found?: boolean;
+  readonly requeued?: number;
+  readonly cancelled?: number;
+}
+
 interface Step {
   /** Messages it has brought into the tables. */
   taken: number;
@@ -83,6 +99,8 @@ export class Writer {
   readonly #session: Session;
   readonly #log: CommitLog;
   readonly #cipher: CellCipher;
+  readonly #audit: AuditLog;
+  readonly #registers: Registers;
   readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
   readonly #tidyMessages: number;
@@ -104,13 +122,22 @@ export class Writer {
   #lookedAt = 0;
 
   constructor(
-    { session, log, cipher = keylessCells, isSyncing, onPoint, tidyMessages = TIDY_MESSAGES }:
-      WriterOptions,
+    {
+      session,
+      log,
+      audit,
+      cipher = keylessCells,
+      isSyncing,
+      onPoint,
+      tidyMessages = TIDY_MESSAGES,
+    }: WriterOptions,
   ) {
     this.#cipher = cipher;
     this.#tidyMessages = tidyMessages;
     this.#session = session;
     this.#log = log;
+    this.#audit = audit;
+    this.#registers = new Registers(session.db, { audit, isSyncing });
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
     this.#work = new WorkingSet(session, new TableLoader(session, cipher));
@@ -121,6 +148,29 @@ export class Writer {
 
   /** Runs a batch; its answers are durable when this returns. Never throws. */
   run(intents: readonly Intent[]): Outcome[] {
+    return intents.some(isRegisterIntent) ? this.#runApart(intents) : this.#runGated(intents);
+  }
+
+  /** Register intents have a commit of their own: they say nothing of messages. */
+  #runApart(intents: readonly Intent[]): Outcome[] {
+    const registers = intents.filter(isRegisterIntent);
+    const others = intents.filter((intent) => !isRegisterIntent(intent));
+    const answers = others.length === 0 ? [] : this.#runGated(others);
+    let done: readonly Outcome[];
+    try {
+      this.#endStep();
+      done = this.#registers.commit(registers);
+      this.counters.commits += 1;
+      this.counters.intents += registers.length;
+    } catch (thrown) {
+      const failure = describeFailure(thrown);
+      done = registers.map(() => ({ failure }));
+    }
+    let [next, nextOther] = [0, 0];
+    return intents.map((one) => isRegisterIntent(one) ? done[next++]! : answers[nextOther++]!);
+  }
+
+  #runGated(intents: readonly Intent[]): Outcome[] {
     const open = intents.filter((intent) => !this.#gate.isClosed(intent));
     if (open.length === intents.length) return this.#run(intents);
     const outcomes = open.length === 0 ? [] : this.#run(open);
@@ -300,7 +350,17 @@ export class Writer {
   #execute(intent: Intent): unknown {
     if (isRowIntent(intent)) return execute(this.#work, intent);
     this.#flush();
-    return executeOnTables(this.#session, intent, this.#cipher);
+    const act = intent as TableIntent;
+    const result = executeOnTables(this.#session, act, this.#cipher);
+    if ("audit" in act && act.audit !== undefined) this.#note(act.audit, result as Counts);
+    return result;
+  }
+
+  /** The audit row of an act that did something. */
+  #note({ detail, ...audit }: ActAudit, { found, requeued, cancelled }: Counts): void {
+    if (found === false || requeued === 0 || cancelled === 0) return;
+    const counted = JSON.stringify({ ...detail, requeued, cancelled });
+    this.#audit.append({ ...audit, detail: counted });
   }
 
   /** With nothing in the working set before and after, so that a savepoint covers all of it. */
@@ -316,6 +376,7 @@ export class Writer {
       if (isEnvironmental(thrown)) throw thrown;
       db.exec("ROLLBACK TO member");
       db.exec("RELEASE member");
+      this.#audit.forget();
       this.#work.forget();
       this.#gate.failed(intent);
       // Its numbers stay used: if one of them is what failed, the next member must not meet it.
@@ -426,6 +487,7 @@ export class Writer {
     const session = this.#session;
     this.#void(this.#mendTo ?? this.#log.nextId - 1);
     rollBack(session.db);
+    this.#audit.forget();
     session.rewind(start);
     this.#lookUp.rewind();
   }

@@ -13,6 +13,7 @@ import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
+import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
 import { addUses } from "./store_keys.ts";
 import { type OnPoint, Writer } from "./writer.ts";
@@ -67,7 +68,10 @@ class WriterThread {
   #open(message: Extract<ToWriter, { type: "open" }>): void {
     try {
       this.#cipher = new CountedCells(this.#cipherOf(message.keys));
-      const opened = openDatabase({ ...message.options, keyIds: keyIdsOf(message.keys) });
+      const uses = this.#cipher.wanted(0);
+      const keyIds = keyIdsOf(message.keys);
+      const opened = openDatabase({ ...message.options, keyIds, uses });
+      this.#cipher.grant(uses);
       this.#opened = opened;
       this.#session = new Session(opened.db, opened.nextSeq);
       const failpoints = message.failpoints ? parseFailpoints(message.failpoints) : noFailpoints;
@@ -78,6 +82,7 @@ class WriterThread {
         session: this.#session,
         log: this.#log,
         cipher: this.#cipher,
+        audit: new AuditLog(opened.db, this.#cipher),
         isSyncing: message.options.synchronous === "full",
         onPoint,
       });
@@ -87,8 +92,8 @@ class WriterThread {
         this.#isCheckpointing = false;
         this.#writer!.counters.checkpoints += 1;
       };
-      const { epoch, recovered, lanes, keysInUse } = opened;
-      post({ type: "opened", epoch, recovered, lanes, keysInUse });
+      const { epoch, recovered, lanes, keysInUse, keyUses } = opened;
+      post({ type: "opened", epoch, recovered, lanes, keysInUse, keyUses });
     } catch (thrown) {
       post({ type: "open_failed", failure: describeFailure(thrown) });
     }

@@ -55,6 +55,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       serviceFile: "/etc/mf.toml",
       bundleDir: "/srv/bundle",
       environmentsDir: "/srv/values",
+      reloadRoots: [],
       missingStoreDir: undefined,
     },
     realPathOf: (path) => path,
@@ -161,6 +162,15 @@ Deno.test("derivePermissions() grants what stands behind a link as well", () => 
   const grants = derivePermissions(input({ graph, realPathOf }));
   assert.ok(values(grants, "write").includes("/out"));
   assert.ok(values(grants, "write").includes("/mnt/share/out"));
+});
+
+Deno.test("derivePermissions() lets a reload read its roots, and what stands behind a link", () => {
+  const paths = { ...input().paths, reloadRoots: ["/srv/staging", "/srv/current"] };
+  const realPathOf = (path: string) => path === "/srv/current" ? "/srv/releases/7" : path;
+  const granted = derivePermissions(input({ paths, realPathOf }))
+    .filter(({ reason }) => reason === "[api] config_reload_roots")
+    .map(({ kind, value }) => `${kind} ${value}`);
+  assert.deepEqual(granted, ["read /srv/staging", "read /srv/current", "read /srv/releases/7"]);
 });
 
 Deno.test("flagsOf() is one line the runtime takes, without paths inside others", () => {

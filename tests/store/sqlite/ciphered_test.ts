@@ -20,6 +20,18 @@ const clearColumns: Readonly<Record<string, readonly string[]>> = {
   state: ["namespace", "key"],
   connection_event: ["connection", "transport", "direction", "kind", "peer_host"],
   totals: ["kind", "name"],
+  users: [
+    ...["id", "username", "username_key", "auth_provider", "display_name", "email"],
+    ...["password_hash", "channel_scope", "totp_recovery_codes"],
+  ],
+  user_roles: ["user_id", "role_id"],
+  roles: ["id", "display_name", "description", "permissions"],
+  ad_group_role_map: ["ad_group", "role_id"],
+  ad_group_scope_map: ["ad_group", "channel_id"],
+  sessions: ["token_hash", "user_id", "client", "verified_ip"],
+  audit_log: ["actor", "action", "channel_id", "detail", "row_hash"],
+  pending_approvals: ["id", "operation", "params", "requester", "status", "approver"],
+  alert_instance: ["event_type", "connection", "severity", "status", "acked_by"],
 };
 
 interface Column {

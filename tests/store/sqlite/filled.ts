@@ -30,6 +30,7 @@ export async function filledBench(keys: () => CellKeys | undefined, messages = 5
   // No statement writes these yet; a tool must not forget them when one does.
   inspect(bench.store.path, (db) => {
     db.exec("PRAGMA secure_delete = ON");
+    insertRegisters(db, { cipher, rows: messages });
     for (const column of ["summary", "metadata"]) {
       for (const { seq } of db.prepare("SELECT seq FROM messages").all()) {
         db.prepare(`UPDATE messages SET ${column} = ? WHERE seq = ?`)
@@ -38,6 +39,29 @@ export async function filledBench(keys: () => CellKeys | undefined, messages = 5
     }
   });
   return bench;
+}
+
+/** Rows of the registers that have ciphered columns; the audit log's key is the store's own doing. */
+function insertRegisters(
+  db: DatabaseSync,
+  { cipher, rows }: { readonly cipher: CellCipher; readonly rows: number },
+): void {
+  const user = db.prepare(`
+    INSERT INTO users (id, username, username_key, auth_provider, created_at, updated_at,
+                       totp_secret, totp_staged)
+    VALUES (?1, ?1, ?1, 'local', 1, 1, ?2, ?3)`);
+  const alert = db.prepare(`
+    INSERT INTO alert_instance (event_type, connection, severity, status, first_seen, last_seen,
+                                count, reason)
+    VALUES ('down', ?, 'high', 'open', 1, 1, 1, ?)`);
+  for (let index = 0; index < rows; index += 1) {
+    user.run(
+      `user ${index}`,
+      cipher.seal(`CANARYtotp ${index}`),
+      cipher.seal(`CANARYstaged ${index}`),
+    );
+    alert.run(`OB_${index}`, cipher.seal(`CANARYalert ${index}`));
+  }
 }
 
 async function fill(bench: StoreBench, index: number): Promise<void> {
@@ -77,12 +101,16 @@ export function cellsOf(db: DatabaseSync): Readonly<Record<string, readonly stri
   ]));
 }
 
-/** Every text of every ciphered column; "unreadable" for what no key opens. */
+/** Cells the store makes itself when it first has a key: the audit log's key. */
+export const OWN_CELLS = 1;
+const OWN_COLUMN = "audit_key.key";
+
+/** Every text of every ciphered column but the store's own; "unreadable" for what no key opens. */
 export function textsOf(path: string, keys: CellKeys | undefined) {
   const cipher: CellCipher = cellCipherOf(keys);
   const cells = inspect(path, cellsOf);
   return Object.fromEntries(
-    Object.entries(cells).map(([name, of]) => [
+    Object.entries(cells).filter(([name]) => name !== OWN_COLUMN).map(([name, of]) => [
       name,
       of.map((cell) => cipher.open(cell) ?? "unreadable"),
     ]),

@@ -8,14 +8,14 @@ import { delivery, StoreBench } from "../../contract/store/bench.ts";
 import { within } from "../../connectors/waiting.ts";
 import { rotatedKeys, testKeys } from "../ciphers.ts";
 import { Folder, inspect, inspectRecovered, openStore } from "./bench.ts";
-import { backendWith, cellsOf, filledBench, idOf, storeKeysOf } from "./filled.ts";
+import { backendWith, cellsOf, filledBench, idOf, OWN_CELLS, storeKeysOf } from "./filled.ts";
 
 const keyId = idOf(testKeys);
 
 // Goal: over clean ends the count is exact: nothing is lost of it and nothing is added.
 Deno.test("SqliteStore counts every use of its key, over restarts", async () => {
   await using bench = await StoreBench.open(backendWith(() => testKeys));
-  let uses = 0;
+  let uses = OWN_CELLS;
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(3), { maxLength: 6 }), async (payloads) => {
       for (const [index, count] of payloads.entries()) {
@@ -26,8 +26,9 @@ Deno.test("SqliteStore counts every use of its key, over restarts", async () => 
         await bench.handOff(await bench.receive(), { deliveries });
         uses += 1 + count;
       }
-      await bench.reopen();
+      await bench.store[Symbol.asyncDispose]();
       assert.deepEqual(storeKeysOf(bench.store.path), { [keyId]: uses });
+      await bench.reopen();
     }),
     { numRuns: 10 },
   );

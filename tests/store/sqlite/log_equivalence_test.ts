@@ -20,6 +20,8 @@ import { openDatabase, type OpenedDatabase } from "../../../src/store/sqlite/dat
 import { Session } from "../../../src/store/sqlite/session.ts";
 import { Writer } from "../../../src/store/sqlite/writer.ts";
 import { assertWhole, Folder, inspect } from "./bench.ts";
+import { keylessCells } from "../../../src/crypto/cells.ts";
+import { AuditLog } from "../../../src/store/sqlite/registers/audit_log.ts";
 
 class Twin {
   readonly path: string;
@@ -37,7 +39,13 @@ class Twin {
     this.#opened = opened;
     this.#log = new CommitLog({ ...opened.log, nextId: opened.nextFrame });
     const session = new Session(opened.db, opened.nextSeq);
-    this.writer = new Writer({ session, log: this.#log, isSyncing: false, tidyMessages: 2 });
+    this.writer = new Writer({
+      session,
+      log: this.#log,
+      audit: new AuditLog(session.db, keylessCells),
+      isSyncing: false,
+      tidyMessages: 2,
+    });
   }
 
   /** Ends as a killed process does: nothing more is written. */

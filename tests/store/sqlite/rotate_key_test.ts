@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
 import { cellCipherOf } from "../../../src/crypto/sealed_cells.ts";
 import type { CellKeys } from "../../../src/crypto/keys.ts";
+import { migrations } from "../../../src/store/sqlite/migrations/mod.ts";
 import { ColumnCells, type Position } from "../../../src/store/sqlite/column_cells.ts";
 import { rotateKey, type RotateOptions } from "../../../src/store/sqlite/rotate_key.ts";
 import { heldOf, StoreBench } from "../../contract/store/bench.ts";
@@ -49,8 +50,9 @@ Deno.test("rotateKey() seals every ciphered column anew, and lets the old key go
   await using bench = await changingBench();
   const { path } = bench.store;
   const before = textsOf(path, testKeys);
+  const stored = inspect(path, cellsOf);
   for (const { table, column } of cipheredColumns) {
-    assert.ok(before[`${table}.${column}`]!.length > 0, `${table}.${column} has cells`);
+    assert.ok(stored[`${table}.${column}`]!.length > 0, `${table}.${column} has cells`);
   }
   const report = await rotate(path);
   assert.deepEqual(report, {
@@ -58,9 +60,9 @@ Deno.test("rotateKey() seals every ciphered column anew, and lets the old key go
     retired: [oldId],
     isBesideEngine: false,
     keysGone: [oldId],
-    cells: Object.fromEntries(Object.entries(before).map(([name, of]) => [name, of.length])),
+    cells: Object.fromEntries(Object.entries(stored).map(([name, of]) => [name, of.length])),
   });
-  const total = Object.values(before).flat().length;
+  const total = Object.values(stored).flat().length;
   assert.deepEqual(cellsByKey(path), { [newId]: total });
   assert.deepEqual(textsOf(path, otherKeys), before);
   assert.deepEqual(Object.keys(storeKeysOf(path)), [newId]);
@@ -286,19 +288,20 @@ Deno.test("rotateKey() needs every key of the store, also beside an engine", asy
 Deno.test("rotateKey() makes no store, and leaves a newer, an older and a foreign one alone", async () => {
   await using folder = new Folder();
   const path = folder.file();
-  await assert.rejects(rotate(path), raises("store.missing", /store\.db/));
+  await assert.rejects(rotate(path), raises("store.not_found", /store\.db/));
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
-  await assert.rejects(rotate(folder.path), raises("store.missing"));
+  await assert.rejects(rotate(folder.path), raises("store.not_found"));
   await (await openStore(path, { keys: testKeys }))[Symbol.asyncDispose]();
   const setVersion = (version: number) =>
     inspect(path, (db) => db.prepare("UPDATE store_meta SET schema_version = ?").run(version));
+  const own = migrations.at(-1)!.version;
   setVersion(9999);
   await assert.rejects(rotate(path), raises("store.newer_schema"));
-  setVersion(5);
+  setVersion(own);
   await using _engine = await openStore(path, { keys: testKeys });
-  setVersion(4);
+  setVersion(own - 1);
   await assert.rejects(rotate(path), raises("store.older_schema"));
-  setVersion(5);
+  setVersion(own);
   const foreign = folder.file("foreign.db");
   inspect(foreign, (db) => db.exec("CREATE TABLE theirs (x)"));
   await assert.rejects(rotate(foreign), raises("store.foreign"));
@@ -313,6 +316,7 @@ Deno.test("ColumnCells changes no cell that is not what was found", async () => 
       const total = cells.count();
       const { cells: found, isEnd } = cells.after(undefined, { cellsMax: 500, bytesMax: 1e9 });
       assert.deepEqual([found.length, isEnd], [total, true], cells.name);
+      if (column.table === "audit_key") continue; // One row, for ever.
       const [purged, changed, whole] = found;
       const places = column.key.map(() => cells.isNumbered ? "?" : "CAST(? AS TEXT)");
       const where = `(${column.key.join(", ")}) = (${places.join(", ")})`;

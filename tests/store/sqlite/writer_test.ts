@@ -11,6 +11,8 @@ import { Session } from "../../../src/store/sqlite/session.ts";
 import { type OnPoint, Writer } from "../../../src/store/sqlite/writer.ts";
 import type { Outcome } from "../../../src/store/wire.ts";
 import { assertWhole, Folder, inspect, openStore } from "./bench.ts";
+import { keylessCells } from "../../../src/crypto/cells.ts";
+import { AuditLog } from "../../../src/store/sqlite/registers/audit_log.ts";
 
 class WriterBench implements AsyncDisposable {
   readonly #folder = new Folder();
@@ -28,7 +30,13 @@ class WriterBench implements AsyncDisposable {
     const { db, nextSeq, log, nextFrame } = this.opened;
     this.session = new Session(db, nextSeq);
     this.log = new CommitLog({ ...log, nextId: nextFrame });
-    this.writer = new Writer({ session: this.session, log: this.log, isSyncing: false, onPoint });
+    this.writer = new Writer({
+      session: this.session,
+      log: this.log,
+      audit: new AuditLog(this.session.db, keylessCells),
+      isSyncing: false,
+      onPoint,
+    });
   }
 
   close(): void {

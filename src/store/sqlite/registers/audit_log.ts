@@ -1,0 +1,64 @@
+/**
+ * Appends to the audit log, in the transaction of what it tells of.
+ *
+ * The writer is the only one that appends, so the newest hash is read once and kept. Whoever rolls
+ * a transaction back calls `forget()`.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { randomBytes } from "node:crypto";
+import { AUDIT_GENESIS, type AuditFields, auditRowHash } from "../../../crypto/audit_chain.ts";
+import type { CellCipher } from "../../../crypto/cells.ts";
+import { textOf } from "../cell_text.ts";
+
+const KEY_BYTES = 32;
+
+export class AuditLog {
+  readonly #db: DatabaseSync;
+  readonly #key: Uint8Array | undefined;
+  #insert: StatementSync | undefined;
+  #newest: string | undefined;
+
+  /** Makes the chain's key when the store has a key of its own to seal it with, and none yet. */
+  constructor(db: DatabaseSync, cipher: CellCipher) {
+    this.#db = db;
+    this.#key = readAuditKey(db, cipher) ?? makeKey(db, cipher);
+  }
+
+  append({ at, actor, action, channel, detail }: AuditFields): void {
+    const hash = auditRowHash(
+      this.#newest ?? this.#readNewest(),
+      { at, actor, action, channel, detail },
+      this.#key,
+    );
+    this.#insert ??= this.#db.prepare(`
+      INSERT INTO audit_log (at, actor, action, channel_id, detail, keyed, row_hash)
+      VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    this.#insert.run(at, actor, action, channel, detail, this.#key === undefined ? 0 : 1, hash);
+    this.#newest = hash;
+  }
+
+  /** What was appended last may be rolled back. */
+  forget(): void {
+    this.#newest = undefined;
+  }
+
+  #readNewest(): string {
+    const row = this.#db.prepare("SELECT row_hash FROM audit_log ORDER BY id DESC LIMIT 1").get();
+    return row === undefined ? AUDIT_GENESIS : String(row.row_hash);
+  }
+}
+
+/** The chain's key; undefined without one, or without the store's key that opens it. */
+export function readAuditKey(db: DatabaseSync, cipher: CellCipher): Uint8Array | undefined {
+  const row = db.prepare("SELECT CAST(key AS BLOB) AS key FROM audit_key WHERE id = 1").get();
+  if (row === undefined) return undefined;
+  const opened = cipher.open(textOf(row.key as Uint8Array) ?? "");
+  return opened === undefined ? undefined : Uint8Array.fromHex(opened);
+}
+
+function makeKey(db: DatabaseSync, cipher: CellCipher): Uint8Array | undefined {
+  if (cipher.keyId === undefined) return undefined;
+  const key = randomBytes(KEY_BYTES);
+  db.prepare("INSERT INTO audit_key (id, key) VALUES (1, ?)").run(cipher.seal(key.toHex()));
+  return key;
+}

@@ -1,0 +1,185 @@
+// Goal: register intents are whole or not at all, apart from the messages' commits, and every audit
+// row stands in the commit of what it tells of (I53), in one chain that shows every change (I52).
+import assert from "node:assert/strict";
+import type { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { verifyAudit } from "../../../src/audit/mod.ts";
+import type { AuditFields } from "../../../src/crypto/audit_chain.ts";
+import type { CellKeys } from "../../../src/crypto/keys.ts";
+import { openAuditRows } from "../../../src/store/sqlite/registers/audit_rows.ts";
+import type { SqliteStore } from "../../../src/store/sqlite/store.ts";
+import { delivery, StoreBench } from "../../contract/store/bench.ts";
+import { otherKeys, testKeys } from "../ciphers.ts";
+import { Folder, inspect, openStore, sqliteBackend } from "./bench.ts";
+
+function row(action: string, rest: Partial<AuditFields> = {}): AuditFields {
+  return { at: 1, actor: "ann", action, channel: null, detail: null, ...rest };
+}
+
+function append(store: SqliteStore, ...audit: AuditFields[]) {
+  return store.submit({ kind: "register", changes: [], audit });
+}
+
+function verdict(path: string, keys?: CellKeys) {
+  using log = openAuditRows(path, keys);
+  return verifyAudit(log.rows(), log.key);
+}
+
+/** A log of `count` rows, closed. */
+async function logOf(path: string, count: number, keys?: CellKeys): Promise<void> {
+  await using store = await openStore(path, { keys });
+  for (let n = 0; n < count; n++) {
+    await append(
+      store,
+      row("test.act", { at: n, channel: n % 2 ? "IB" : null, detail: `{"n":${n}}` }),
+    );
+  }
+}
+
+Deno.test("appends from many tasks make one chain, over restarts, with a key and without", async () => {
+  for (const keys of [undefined, testKeys]) {
+    await using folder = new Folder();
+    const path = folder.file();
+    for (let life = 0; life < 2; life++) {
+      await using store = await openStore(path, { keys });
+      const tasks = Array.from(
+        { length: 20 },
+        (_, task) => append(store, row(`task.${task}`), row(`task.${task}.more`)),
+      );
+      for (const { applied } of await Promise.all(tasks)) assert.ok(applied);
+    }
+    const { ok, rows } = verdict(path, keys);
+    assert.deepEqual([ok, rows], [true, 80]);
+  }
+});
+
+Deno.test("every change to a row of the log, its removal and a swap are found at that row", async () => {
+  await using folder = new Folder();
+  const path = folder.file();
+  await logOf(path, 9, testKeys);
+  const intact = verdict(path, testKeys);
+  assert.deepEqual([intact.ok, intact.rows], [true, 9]);
+  const tampered = (change: (db: DatabaseSync) => void) => {
+    const copy = folder.file("copy.db");
+    Deno.copyFileSync(path, copy);
+    inspect(copy, change);
+    return verdict(copy, testKeys);
+  };
+  const edits = [
+    "at = at + 1",
+    "actor = actor || 'x'",
+    "action = 'other'",
+    "channel_id = 'IB_OTHER'",
+    `detail = '{"n":77}'`,
+    "keyed = 0",
+    "row_hash = upper(row_hash)",
+  ];
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 9 }), fc.constantFrom(...edits), (id, edit) => {
+      const found = tampered((db) => db.exec(`UPDATE audit_log SET ${edit} WHERE id = ${id}`));
+      assert.ok(!found.ok && found.row === id, `${edit} of row ${id}: ${JSON.stringify(found)}`);
+    }),
+    { numRuns: 40 },
+  );
+  for (let id = 1; id < 9; id++) {
+    const removed = tampered((db) => db.exec(`DELETE FROM audit_log WHERE id = ${id}`));
+    assert.ok(!removed.ok && removed.row === id + 1);
+    const swapped = tampered((db) =>
+      db.exec(`
+        UPDATE audit_log SET id = -1 WHERE id = ${id};
+        UPDATE audit_log SET id = ${id} WHERE id = ${id + 1};
+        UPDATE audit_log SET id = ${id + 1} WHERE id = -1`)
+    );
+    assert.ok(!swapped.ok && swapped.row === id);
+  }
+  // Cut off at its end the log is whole in itself: the anchor tells.
+  const cut = tampered((db) => db.exec("DELETE FROM audit_log WHERE id = 9"));
+  assert.ok(cut.ok && intact.ok && cut.rows === 8 && cut.head !== intact.head);
+  // Without the store's key nobody can say, and nobody could have forged it.
+  assert.equal(verdict(path, otherKeys).ok, false);
+});
+
+Deno.test("a chain that began without a key is keyed from the first key on", async () => {
+  await using folder = new Folder();
+  const path = folder.file();
+  await logOf(path, 3);
+  await logOf(path, 3, testKeys);
+  const { ok, rows } = verdict(path, testKeys);
+  assert.deepEqual([ok, rows], [true, 6]);
+  assert.deepEqual(
+    inspect(path, (db) => db.prepare("SELECT keyed FROM audit_log ORDER BY id").all())
+      .map(({ keyed }) => keyed),
+    [0, 0, 0, 1, 1, 1],
+  );
+  // Rows after a key was in use cannot do without.
+  inspect(path, (db) => db.exec("UPDATE audit_log SET keyed = 0 WHERE id = 6"));
+  const forged = verdict(path, testKeys);
+  assert.ok(!forged.ok && forged.row === 6);
+});
+
+Deno.test("an act and its audit row are one commit, and what did nothing leaves none", async () => {
+  await using bench = await StoreBench.open(sqliteBackend);
+  const store = bench.store as SqliteStore;
+  const { at, actor, channel } = row("");
+  const audit = (action: string) => ({ at, actor, channel, action, detail: { via: "test" } });
+  const held = await bench.receive();
+  await bench.handOff(held, { deliveries: [delivery("OB_A")] });
+  await bench.bury(await bench.take("outbound", "OB_A"), "OB_A", "AR");
+  await store.submit({ kind: "replay", id: "nobody", at: bench.now, audit: audit("none.found") });
+  await store.submit({
+    kind: "replay",
+    id: held.id,
+    at: bench.now,
+    audit: audit("message_replay"),
+  });
+  await store.submit({
+    kind: "cancel",
+    destination: "OB_A",
+    scope: "all",
+    at: bench.now,
+    audit: audit("connection_purge"),
+  });
+  await store.submit({
+    kind: "cancel",
+    destination: "OB_A",
+    scope: "all",
+    at: bench.now,
+    audit: audit("nothing.left"),
+  });
+  await store.submit({
+    kind: "replay_dead",
+    channel: undefined,
+    destination: undefined,
+    at: bench.now,
+    audit: audit("nothing.dead"),
+  });
+  await store.submit({
+    kind: "note_event",
+    id: held.id,
+    event: "viewed",
+    at: bench.now,
+    audit: audit("message_view"),
+  });
+  const rows = await store.register("auditNewest", 10);
+  assert.deepEqual(rows.map(({ action, detail }) => [action, detail]), [
+    ["message_view", '{"via":"test"}'],
+    ["connection_purge", '{"via":"test","cancelled":1}'],
+    ["message_replay", '{"via":"test","requeued":1}'],
+  ]);
+  const { ok } = verdict(store.path);
+  assert.ok(ok);
+});
+
+Deno.test("register intents beside messages hold up neither, and their order is their own", async () => {
+  await using bench = await StoreBench.open(sqliteBackend);
+  const store = bench.store as SqliteStore;
+  const work = Array.from({ length: 50 }, async (_, n) => {
+    const [held] = await Promise.all([bench.receive(), append(store, row(`n.${n}`))]);
+    return held;
+  });
+  const all = await Promise.all(work);
+  assert.equal(new Set(all.map(({ seq }) => seq)).size, 50);
+  const [total] = await store.register("auditCount");
+  assert.equal(total?.total, 50);
+  assert.ok(verdict(store.path).ok);
+});

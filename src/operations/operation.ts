@@ -5,31 +5,12 @@
  * Downstream: the engine's handles.
  */
 import { auditRow } from "../audit/mod.ts";
+import type { Permission } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
 import type { ActAudit } from "../store/intents.ts";
 
-/** Everything that can be granted. Source: spec api §3. */
-export type Permission =
-  | "monitoring:read"
-  | "monitoring:diagnose"
-  | "messages:read"
-  | "messages:view_summary"
-  | "messages:view_raw"
-  | "messages:replay"
-  | "messages:purge"
-  | "connections:control"
-  | "connections:test"
-  | "dr:operate"
-  | "config:deploy"
-  | "config:validate"
-  | "code:edit"
-  | "ai:assist"
-  | "service:configure"
-  | "users:read"
-  | "users:manage"
-  | "audit:read"
-  | "approvals:approve";
+export type { Permission };
 
 /** Acts that `[approvals]` can hold for a second person. Source: spec api §4. */
 export type Approval = "connection_purge" | "dead_letter_replay" | "config_reload";
@@ -38,10 +19,20 @@ export type Approval = "connection_purge" | "dead_letter_replay" | "config_reloa
 export interface Actor {
   readonly name: string;
   readonly permissions: ReadonlySet<Permission> | "all";
+  /** Id of the account; undefined for the engine's own identities. */
+  readonly userId?: string;
+  /** Inbounds it may see; undefined: all. */
+  readonly channels?: ReadonlySet<string>;
 }
 
-/** Whoever reaches the engine on its own machine, as long as there is no sign-in. */
+/** Whoever reaches the engine's process on its own machine: a hang-up, a watched file. */
 export const localOperator: Actor = { name: "local", permissions: "all" };
+
+/** Whoever asks while `[auth] enabled = false`. Source: spec api §0.4. */
+export const systemIdentity: Actor = { name: "system", userId: "system", permissions: "all" };
+
+/** Whoever nobody has let in. */
+export const nobody: Actor = { name: "anonymous", permissions: new Set() };
 
 export function isPermitted(actor: Actor, permission: Permission): boolean {
   return actor.permissions === "all" || actor.permissions.has(permission);
@@ -69,9 +60,9 @@ export interface OperationSpec<Input, Output> {
   readonly permission: Permission;
   /** Named when the act can be held for approval; checks of the caller's input come first. */
   readonly approval?: Approval;
-  run(engine: Engine, input: Input, rowOf: RowOf): Promise<Output>;
+  run(engine: Engine, input: Input, rowOf: RowOf, actor: Actor): Promise<Output>;
   /** Undefined when nothing happened that is worth a row. Written before the act is answered. */
-  audit?(input: Input, output: Output): AuditFact | undefined;
+  audit?(input: Input, output: Output, actor: Actor): AuditFact | undefined;
   /** The same of an act that was tried and failed. */
   auditFailure?(input: Input, thrown: unknown): AuditFact | undefined;
 }
@@ -96,7 +87,7 @@ export interface Operation<Input, Output> {
  * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
  * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
- * `config.invalid`.
+ * `config.invalid`, `channel.denied`.
  */
 export class OperationError extends EngineError {}
 
@@ -115,12 +106,12 @@ export function operation<Input, Output>(
       });
       let output: Output;
       try {
-        output = await spec.run(engine, input, rowOf);
+        output = await spec.run(engine, input, rowOf, actor);
       } catch (thrown) {
         await note({ engine, actor }, spec.auditFailure?.(input, thrown));
         throw thrown;
       }
-      await note({ engine, actor }, spec.audit?.(input, output));
+      await note({ engine, actor }, spec.audit?.(input, output, actor));
       return output;
     },
   };

@@ -75,7 +75,9 @@ export class Walk implements AsyncDisposable {
   /** Starts the engine, also again on the same store. */
   async start(): Promise<void> {
     const { settings = "", env = {} } = this.#options;
-    const text = `[store]\npath = "${this.storePath}"\n${settings}`;
+    // Most walks are not about who asks.
+    const auth = /^\[auth\]/m.test(settings) ? "" : "[auth]\nenabled = false\n";
+    const text = `${auth}[store]\npath = "${this.storePath}"\n${settings}`;
     this.#engine = await Engine.start({
       settings: loadSettings({ file: { path: "messagefoundry.toml", text }, env }).settings,
       bundleDir: this.dir,

@@ -91,6 +91,16 @@ export interface Operation<Input, Output> {
  */
 export class OperationError extends EngineError {}
 
+/** An act on what lies outside of the actor's channels; it is written down. */
+export class ChannelDenied extends OperationError {
+  readonly channel: string | undefined;
+
+  constructor(channel: string | undefined, code = "channel.denied", message?: string) {
+    super(code, message ?? "This connection is outside of your channels");
+    this.channel = channel;
+  }
+}
+
 export function operation<Input, Output>(
   spec: OperationSpec<Input, Output>,
 ): Operation<Input, Output> {
@@ -108,13 +118,28 @@ export function operation<Input, Output>(
       try {
         output = await spec.run(engine, input, rowOf, actor);
       } catch (thrown) {
-        await note({ engine, actor }, spec.auditFailure?.(input, thrown));
+        await note({ engine, actor }, denialFact(thrown) ?? spec.auditFailure?.(input, thrown));
         throw thrown;
       }
       await note({ engine, actor }, spec.audit?.(input, output, actor));
       return output;
     },
   };
+}
+
+function denialFact(thrown: unknown): AuditFact | undefined {
+  if (!(thrown instanceof ChannelDenied)) return undefined;
+  return { action: "auth.channel_denied", fields: { channel: thrown.channel } };
+}
+
+/** Runs a read that is no operation; a denial is written down as one of an operation is. */
+export async function withinScope<T>(act: Act, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (thrown) {
+    await note(act, denialFact(thrown));
+    throw thrown;
+  }
 }
 
 /** Appends the row, and tells the log of it once it is durable. */

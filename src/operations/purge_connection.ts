@@ -1,6 +1,7 @@
 /** Cancels the pending rows of an outbound that is stopped and drained; `top` only its head. */
 import type { Engine } from "../engine.ts";
 import type { ActAudit } from "../store/intents.ts";
+import { requireUnscoped } from "./channel_scope.ts";
 import { findOutbound, type Outbound } from "./connection.ts";
 import { operation, OperationError, stamp } from "./operation.ts";
 
@@ -15,7 +16,13 @@ const ROWS_A_COMMIT = 500;
 export const purgeConnection = operation({
   permission: "messages:purge",
   approval: "connection_purge",
-  async run(engine, { name, scope }: Purge, rowOf): Promise<{ readonly cancelled: number }> {
+  async run(
+    engine,
+    { name, scope }: Purge,
+    rowOf,
+    actor,
+  ): Promise<{ readonly cancelled: number }> {
+    requireUnscoped(actor, name);
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
     const audit = rowOf("connection_purge", { connection: name, scope });

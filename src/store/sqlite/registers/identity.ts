@@ -139,7 +139,8 @@ export const identitySql: Readonly<Record<IdentityChange | IdentityQuery, string
     INSERT INTO roles (id, display_name, description, permissions, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5)`,
 
-  updateRole: `UPDATE roles SET display_name = ?1, description = ?2, permissions = ?3 WHERE id = ?4`,
+  updateRole:
+    `UPDATE roles SET display_name = ?1, description = ?2, permissions = ?3 WHERE id = ?4`,
 
   deleteRole: `DELETE FROM roles WHERE id = ?1`,
 

@@ -3,6 +3,7 @@ import { Hono } from "@hono/hono";
 import { z } from "zod";
 import { listMessages, replayMessage, viewMessage, viewOutbound } from "../operations/mod.ts";
 import type { MessageDetail, MessageSummary } from "../store/store.ts";
+import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { paging, readQuery, text } from "./input.ts";
 
@@ -16,7 +17,7 @@ const listQuery = z.object({
 
 export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/messages", async (c) => {
+    .get("/messages", allowPatientData("messages:read"), async (c) => {
       const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
       const { total, messages } = await listMessages.perform(actOf(engine, c), {
         filter: {
@@ -29,11 +30,11 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
       });
       return c.json({ total, limit, offset, messages: messages.map(summaryShape) });
     })
-    .get("/messages/:message_id", async (c) => {
+    .get("/messages/:message_id", allowPatientData("messages:view_raw"), async (c) => {
       const id = c.req.param("message_id");
       return c.json(detailShape(await viewMessage.perform(actOf(engine, c), { id })));
     })
-    .get("/messages/:message_id/outbound", async (c) => {
+    .get("/messages/:message_id/outbound", allowPatientData("messages:view_raw"), async (c) => {
       const id = c.req.param("message_id");
       const payloads = await viewOutbound.perform(actOf(engine, c), { id });
       return c.json({
@@ -45,7 +46,7 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         })),
       });
     })
-    .post("/messages/:message_id/replay", async (c) => {
+    .post("/messages/:message_id/replay", allowSteppedUp(["messages:replay"]), async (c) => {
       const id = c.req.param("message_id");
       const { requeued } = await replayMessage.perform(actOf(engine, c), { id });
       return c.json({ message_id: id, requeued });

@@ -12,7 +12,7 @@ import {
   mayBeFirstAdministrator,
   retireFirstAdministrator,
 } from "./bootstrap.ts";
-import { AuthError } from "./errors.ts";
+import { AuthError, signInRefused } from "./errors.ts";
 import {
   isFromNewAddress,
   requireFreshPassword,
@@ -117,6 +117,21 @@ export class Auth implements Disposable {
       await retireFirstAdministrator(this.#bootstrap);
     }
     return await this.#signIn.signIn(credentials, client);
+  }
+
+  /** No directory is built: the answer to everybody is the one to a wrong password. */
+  refuseDirectory(credentials: Credentials, client: string | undefined): Promise<never> {
+    return this.#signIn.refuse(credentials, { provider: "ad", reason: "not_configured" }, client);
+  }
+
+  /** Single sign-on is not built. @throws {AuthError} `auth.refused`. */
+  async refuseNegotiation(client: string | undefined): Promise<never> {
+    await this.#register.commit([], {
+      actor: "anonymous",
+      action: "auth.login_failed",
+      facts: { provider: "kerberos", reason: "not_configured", client: client ?? null },
+    });
+    throw signInRefused();
   }
 
   /** Retires the first administrator when another one is there now. */

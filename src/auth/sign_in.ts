@@ -83,6 +83,24 @@ export class SignIn {
     });
   }
 
+  /** Refuses at the price of any other sign-in. @throws {AuthError} `auth.refused`, `auth.busy`. */
+  refuse(
+    { username, password }: Credentials,
+    facts: { readonly provider: string; readonly reason: string },
+    client: string | undefined,
+  ): Promise<never> {
+    return this.#attempts.run(nameKey(username), async () => {
+      const { register, hasher } = this.#parts;
+      await hasher.spend(password);
+      await register.commit([], {
+        actor: NOBODY,
+        action: "auth.login_failed",
+        facts: { ...facts, client: client ?? null },
+      });
+      throw signInRefused();
+    });
+  }
+
   /** Runs an attempt at the account's second factor in its turn. */
   inTurn<T>(account: Account, attempt: () => Promise<T>): Promise<T> {
     return this.#attempts.run(nameKey(account.name), attempt);

@@ -82,7 +82,8 @@ export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
 /** Answers a request of a peer; never throws. */
 export type Answer = (request: Request, peer: string) => Promise<Response>;
 
-export function createApp(context: ApiContext): Answer {
+/** `host` is where it is served. */
+export function createApp(context: ApiContext, host: string): Answer {
   const { logger, auth, settings: { api } } = context.engine;
   const app = declareRoutes(context);
   accessTable(app.routes);
@@ -90,7 +91,7 @@ export function createApp(context: ApiContext): Answer {
   const proxies = new TrustedProxies(api.trustedProxies);
   const hasProxy = api.trustedProxies.length > 0;
   const guards = {
-    isExposed: auth !== undefined && (!isLoopbackName(api.host) || hasProxy),
+    isExposed: auth !== undefined && (!isLoopbackName(host) || hasProxy),
     publicOrigin: api.publicOrigin,
   };
   const hasTls = api.tlsCertFile !== undefined || (api.tlsTerminatedUpstream && hasProxy);

@@ -42,7 +42,7 @@ export function startApi(engine: Engine, options: ApiOptions): Promise<RunningAp
       ),
     );
   }
-  const answer = createApp({ engine });
+  const answer = createApp({ engine }, host);
   try {
     const hostname = host.replace(/^\[(.*)\]$/, "$1");
     const abort = new AbortController();

@@ -82,7 +82,10 @@ export class Auth implements Disposable {
   private constructor({ settings, store, clock, logger, takeNotice }: AuthOptions) {
     const register = new IdentityRegister({ store, clock, logger });
     const sessions = new Sessions(register, settings);
-    const notices = new Notices(takeNotice, { logger, now: () => clock.now() });
+    const notices = new Notices(settings.notifySecurityEvents ? takeNotice : undefined, {
+      logger,
+      now: () => clock.now(),
+    });
     const parts = { register, sessions, hasher: new PasswordHasher(), notices, settings };
     this.settings = settings;
     this.sessions = sessions;

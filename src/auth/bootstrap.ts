@@ -58,7 +58,7 @@ export async function makeFirstAdministrator(parts: BootstrapParts): Promise<voi
     { name: "createUser", values, expect: 1 },
     ...grantsOf(id, [ADMINISTRATOR]),
   ], { actor: ACTOR, action: "auth.bootstrap_admin_created" });
-  if (isCreated) logger.warning("auth.bootstrap_created", { file });
+  if (isCreated) logger.info("auth.bootstrap_created", { file });
 }
 
 /** @throws {AuthError} `auth.bootstrap_file`. */

@@ -57,6 +57,40 @@ Deno.test("every failure is the same refusal, and its reason stands in the audit
   ]);
 });
 
+// Goal: no sign-in that fails is cheaper than another. Method: hashes and commits are counted; the
+// time itself is measured by `timing_proof.ts`.
+Deno.test("every failure costs one hash and one commit", async () => {
+  await using bench = await AuthBench.open({ settings: "lockout_threshold = 2" });
+  await bench.user("known");
+  await bench.user("locked");
+  await bench.user("directory", { provider: "ad" });
+  for (let n = 0; n < 2; n++) await wrong(bench, "locked");
+  const { subtle } = crypto;
+  const derive = subtle.deriveBits;
+  const submit = bench.store.submit;
+  const costs: string[] = [];
+  let commits = 0;
+  subtle.deriveBits = (algorithm, ...rest) => {
+    const { memory, passes, parallelism } = algorithm as unknown as Record<string, number>;
+    costs.push(`${memory} ${passes} ${parallelism}`);
+    return derive.call(subtle, algorithm, ...rest);
+  };
+  bench.store.submit = (...given) => {
+    commits += 1;
+    return submit.apply(bench.store, given) as never;
+  };
+  try {
+    for (const name of ["known", "locked", "directory", "nobody"]) {
+      costs.length = commits = 0;
+      await wrong(bench, name);
+      assert.deepEqual([costs, commits], [["65536 3 4"], 1], name);
+    }
+  } finally {
+    subtle.deriveBits = derive;
+    bench.store.submit = submit;
+  }
+});
+
 Deno.test("the threshold locks for its time; what runs out begins anew, success clears", async () => {
   await using bench = await AuthBench.open();
   await bench.user("ann", { email: "ann@example.org" });

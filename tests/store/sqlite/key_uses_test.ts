@@ -69,6 +69,21 @@ Deno.test("SqliteStore has entered every use of its key before it was killed", a
   assert.ok(seen.size > 50, `only ${seen.size} cells were made`);
 });
 
+// Goal: what memory takes in is sealed anew, however often, also by batches that bring no cell.
+Deno.test("SqliteStore enters uses for what it seals anew", async () => {
+  await using bench = await filledBench(() => testKeys, 30);
+  const { path } = bench.store;
+  const writer = countingWriter;
+  bench.store = await openStore(path, { now: () => bench.now, keys: rotatedKeys, writer });
+  for (let index = 0; index < 30; index += 1) {
+    const { mine } = await bench.release(await bench.take("outbound", `OB_A${index}`));
+    assert.equal(mine, true);
+  }
+  await bench.store[Symbol.asyncDispose]();
+  const { [idOf(rotatedKeys)]: uses = 0 } = storeKeysOf(path);
+  assert.ok(uses >= 60, `${uses} uses`);
+});
+
 Deno.test("rotateKey() counts the uses it makes of the active key", async () => {
   await using bench = await filledBench(() => testKeys);
   const { path } = bench.store;

@@ -33,6 +33,7 @@ async function find(): Promise<Found> {
       const word = match[1]!;
       const before = text.slice(Math.max(0, match.index - 60), match.index);
       if (others.test(word) || settingsKeys.has(word) || isAside(path)) continue;
+      if (isAudited(before)) continue;
       if (/hit\(\s*$/.test(before)) found.failpoints.add(word);
       else if (isLogged(before) || /^file\./.test(word)) found.logEvents.add(word);
       else found.errors.add(word);
@@ -45,6 +46,30 @@ function isLogged(before: string): boolean {
   return /\.(debug|info|warning|error|critical)\(\s*$|\blog\("\w+", (\w+ \? )?$|\bLogRecord\.of\("\w+", $|\blog\((?:[^()]*, )?$/
     .test(before);
 }
+
+function isAudited(before: string): boolean {
+  return /(\baction: |\browOf\(|\b\w+Fact\(|\bfactOf\(by, )$/.test(before);
+}
+
+/** Every action of the audit log that the source names. */
+async function auditActions(): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const { text } of [...await sources("src/operations"), ...await sources("src/auth")]) {
+    for (const { 0: quoted, 1: word, index } of text.matchAll(/"([a-z][a-z0-9_.]*)"/g)) {
+      const before = text.slice(Math.max(0, index - 60), index);
+      const isEither = /\baction: \w+ \? ("\w+" : )?$/.test(before);
+      if (quoted && (isAudited(before) || isEither)) found.add(word!);
+    }
+  }
+  return found;
+}
+
+Deno.test("docs/reference/audit.md lists every action of the source, and no other", async () => {
+  const actions = await auditActions();
+  assert.ok(actions.size > 40, `${actions.size}`);
+  const words = await listed("docs/reference/audit.md", /^\| `([a-z0-9_.]+)` \|/gm);
+  assert.deepEqual(words.toSorted(), [...actions].sort());
+});
 
 /** Operations name what they are audited as; a list of names is not where they are passed. */
 function isAside(path: string): boolean {

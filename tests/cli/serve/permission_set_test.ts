@@ -128,8 +128,11 @@ Deno.test("derivePermissions() writes only the store's files and the connections
     "/data/mf.db-shm",
     "/data/mf.db-log",
     "/data/mf.db.lock",
+    "/data/bootstrap-admin.txt",
     "/out",
   ]);
+  const without = input({ graph, settings: "[auth]\nenabled = false\n" });
+  assert.ok(!values(derivePermissions(without), "write").some((path) => /bootstrap/.test(path)));
   const paths = { ...input().paths, missingStoreDir: "/data" };
   const first = derivePermissions(input({ graph, paths }));
   assert.ok(flagsOf(first).includes("--allow-write=/data,/out"), "the folder must be made first");

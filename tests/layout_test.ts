@@ -40,9 +40,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   audit: ["store", "crypto"],
   auth: ["store", "crypto", "audit", "alerts", "settings", "logging"],
-  operations: ["engine.ts", "auth", "audit"],
+  operations: ["engine.ts", "auth", "audit", "hl7"],
   api: ["operations", "engine.ts", "auth", "settings", "logging"],
   cli: [
+    "audit",
     "operations",
     "engine.ts",
     "api",
@@ -54,6 +55,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "hl7",
     "logging",
     "connectors",
+    "store",
   ],
 };
 

@@ -9,6 +9,8 @@ import { errorClass } from "../errors.ts";
 import { nobody } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
 import { type Access, accessOf } from "./allow.ts";
+import { approvalRoutes } from "./approvals.ts";
+import { clusterRoutes } from "./cluster.ts";
 import { auditRoutes } from "./audit.ts";
 import { TrustedProxies } from "./client_address.ts";
 import { configRoutes } from "./config.ts";
@@ -21,6 +23,7 @@ import { isLoopbackName, refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
 import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
+import { postureRoutes } from "./posture.ts";
 import { answerTo, jsonAnswer } from "./refusal.ts";
 import { roleRoutes } from "./roles.ts";
 import { pathOf, RouteTable } from "./route_table.ts";
@@ -32,6 +35,9 @@ import { userRoutes } from "./users.ts";
 export const routeGroups = [
   statusRoutes,
   aiPolicyRoutes,
+  postureRoutes,
+  clusterRoutes,
+  approvalRoutes,
   configRoutes,
   connectionRoutes,
   eventRoutes,

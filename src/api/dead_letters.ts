@@ -4,6 +4,7 @@ import { z } from "zod";
 import { listDeadLetters, replayDeadLetters } from "../operations/mod.ts";
 import type { DeadLetter } from "../store/store.ts";
 import { allowPatientData, allowSteppedUp } from "./allow.ts";
+import { heldShape } from "./approvals.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { paging, readQuery, takeJson, text } from "./input.ts";
 
@@ -30,11 +31,12 @@ export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     })
     .post("/dead-letters/replay", allowSteppedUp(["messages:replay"]), async (c) => {
       const body = takeJson(c, replayBody);
-      const { requeued } = await replayDeadLetters.perform(actOf(engine, c), {
+      const done = await replayDeadLetters.request(actOf(engine, c), {
         channel: body.channel_id ?? undefined,
         destination: body.destination_name ?? undefined,
       });
-      return c.json({ requeued });
+      if (done.held) return c.json(heldShape(done.held), 202);
+      return c.json({ requeued: done.output.requeued });
     });
 }
 

@@ -6,6 +6,13 @@
  * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
  */
 export {
+  type ApprovableOperation,
+  type ApprovalParams,
+  type HeldAct,
+  type Requested,
+} from "./approval.ts";
+export { checkIntegrity } from "./check_integrity.ts";
+export {
   type Connection,
   findConnection,
   findOutbound,
@@ -15,6 +22,13 @@ export {
 export { findInScope, isInScope, requireInScope, scopeOf } from "./channel_scope.ts";
 export { createRole } from "./create_role.ts";
 export { createUser } from "./create_user.ts";
+export {
+  approve,
+  type Decision,
+  listApprovals,
+  type PendingApproval,
+  reject,
+} from "./decide_approval.ts";
 export { deleteRole } from "./delete_role.ts";
 export { deleteUser } from "./delete_user.ts";
 export { endUserSessions } from "./end_user_sessions.ts";
@@ -50,7 +64,10 @@ export { updateUser } from "./update_user.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
 export { restartConnection } from "./restart_connection.ts";
 export { type Control, type Controlled, startConnection } from "./start_connection.ts";
+export { type MessageSearch, type SearchedMessages, searchMessages } from "./search_messages.ts";
 export { stopConnection } from "./stop_connection.ts";
 export { type ConnectionTest, testConnection } from "./test_connection.ts";
 export { viewMessage } from "./view_message.ts";
+export { type SecurityPosture, viewPosture } from "./view_posture.ts";
 export { viewOutbound } from "./view_outbound.ts";
+export { viewResponses } from "./view_responses.ts";

@@ -58,8 +58,6 @@ export type RowOf = (
 
 export interface OperationSpec<Input, Output> {
   readonly permission: Permission;
-  /** Named when the act can be held for approval; checks of the caller's input come first. */
-  readonly approval?: Approval;
   run(engine: Engine, input: Input, rowOf: RowOf, actor: Actor): Promise<Output>;
   /** Undefined when nothing happened that is worth a row. Written before the act is answered. */
   audit?(input: Input, output: Output, actor: Actor): AuditFact | undefined;
@@ -75,6 +73,7 @@ export interface Act {
 
 export interface Operation<Input, Output> {
   readonly permission: Permission;
+  /** Set on an act that can be held; see `approval.ts`. */
   readonly approval: Approval | undefined;
   /**
    * @throws {OperationError} `operation.forbidden`, and what the operation itself names.
@@ -87,7 +86,8 @@ export interface Operation<Input, Output> {
  * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
  * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
- * `config.invalid`, `channel.denied`.
+ * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`,
+ * `approval.decided`, `channel.denied`.
  */
 export class OperationError extends EngineError {}
 
@@ -104,10 +104,10 @@ export class ChannelDenied extends OperationError {
 export function operation<Input, Output>(
   spec: OperationSpec<Input, Output>,
 ): Operation<Input, Output> {
-  const { permission, approval } = spec;
+  const { permission } = spec;
   return {
     permission,
-    approval,
+    approval: undefined,
     async perform({ engine, actor }, input) {
       requirePermission(actor, permission);
       const rowOf: RowOf = (action, detail, channel) => ({
@@ -118,7 +118,10 @@ export function operation<Input, Output>(
       try {
         output = await spec.run(engine, input, rowOf, actor);
       } catch (thrown) {
-        await note({ engine, actor }, denialFact(thrown) ?? spec.auditFailure?.(input, thrown));
+        await noteFailure(
+          { engine, actor },
+          denialFact(thrown) ?? spec.auditFailure?.(input, thrown),
+        );
         throw thrown;
       }
       await note({ engine, actor }, spec.audit?.(input, output, actor));
@@ -152,6 +155,18 @@ async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promis
     await engine.store.submit({ kind: "register", changes: [], audit });
   }
   engine.logger.info(`audit.${action}`, { actor: actor.name, channel_id: channel, ...fields });
+}
+
+/** Nothing was done: that its row cannot be written must not hide why. */
+async function noteFailure(act: Act, fact: AuditFact | undefined): Promise<void> {
+  try {
+    await note(act, fact);
+  } catch (thrown) {
+    act.engine.logger.error("operation.audit_failed", {
+      act: fact?.action,
+      error: errorClass(thrown),
+    });
+  }
 }
 
 /** @throws {OperationError} `operation.forbidden`. */

@@ -47,8 +47,9 @@ function isLogged(before: string): boolean {
     .test(before);
 }
 
+/** Names of acts in the audit log. */
 function isAudited(before: string): boolean {
-  return /(\baction: |\browOf\(|\b\w+Fact\(|\bfactOf\(by, )$/.test(before);
+  return /(\baction: |\browOf\(\s*|\b\w+Fact\(|\bfactOf\(by, )$/.test(before);
 }
 
 /** Every action of the audit log that the source names. */

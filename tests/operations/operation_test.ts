@@ -17,6 +17,7 @@ import { ApiBench } from "../api/bench.ts";
 
 /** Every operation with what it is asked for: a new one must be named here. */
 const INPUTS: Readonly<Record<string, unknown>> = {
+  checkIntegrity: undefined,
   createRole: { displayName: "r", description: null, permissions: ["monitoring:read"] },
   createUser: { username: "u", password: "p", displayName: null, email: null, roles: [] },
   deleteRole: { id: "x" },
@@ -32,6 +33,13 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   resetUserFactor: { id: "x" },
   resetUserPassword: { id: "x" },
   restartConnection: { name: "OB_LAB" },
+  searchMessages: {
+    filter: {},
+    needle: { content: "x" },
+    target: "both",
+    limit: 1,
+    scanLimit: 1,
+  },
   setChannelScope: { id: "x", channels: null },
   setGroupRoles: [],
   setGroupScopes: [],
@@ -43,6 +51,8 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   updateUser: { id: "x", edit: {} },
   viewMessage: { id: "x" },
   viewOutbound: { id: "x" },
+  viewPosture: undefined,
+  viewResponses: { id: "x" },
 };
 
 function all(): Map<string, Operation<unknown, unknown>> {
@@ -56,6 +66,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
   );
   assert.deepEqual(carried, {
+    checkIntegrity: ["monitoring:diagnose", undefined],
     createRole: ["users:manage", undefined],
     createUser: ["users:manage", undefined],
     deleteRole: ["users:manage", undefined],
@@ -71,6 +82,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     resetUserFactor: ["users:manage", undefined],
     resetUserPassword: ["users:manage", undefined],
     restartConnection: ["connections:control", undefined],
+    searchMessages: ["messages:read", undefined],
     setChannelScope: ["users:manage", undefined],
     setGroupRoles: ["users:manage", undefined],
     setGroupScopes: ["users:manage", undefined],
@@ -82,6 +94,8 @@ Deno.test("permissions and approvals are those of the contract", () => {
     updateUser: ["users:manage", undefined],
     viewMessage: ["messages:view_raw", undefined],
     viewOutbound: ["messages:view_raw", undefined],
+    viewPosture: ["monitoring:read", undefined],
+    viewResponses: ["messages:read", undefined],
   });
   assert.deepEqual([...all().keys()].sort(), Object.keys(INPUTS));
 });

@@ -6,6 +6,7 @@
  * that lacks one does not compile.
  */
 import type { AuditFields } from "../../crypto/audit_chain.ts";
+import { approvalChanges, approvalQueries } from "./approvals.ts";
 import { auditQueries } from "./audit.ts";
 import {
   identityChanges,
@@ -20,11 +21,15 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [...identityChanges] as const;
+export const registerChanges = [...approvalChanges, ...identityChanges] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
-export const registerQueries = [...auditQueries, ...identityQueries] as const;
+export const registerQueries = [
+  ...approvalQueries,
+  ...auditQueries,
+  ...identityQueries,
+] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
 /** One statement of a register intent. */

@@ -7,6 +7,7 @@
 import type { ConnectionEventRow, Disposition, Intent, ResultOf, RowStatus } from "./intents.ts";
 import type { RegisterQueryName, RegisterRow, RegisterValue } from "./registers/mod.ts";
 import type { SubmitHint } from "./group_commit.ts";
+import type { PurgeRecord, StoreUpkeep } from "./purge.ts";
 
 export interface Store extends AsyncDisposable {
   /** Rows that were in flight when the last process ended and are pending again. */
@@ -20,6 +21,8 @@ export interface Store extends AsyncDisposable {
   }[];
   readonly path: string;
   readonly synchronous: "normal" | "full";
+  /** Undefined: the backend takes care of its files itself. */
+  readonly upkeep: StoreUpkeep | undefined;
 
   /** A number for one claim; `count` reserves a run of them. Never repeats, also after a restart. */
   nextToken(count?: number): number;
@@ -52,6 +55,8 @@ export interface Store extends AsyncDisposable {
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
+  /** What retention left behind. */
+  retention(): Promise<PurgeRecord>;
 
   /** Rows of a register, sealed columns opened; those of a key that is gone come as null. */
   register(
@@ -92,6 +97,8 @@ export interface MessageSummary {
   readonly error: string | null;
   readonly summary: string | null;
   readonly metadata: string | null;
+  /** Microseconds since the epoch: when retention emptied it. Null: it has not, or it was replayed. */
+  readonly purgedAt: number | null;
   /** Latest timeline event. */
   readonly event: string | null;
 }

@@ -32,6 +32,7 @@ import type {
   StoreCounters,
   StoreTotals,
 } from "../store.ts";
+import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 import type { QueryName } from "./queries.ts";
@@ -52,6 +53,9 @@ export interface SqliteStoreOptions {
 
 type Row = Record<string, string | number | null>;
 
+/** A reader that begins in between keeps SQLite's log from being cut off. */
+const CUT_ROUNDS = 4;
+
 /** Claim tokens of one epoch; 2^32 of them last two weeks at 3,000 a second, 2^21 epochs. */
 const TOKENS_PER_EPOCH = 2 ** 32;
 
@@ -62,6 +66,11 @@ export class SqliteStore implements Store {
   /** Of the key that seals cells; undefined without one. */
   readonly keyId: string | undefined;
   readonly openLanes: Store["openLanes"];
+  readonly upkeep: StoreUpkeep = {
+    sizeBytes: () => this.#sizeBytes(),
+    checkpoint: (options) => this.#checkpoint(options),
+    reclaim: (pages) => this.#reclaim(pages),
+  };
   readonly #writer: Worker;
   readonly #reader: Worker;
   /** How many messages the writer was sent: it leaves off tidying for the next. */
@@ -213,6 +222,10 @@ export class SqliteStore implements Store {
     return this.#reads.totals();
   }
 
+  retention(): Promise<PurgeRecord> {
+    return this.#reads.retention();
+  }
+
   async register(
     name: RegisterQueryName,
     ...values: readonly RegisterValue[]
@@ -272,12 +285,16 @@ export class SqliteStore implements Store {
         (index, result) => settles[index]!.resolve(result),
         (index, failure) => settles[index]!.reject(toError(failure)),
       );
-    } else if ("id" in message) {
-      this.#settleReply(message.id, message);
+    } else {
+      this.#onReply(message);
     }
   }
 
   #onReader(message: FromReader): void {
+    this.#onReply(message);
+  }
+
+  #onReply(message: FromReader | FromWriter): void {
     if (message.type === "failed") {
       this.#replies.get(message.id)?.reject(toError(message.failure));
       this.#replies.delete(message.id);
@@ -289,6 +306,35 @@ export class SqliteStore implements Store {
   #settleReply(id: number, message: unknown): void {
     this.#replies.get(id)?.resolve(message);
     this.#replies.delete(id);
+  }
+
+  async #sizeBytes(): Promise<number> {
+    const sizes = ["", "-wal", "-shm", "-log"].map((end) => fileBytes(this.path + end));
+    return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  async #checkpoint({ commitLog }: { readonly commitLog: boolean }): Promise<boolean> {
+    type Cut = Extract<FromWriter, { type: "cut" }>;
+    if (commitLog) {
+      await this.#call<Cut>(this.#writer, (id) => ({ type: "cut", id, log: "commits" }));
+    }
+    for (let round = 0; round < CUT_ROUNDS; round += 1) {
+      await this.#call(this.#reader, (id) => ({ type: "checkpoint", id }));
+      const { isCut } = await this.#call<Cut>(
+        this.#writer,
+        (id) => ({ type: "cut", id, log: "write_ahead" }),
+      );
+      if (isCut) return true;
+    }
+    return false;
+  }
+
+  async #reclaim(pages: number): Promise<number> {
+    const reply = await this.#call<Extract<FromWriter, { type: "reclaimed" }>>(
+      this.#writer,
+      (id) => ({ type: "reclaim", id, pages }),
+    );
+    return reply.left;
   }
 
   /** Readers see what is answered: the writer brings it into the tables first. */
@@ -352,6 +398,15 @@ export class SqliteStore implements Store {
     this.#batches.clear();
     rejectAll(this.#replies.values(), error);
     this.#replies.clear();
+  }
+}
+
+async function fileBytes(path: string): Promise<number> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return 0;
+    throw thrown;
   }
 }
 

@@ -11,6 +11,7 @@
  * After either, memory is void until the tables have taken in what the log holds (`mend`).
  */
 import { describeFailure, isEnvironmental } from "../errors.ts";
+import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import type { ActAudit, Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
@@ -26,6 +27,8 @@ import {
 import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
+import type { EndPurgeIntent, PurgeIntent } from "../purge.ts";
+import { endPurge, purge } from "./purge.ts";
 import { carryOut, type Changes, FrameBuffer, readPayload, Tables } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
@@ -49,6 +52,8 @@ export interface WriterOptions {
   readonly session: Session;
   readonly log: CommitLog;
   readonly audit: AuditLog;
+  /** Opens the cells that a purge has to look into. */
+  readonly cipher?: CellCipher;
   /** Whether commits wait for the disk. */
   readonly isSyncing: boolean;
   readonly onPoint?: OnPoint;
@@ -96,6 +101,7 @@ export class Writer {
   readonly #session: Session;
   readonly #log: CommitLog;
   readonly #audit: AuditLog;
+  readonly #cipher: CellCipher;
   readonly #registers: Registers;
   readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
@@ -118,8 +124,17 @@ export class Writer {
   #lookedAt = 0;
 
   constructor(
-    { session, log, audit, isSyncing, onPoint, tidyMessages = TIDY_MESSAGES }: WriterOptions,
+    {
+      session,
+      log,
+      audit,
+      isSyncing,
+      onPoint,
+      cipher = keylessCells,
+      tidyMessages = TIDY_MESSAGES,
+    }: WriterOptions,
   ) {
+    this.#cipher = cipher;
     this.#tidyMessages = tidyMessages;
     this.#session = session;
     this.#log = log;
@@ -328,6 +343,8 @@ export class Writer {
     if (isRowIntent(intent)) return execute(this.#work, intent);
     this.#flush();
     const act = intent as TableIntent;
+    if (act.kind === "purge") return purge(this.#session, act, this.#cipher);
+    if (act.kind === "end_purge") return endPurge(this.#session, act, this.#audit);
     const result = executeOnTables(this.#session, act);
     if ("audit" in act && act.audit !== undefined) this.#note(act.audit, result as Counts);
     return result;
@@ -509,7 +526,10 @@ export class Writer {
   }
 }
 
-function executeOnTables(session: Session, intent: TableIntent): unknown {
+function executeOnTables(
+  session: Session,
+  intent: Exclude<TableIntent, PurgeIntent | EndPurgeIntent>,
+): unknown {
   switch (intent.kind) {
     case "claim":
       return claim(session, intent);

@@ -4,6 +4,7 @@ import { sql as totals } from "./0002_totals.ts";
 import { sql as commitLog } from "./0003_commit_log.ts";
 import { sql as storeKeys } from "./0004_store_keys.ts";
 import { sql as operators } from "./0006_operators.ts";
+import { sql as retention } from "./0007_retention.ts";
 
 export interface Migration {
   readonly version: number;
@@ -17,4 +18,5 @@ export const migrations: readonly Migration[] = [
   { version: 3, name: "0003_commit_log", sql: commitLog },
   { version: 4, name: "0004_store_keys", sql: storeKeys },
   { version: 6, name: "0006_operators", sql: operators },
+  { version: 7, name: "0007_retention", sql: retention },
 ];

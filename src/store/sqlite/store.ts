@@ -77,6 +77,8 @@ export class SqliteStore implements Store {
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
   readonly #batches = new Map<number, Settle[]>();
+  /** Batches that the group commit knows nothing of. */
+  readonly #alone = new Set<number>();
   readonly #replies = new Map<number, Settle>();
   readonly #reads: Reads;
   readonly #cipher: CellCipher;
@@ -166,7 +168,10 @@ export class SqliteStore implements Store {
   submit<I extends Intent>(intent: I, hint: SubmitHint = {}): Promise<ResultOf<I>> {
     if (this.#broken) return Promise.reject(this.#broken);
     const { promise, resolve, reject } = Promise.withResolvers<ResultOf<I>>();
-    this.#group.submit(intent, { resolve: resolve as Settle["resolve"], reject }, hint);
+    const settle = { resolve: resolve as Settle["resolve"], reject };
+    // A purge takes milliseconds and its commit waits for no disk: nobody shares it.
+    if (intent.kind === "purge") this.#sendAlone(intent, settle);
+    else this.#group.submit(intent, settle, hint);
     return promise;
   }
 
@@ -275,11 +280,16 @@ export class SqliteStore implements Store {
     this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
   }
 
+  #sendAlone(intent: Intent, settle: Settle): void {
+    this.#alone.add(this.#nextId);
+    this.#send([intent], [settle]);
+  }
+
   #onWriter(message: FromWriter): void {
     if (message.type === "batch") {
       const settles = this.#batches.get(message.id)!;
       this.#batches.delete(message.id);
-      this.#group.answered();
+      if (!this.#alone.delete(message.id)) this.#group.answered();
       decodeOutcomes(
         message.outcomes,
         (index, result) => settles[index]!.resolve(result),

@@ -53,6 +53,8 @@ export interface SqliteStoreOptions {
 
 type Row = Record<string, string | number | null>;
 
+/** Batches of a purge until what they wrote is copied back. */
+const COPY_BACK_EVERY = 8;
 /** A reader that begins in between keeps SQLite's log from being cut off. */
 const CUT_ROUNDS = 4;
 
@@ -77,6 +79,7 @@ export class SqliteStore implements Store {
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
   readonly #batches = new Map<number, Settle[]>();
+  #purges = 0;
   /** Batches that the group commit knows nothing of. */
   readonly #alone = new Set<number>();
   readonly #replies = new Map<number, Settle>();
@@ -170,7 +173,7 @@ export class SqliteStore implements Store {
     const { promise, resolve, reject } = Promise.withResolvers<ResultOf<I>>();
     const settle = { resolve: resolve as Settle["resolve"], reject };
     // A purge takes milliseconds and its commit waits for no disk: nobody shares it.
-    if (intent.kind === "purge") this.#sendAlone(intent, settle);
+    if (intent.kind === "purge") void this.#sendAlone(intent, settle);
     else this.#group.submit(intent, settle, hint);
     return promise;
   }
@@ -280,7 +283,16 @@ export class SqliteStore implements Store {
     this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
   }
 
-  #sendAlone(intent: Intent, settle: Settle): void {
+  async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
+    if (++this.#purges % COPY_BACK_EVERY === 0) {
+      // Purges write much: left to itself SQLite's log would outgrow the thread that copies it back.
+      try {
+        await this.#call(this.#reader, (id) => ({ type: "checkpoint", id }));
+      } catch (thrown) {
+        return settle.reject(thrown);
+      }
+    }
+    if (this.#broken !== undefined) return settle.reject(this.#broken);
     this.#alone.add(this.#nextId);
     this.#send([intent], [settle]);
   }

@@ -37,12 +37,15 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "pipeline",
     "maintenance",
     "crypto",
+    "auth",
   ],
   maintenance: ["store", "graph", "audit", "alerts", "crypto", "settings", "logging"],
   audit: ["store", "crypto"],
-  operations: ["engine.ts", "audit"],
-  api: ["operations", "engine.ts", "settings", "logging"],
+  auth: ["store", "crypto", "audit", "alerts", "settings", "logging"],
+  operations: ["engine.ts", "auth", "audit", "hl7"],
+  api: ["operations", "engine.ts", "auth", "settings", "logging"],
   cli: [
+    "audit",
     "operations",
     "engine.ts",
     "api",
@@ -54,6 +57,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "hl7",
     "logging",
     "connectors",
+    "store",
   ],
 };
 

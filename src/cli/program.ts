@@ -1,6 +1,7 @@
 /** Every subcommand, in the order of the help; completions and the help are read from here. */
 import { VERSION } from "../version.ts";
 import { declareAiPolicy } from "./ai_policy.ts";
+import { declareAuditVerify } from "./audit_verify.ts";
 import { declareCheck } from "./check.ts";
 import { CliCommand } from "./command.ts";
 import { declareCompletion } from "./completion.ts";
@@ -12,6 +13,7 @@ import { declareGraph } from "./graph.ts";
 import { declareHl7Schema } from "./hl7schema.ts";
 import { declareInit } from "./init.ts";
 import { declarePermissions } from "./permissions.ts";
+import { declareRotateKey } from "./rotate_key.ts";
 import { declareServe } from "./serve.ts";
 import { declareSettings } from "./settings.ts";
 import { declareValidate } from "./validate.ts";
@@ -29,6 +31,8 @@ const declarations: readonly ((program: CliCommand, context: CliContext) => void
   declareGenerate,
   declareHl7Schema,
   declareGenKey,
+  declareRotateKey,
+  declareAuditVerify,
   declareCompletion,
 ];
 

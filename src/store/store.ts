@@ -23,6 +23,8 @@ export interface Store extends AsyncDisposable {
   readonly synchronous: "normal" | "full";
   /** Undefined: the backend takes care of its files itself. */
   readonly upkeep: StoreUpkeep | undefined;
+  /** Of the key that seals cells; undefined without one. */
+  readonly keyId: string | undefined;
 
   /** A number for one claim; `count` reserves a run of them. Never repeats, also after a restart. */
   nextToken(count?: number): number;
@@ -42,6 +44,14 @@ export interface Store extends AsyncDisposable {
   counters(): Promise<StoreCounters>;
 
   messages(filter: MessageFilter, page: Page): Promise<MessagePage>;
+  /**
+   * Up to `limit` messages with their bodies, newest first, older than message number `before` when
+   * that is set. For searches: each page reads as many bodies.
+   */
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]>;
   message(id: string): Promise<MessageDetail | undefined>;
   outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
@@ -57,6 +67,8 @@ export interface Store extends AsyncDisposable {
   totals(): Promise<StoreTotals>;
   /** What retention left behind. */
   retention(): Promise<PurgeRecord>;
+  /** Reads the whole file; minutes for a large one. */
+  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }>;
 
   /** Rows of a register, sealed columns opened; those of a key that is gone come as null. */
   register(
@@ -80,6 +92,8 @@ export interface Page {
 
 export interface MessageFilter {
   readonly channel?: string;
+  /** Whoever asks sees messages of these inbounds only. */
+  readonly channels?: readonly string[];
   readonly status?: string;
   readonly messageType?: string;
   readonly controlId?: string;
@@ -101,6 +115,13 @@ export interface MessageSummary {
   readonly purgedAt: number | null;
   /** Latest timeline event. */
   readonly event: string | null;
+}
+
+export interface MessageBody extends MessageSummary {
+  /** Number of the message; a higher one came later. */
+  readonly seq: number;
+  /** Empty when it is purged. */
+  readonly raw: string;
 }
 
 export interface MessagePage {
@@ -137,6 +158,8 @@ export interface OutboundPayload {
 
 export interface DeadLetterFilter {
   readonly channel?: string;
+  /** Whoever asks sees rows of these inbounds only. */
+  readonly channels?: readonly string[];
   readonly destination?: string;
 }
 
@@ -161,6 +184,8 @@ export interface DeadLetterPage {
 
 export interface ConnectionEventFilter {
   readonly connection?: string;
+  /** Whoever asks sees events of these inbounds only. */
+  readonly inbounds?: readonly string[];
   readonly kinds?: readonly string[];
   /** Microseconds since the epoch. */
   readonly since?: number;

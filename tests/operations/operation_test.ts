@@ -17,6 +17,12 @@ import { ApiBench } from "../api/bench.ts";
 
 /** Every operation with what it is asked for: a new one must be named here. */
 const INPUTS: Readonly<Record<string, unknown>> = {
+  checkIntegrity: undefined,
+  createRole: { displayName: "r", description: null, permissions: ["monitoring:read"] },
+  createUser: { username: "u", password: "p", displayName: null, email: null, roles: [] },
+  deleteRole: { id: "x" },
+  deleteUser: { id: "x" },
+  endUserSessions: { id: "x" },
   listDeadLetters: { filter: {}, page: { limit: 1, offset: 0 } },
   listMessages: { filter: {}, page: { limit: 1, offset: 0 } },
   purgeConnection: { name: "OB_LAB", scope: "all" },
@@ -24,12 +30,29 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   replayDeadLetters: {},
   replayMessage: { id: "x" },
   resetStatistics: { all: true, targets: [] },
+  resetUserFactor: { id: "x" },
+  resetUserPassword: { id: "x" },
   restartConnection: { name: "OB_LAB" },
+  searchMessages: {
+    filter: {},
+    needle: { content: "x" },
+    target: "both",
+    limit: 1,
+    scanLimit: 1,
+  },
+  setChannelScope: { id: "x", channels: null },
+  setGroupRoles: [],
+  setGroupScopes: [],
+  setUserRoles: { id: "x", roles: [] },
   startConnection: { name: "OB_LAB" },
   stopConnection: { name: "IB_ADT" },
   testConnection: { name: "OB_LAB" },
+  updateRole: { id: "x", draft: { displayName: "r", description: null, permissions: [] } },
+  updateUser: { id: "x", edit: {} },
   viewMessage: { id: "x" },
   viewOutbound: { id: "x" },
+  viewPosture: undefined,
+  viewResponses: { id: "x" },
 };
 
 function all(): Map<string, Operation<unknown, unknown>> {
@@ -43,6 +66,12 @@ Deno.test("permissions and approvals are those of the contract", () => {
     [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
   );
   assert.deepEqual(carried, {
+    checkIntegrity: ["monitoring:diagnose", undefined],
+    createRole: ["users:manage", undefined],
+    createUser: ["users:manage", undefined],
+    deleteRole: ["users:manage", undefined],
+    deleteUser: ["users:manage", undefined],
+    endUserSessions: ["users:manage", undefined],
     listDeadLetters: ["messages:read", undefined],
     listMessages: ["messages:read", undefined],
     purgeConnection: ["messages:purge", "connection_purge"],
@@ -50,12 +79,23 @@ Deno.test("permissions and approvals are those of the contract", () => {
     replayDeadLetters: ["messages:replay", "dead_letter_replay"],
     replayMessage: ["messages:replay", undefined],
     resetStatistics: ["monitoring:diagnose", undefined],
+    resetUserFactor: ["users:manage", undefined],
+    resetUserPassword: ["users:manage", undefined],
     restartConnection: ["connections:control", undefined],
+    searchMessages: ["messages:read", undefined],
+    setChannelScope: ["users:manage", undefined],
+    setGroupRoles: ["users:manage", undefined],
+    setGroupScopes: ["users:manage", undefined],
+    setUserRoles: ["users:manage", undefined],
     startConnection: ["connections:control", undefined],
     stopConnection: ["connections:control", undefined],
     testConnection: ["connections:test", undefined],
+    updateRole: ["users:manage", undefined],
+    updateUser: ["users:manage", undefined],
     viewMessage: ["messages:view_raw", undefined],
     viewOutbound: ["messages:view_raw", undefined],
+    viewPosture: ["monitoring:read", undefined],
+    viewResponses: ["messages:read", undefined],
   });
   assert.deepEqual([...all().keys()].sort(), Object.keys(INPUTS));
 });

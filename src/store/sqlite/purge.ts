@@ -32,18 +32,12 @@ const correlationKeys = [
 
 /** Empties or deletes what is due, and counts it. */
 export function purge(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
-  // Pages that become free are written over too, which nobody else's commit has to wait for.
-  session.db.exec("PRAGMA secure_delete = ON");
-  try {
-    const result = purgeKind(session, intent, cipher);
-    if (result.purged > 0) {
-      const counts = { ...noCounts, [intent.of]: result.purged };
-      session.change("addPurged", ...purgeKinds.map((kind) => counts[kind]));
-    }
-    return result;
-  } finally {
-    session.db.exec("PRAGMA secure_delete = FAST");
+  const result = purgeKind(session, intent, cipher);
+  if (result.purged > 0) {
+    const counts = { ...noCounts, [intent.of]: result.purged };
+    session.change("addPurged", ...purgeKinds.map((kind) => counts[kind]));
   }
+  return result;
 }
 
 function purgeKind(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {

@@ -1,7 +1,9 @@
 /** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
 import type { CellCipher } from "../../crypto/cells.ts";
-import type { CellKeys } from "../../crypto/keys.ts";
+import { type CellKeys, keyIdOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
+import type { Logger } from "../../logging/mod.ts";
+import { USES_WARNED } from "../counted_cells.ts";
 import { StoreError, type StoreFailure } from "../errors.ts";
 import {
   defaultGroupCommit,
@@ -22,6 +24,7 @@ import type {
   ConnectionEventRecord,
   DeadLetterFilter,
   DeadLetterPage,
+  MessageBody,
   MessageDetail,
   MessageFilter,
   MessagePage,
@@ -34,9 +37,12 @@ import type {
 } from "../store.ts";
 import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
+import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 import type { QueryName } from "./queries.ts";
 import { Reads } from "./reads.ts";
+import { Sealer } from "./sealer.ts";
+import { CLEAR } from "./store_keys.ts";
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -47,6 +53,8 @@ export interface SqliteStoreOptions {
   readonly now: () => number;
   /** Unset: cells are stored as they are. */
   readonly keys?: CellKeys;
+  /** Told what an operator has to know of keys. */
+  readonly logger?: Logger;
   /** Module of the writer's thread, which calls `serveWriter()`; for tests. */
   readonly writer?: URL;
 }
@@ -78,6 +86,8 @@ export class SqliteStore implements Store {
   /** How many messages the writer was sent: it leaves off tidying for the next. */
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
+  /** Threads that check the file. */
+  readonly #checks = new Map<Worker, (reason: StoreError) => void>();
   readonly #batches = new Map<number, Settle[]>();
   #purges = 0;
   /** Batches that the group commit knows nothing of. */
@@ -88,6 +98,10 @@ export class SqliteStore implements Store {
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
+  readonly #logger: Logger | undefined;
+  /** Seals what was stored in clear, if there may be any. */
+  readonly #sealer: Sealer | undefined;
+  #isKeyWorn = false;
   /** Batches the writer was given, and how many of them the tables are known to hold. */
   #batchesSent = 0;
   #settledTo = 0;
@@ -139,6 +153,8 @@ export class SqliteStore implements Store {
       epoch: number;
       recovered: number;
       lanes: Store["openLanes"];
+      keysInUse: readonly string[];
+      keyUses: number;
     },
   ) {
     this.path = options.path;
@@ -160,6 +176,13 @@ export class SqliteStore implements Store {
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
     this.#writer.onerror = (event) => this.#onDeath(event, "writer");
     this.#reader.onerror = (event) => this.#onDeath(event, "reader");
+    const { path, keys, logger } = options;
+    this.#logger = logger;
+    if (keys !== undefined) {
+      this.#onKeyUses(opened.keyUses);
+      this.#tellOfKeys(keys, opened.keysInUse);
+      if (opened.keysInUse.includes(CLEAR)) this.#sealer = new Sealer({ path, keys, logger });
+    }
   }
 
   nextToken(count = 1): number {
@@ -198,6 +221,13 @@ export class SqliteStore implements Store {
     return this.#reads.messages(filter, page);
   }
 
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]> {
+    return this.#reads.messageBodies(filter, page);
+  }
+
   message(id: string): Promise<MessageDetail | undefined> {
     return this.#reads.message(id);
   }
@@ -234,6 +264,23 @@ export class SqliteStore implements Store {
     return this.#reads.retention();
   }
 
+  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }> {
+    if (this.#broken) return Promise.reject(this.#broken);
+    const worker = startWorker(new URL("./integrity_worker.ts", import.meta.url), "store check");
+    const { promise, resolve, reject } = Promise.withResolvers<IntegrityAnswer>();
+    worker.onmessage = ({ data }: MessageEvent<IntegrityAnswer>) => resolve(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new StoreError("store.failed", "Cannot check the store: its thread ended"));
+    };
+    worker.postMessage(this.path);
+    this.#checks.set(worker, reject);
+    return promise.finally(() => {
+      this.#checks.delete(worker);
+      worker.terminate();
+    });
+  }
+
   async register(
     name: RegisterQueryName,
     ...values: readonly RegisterValue[]
@@ -260,6 +307,7 @@ export class SqliteStore implements Store {
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
     const hasDied = this.#hasDied;
     this.#broken = closed;
+    await this.#sealer?.[Symbol.asyncDispose]();
     try {
       if (!hasDied) {
         await this.#ask(this.#reader, (id) => ({ type: "close", id }));
@@ -269,6 +317,7 @@ export class SqliteStore implements Store {
       // A thread that died meanwhile has nothing left to close.
     } finally {
       this.#failAll(closed);
+      for (const reject of this.#checks.values()) reject(closed);
       this.#reader.terminate();
       this.#writer.terminate();
     }
@@ -307,8 +356,34 @@ export class SqliteStore implements Store {
         (index, result) => settles[index]!.resolve(result),
         (index, failure) => settles[index]!.reject(toError(failure)),
       );
+    } else if (message.type === "key_uses") {
+      this.#onKeyUses(message.uses);
     } else {
       this.#onReply(message);
+    }
+  }
+
+  /** Said once a start, from then on. */
+  #onKeyUses(uses: number): void {
+    if (this.#isKeyWorn || uses < USES_WARNED) return;
+    this.#isKeyWorn = true;
+    this.#logger?.warning("store.key_worn", {
+      key_id: this.keyId,
+      uses,
+      reason: "make a new key, put this one among the retired, and run rotate-key",
+    });
+  }
+
+  /** Which retired keys are needed, so that nobody takes one away too early or keeps it for ever. */
+  #tellOfKeys({ retired }: CellKeys, keysInUse: readonly string[]): void {
+    for (const keyId of retired.map(keyIdOf)) {
+      if (keysInUse.includes(keyId)) {
+        const reason = "cells may be sealed with it until rotate-key has run";
+        this.#logger?.info("store.key_needed", { key_id: keyId, reason });
+      } else {
+        const reason = "no cell is sealed with it: it may leave the retired keys";
+        this.#logger?.info("store.key_unneeded", { key_id: keyId, reason });
+      }
     }
   }
 

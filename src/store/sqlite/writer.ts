@@ -10,8 +10,8 @@
  * failure of the disk or file fails the whole batch: nobody is answered as if it were durable.
  * After either, memory is void until the tables have taken in what the log holds (`mend`).
  */
-import { describeFailure, isEnvironmental } from "../errors.ts";
 import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
+import { describeFailure, isEnvironmental } from "../errors.ts";
 import type { ActAudit, Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
@@ -51,9 +51,9 @@ export interface WriterCounters {
 export interface WriterOptions {
   readonly session: Session;
   readonly log: CommitLog;
-  readonly audit: AuditLog;
-  /** Opens the cells that a purge has to look into. */
+  /** Seals what the store itself writes, and what it writes again. Intents come sealed. */
   readonly cipher?: CellCipher;
+  readonly audit: AuditLog;
   /** Whether commits wait for the disk. */
   readonly isSyncing: boolean;
   readonly onPoint?: OnPoint;
@@ -100,8 +100,8 @@ interface Step {
 export class Writer {
   readonly #session: Session;
   readonly #log: CommitLog;
-  readonly #audit: AuditLog;
   readonly #cipher: CellCipher;
+  readonly #audit: AuditLog;
   readonly #registers: Registers;
   readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
@@ -128,9 +128,9 @@ export class Writer {
       session,
       log,
       audit,
+      cipher = keylessCells,
       isSyncing,
       onPoint,
-      cipher = keylessCells,
       tidyMessages = TIDY_MESSAGES,
     }: WriterOptions,
   ) {
@@ -142,7 +142,7 @@ export class Writer {
     this.#registers = new Registers(session.db, { audit, isSyncing });
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
-    this.#work = new WorkingSet(session, new TableLoader(session));
+    this.#work = new WorkingSet(session, new TableLoader(session, cipher));
     this.#tables = new Tables(session);
     this.#lookUp = new LookUpTables(session);
     this.#durableFrom = log.nextId;
@@ -230,6 +230,16 @@ export class Writer {
     if (this.#work.isDirty || isSynced) {
       this.#store((into) => this.#work.takeUntil(Infinity, into), isSynced);
     }
+  }
+
+  /**
+   * Makes a change of the store's own; it is durable when this returns.
+   *
+   * @throws what the database says; nothing is changed then.
+   */
+  durably(change: (session: Session) => void): void {
+    this.#mend();
+    this.#synced(true, () => this.#inTransaction(() => change(this.#session)));
   }
 
   /** Has SQLite's own log copied back when it has grown. */
@@ -349,7 +359,7 @@ export class Writer {
     const act = intent as TableIntent;
     if (act.kind === "purge") return purge(this.#session, act, this.#cipher);
     if (act.kind === "end_purge") return endPurge(this.#session, act, this.#audit);
-    const result = executeOnTables(this.#session, act);
+    const result = executeOnTables(this.#session, act, this.#cipher);
     if ("audit" in act && act.audit !== undefined) this.#note(act.audit, result as Counts);
     return result;
   }
@@ -533,10 +543,11 @@ export class Writer {
 function executeOnTables(
   session: Session,
   intent: Exclude<TableIntent, PurgeIntent | EndPurgeIntent>,
+  cipher: CellCipher,
 ): unknown {
   switch (intent.kind) {
     case "claim":
-      return claim(session, intent);
+      return claim(session, intent, cipher);
     case "resync":
       return resync(session, intent);
     case "replay":
@@ -546,7 +557,7 @@ function executeOnTables(
     case "cancel":
       return cancelQueued(session, intent);
     case "sweep_missing":
-      return sweepMissing(session, intent);
+      return sweepMissing(session, intent, cipher);
     case "note_event":
       return noteEvent(session, intent);
     case "connection_events":

@@ -296,19 +296,26 @@ function isListed(host: string, list: readonly string[]): boolean {
   return list.length === 0 || list.some((entry) => entry.toLowerCase() === host.toLowerCase());
 }
 
+/** The transports that have all they need. Source: A `[alerts]`. */
+export function alertTransports(
+  { webhookUrl, emailSmtpHost, emailFrom, emailTo = [] }: Settings["alerts"],
+): readonly ("webhook" | "email")[] {
+  const hasMail = emailSmtpHost !== undefined && emailFrom !== undefined && emailTo.length > 0;
+  return [
+    ...(webhookUrl === undefined ? [] : ["webhook" as const]),
+    ...(hasMail ? ["email" as const] : []),
+  ];
+}
+
 /** A rule for a transport that is off would lose its alerts without a word. Source: A `[alerts]`. */
 export function alertRulesReachSomeone({ alerts }: Settings): readonly Finding[] {
-  const { webhookUrl, emailSmtpHost, emailFrom, emailTo = [], rules } = alerts;
-  const isOn: Readonly<Record<string, boolean>> = {
-    webhook: webhookUrl !== undefined,
-    email: emailSmtpHost !== undefined && emailFrom !== undefined && emailTo.length > 0,
-  };
+  const configured: readonly string[] = alertTransports(alerts);
   const needs: Readonly<Record<string, string>> = {
     webhook: "webhook_url",
     email: "email_smtp_host, email_from and email_to",
   };
-  return rules.flatMap(({ transports = [] }, index) =>
-    transports.filter((name) => isOn[name] !== true).map((name) => ({
+  return alerts.rules.flatMap(({ transports = [] }, index) =>
+    transports.filter((name) => !configured.includes(name)).map((name) => ({
       ...finding(
         "alerts",
         "rules",
@@ -317,6 +324,12 @@ export function alertRulesReachSomeone({ alerts }: Settings): readonly Finding[]
       path: [index, "transports"],
     }))
   );
+}
+
+/** The password would cross the network in the clear. */
+export function mailLoginUsesTls({ alerts }: Settings): readonly Finding[] {
+  if (alerts.emailUsername === undefined || alerts.emailUseTls) return [];
+  return [finding("alerts", "email_use_tls", "[alerts] email_username needs email_use_tls")];
 }
 
 /** An entry that can match nothing would close a door nobody meant to close. */
@@ -402,6 +415,7 @@ export const checks: readonly Check[] = [
   webhookUrlIsHttp,
   alertHostsAreAllowed,
   alertRulesReachSomeone,
+  mailLoginUsesTls,
   clusterHasServerStore,
   clusterTimesAreOrdered,
 ];

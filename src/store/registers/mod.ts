@@ -6,7 +6,8 @@
  * that lacks one does not compile.
  */
 import type { AuditFields } from "../../crypto/audit_chain.ts";
-import { auditQueries, type AuditQuery } from "./audit.ts";
+import { alertChanges, alertQueries, alertSealedColumns, alertSealedValues } from "./alerts.ts";
+import { auditQueries } from "./audit.ts";
 
 export type { AuditFields };
 
@@ -14,11 +15,11 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [] as const;
+export const registerChanges = [...alertChanges] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
-export const registerQueries = [...auditQueries] as const;
+export const registerQueries = [...auditQueries, ...alertQueries] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
 /** One statement of a register intent. */
@@ -47,7 +48,11 @@ export interface RegisterResult {
 }
 
 /** Positions of values that are sealed, by statement; `ciphered_cells.ts` lists the columns. */
-export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {};
+export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {
+  ...alertSealedValues,
+};
 
 /** Columns that are opened when they are read, by statement. */
-export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {};
+export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {
+  ...alertSealedColumns,
+};

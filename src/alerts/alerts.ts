@@ -8,7 +8,7 @@ import type { Logger } from "../logging/mod.ts";
 import { type AlertsSettings, alertTransports } from "../settings/mod.ts";
 import { type AlertEvent, payloadOf, reasonOf, type Transport } from "./event.ts";
 import { InstanceLog, type WriteRaised } from "./instances.ts";
-import { type Mail, MailSender } from "./mail.ts";
+import { type Mail, MailSender, mailTls } from "./mail.ts";
 import { noticeMail } from "./notice_mail.ts";
 import { decide } from "./rules.ts";
 import { SendQueue } from "./send_queue.ts";
@@ -143,7 +143,7 @@ function mailQueue(
     host: emailSmtpHost,
     port: emailSmtpPort,
     from: emailFrom,
-    usesTls: emailUseTls,
+    tls: mailTls({ usesTls: emailUseTls, port: emailSmtpPort }),
     username: emailUsername,
     password: settings.emailPassword?.reveal(),
     timeoutMs: settings.emailTimeoutMs,

@@ -1,8 +1,7 @@
 /**
  * Sends mail by the one server that `[alerts]` names, one connection a mail.
  *
- * STARTTLS is required, with a certificate that is valid for the server's name; on port 465 TLS comes
- * first (RFC 8314 §3.3). We open the connection ourselves, so that the only address this process
+ * TLS is required unless it is switched off, with a certificate that is valid for the server's name. We open the connection ourselves, so that the only address this process
  * ever asks for is the one that was granted to it. Source: A `[alerts]`.
  */
 import { connect, isIP, isIPv6, type Socket } from "node:net";
@@ -13,7 +12,8 @@ export interface MailOptions {
   readonly host: string;
   readonly port: number;
   readonly from: string;
-  readonly usesTls: boolean;
+  /** After STARTTLS, from the first byte, or never. */
+  readonly tls: "starttls" | "first" | "none";
   readonly username: string | undefined;
   readonly password: string | undefined;
   /** For a whole mail, from connecting to the server's last answer. */
@@ -30,8 +30,15 @@ export interface Mail {
   readonly text: string;
 }
 
-/** The port on which a server speaks TLS from the first byte. */
+/** Port 465 is for TLS from the first byte (RFC 8314 §3.3). */
 const SUBMISSIONS_PORT = 465;
+
+export function mailTls(
+  { usesTls, port }: { readonly usesTls: boolean; readonly port: number },
+): MailOptions["tls"] {
+  if (!usesTls) return "none";
+  return port === SUBMISSIONS_PORT ? "first" : "starttls";
+}
 
 export class MailSender {
   readonly #options: MailOptions;
@@ -78,16 +85,16 @@ export class MailSender {
   }
 
   #connection(socket: Socket) {
-    const { host: given, port, usesTls, username, password, timeoutMs, ca } = this.#options;
+    const { host: given, port, tls, username, password, timeoutMs, ca } = this.#options;
     const host = plainHost(given);
     return {
       host,
       port,
       // Address literals need no name of this machine (RFC 5321 §4.1.3).
       name: literalOf(socket.localAddress),
-      secure: usesTls && port === SUBMISSIONS_PORT,
-      requireTLS: usesTls,
-      ignoreTLS: !usesTls,
+      secure: tls === "first",
+      requireTLS: tls === "starttls",
+      ignoreTLS: tls === "none",
       auth: username === undefined ? undefined : { user: username, pass: password ?? "" },
       tls: {
         ca,

@@ -3,6 +3,7 @@
  *
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
+import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
@@ -45,6 +46,8 @@ export class Engine implements AsyncDisposable {
   readonly settings: Settings;
   readonly store: Store;
   readonly pipeline: Pipeline;
+  /** Told of whatever needs a person; also sends the mail of other rooms. */
+  readonly alerts: Alerts;
   readonly logger: Logger;
   readonly logDropped: () => Readonly<Record<string, number>>;
   readonly clock: Clock;
@@ -84,6 +87,14 @@ export class Engine implements AsyncDisposable {
       key_id: store.keyId,
       retired_keys: keys?.retired.length,
     });
+    const alerts = stack.use(
+      new Alerts({
+        settings: settings.alerts,
+        clock,
+        logger,
+        write: (raised) => writeRaised(store, raised),
+      }),
+    );
     if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
     const live = stack.use(
       await LiveGraph.load({
@@ -99,9 +110,16 @@ export class Engine implements AsyncDisposable {
     const roots = await findReloadRoots([options.bundleDir, ...settings.api.configReloadRoots]);
     for (const dir of roots.missing) logger.warning("engine.reload_root_missing", { dir });
     const validation = stack.use(new StrictValidation());
-    const engine = new Engine(options, { store, live, validation, reloadRoots: roots.roots });
+    const engine = new Engine(options, {
+      store,
+      alerts,
+      live,
+      validation,
+      reloadRoots: roots.roots,
+    });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    stack.use(engine.#watch());
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
     engine.#rooms = stack.move();
@@ -112,8 +130,9 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, live, validation, reloadRoots }: {
+    { store, alerts, live, validation, reloadRoots }: {
       store: Store;
+      alerts: Alerts;
       live: LiveGraph;
       validation: StrictValidation;
       reloadRoots: readonly string[];
@@ -121,6 +140,7 @@ export class Engine implements AsyncDisposable {
   ) {
     this.settings = settings;
     this.store = store;
+    this.alerts = alerts;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
@@ -145,6 +165,38 @@ export class Engine implements AsyncDisposable {
       simulateAll: settings.shadow.simulateAllEgress,
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
+      onStopped: (event) => alerts.raise(event),
+    });
+  }
+
+  /** Watches lanes, certificates and the store until it is disposed. */
+  #watch(): AsyncDisposable {
+    const { alerts, clock, logger, pipeline, settings, store } = this;
+    const { buildupMaxDepth: maxDepth = null, buildupMaxOldestMs } = settings.delivery;
+    const shared = { maxDepth, maxOldestMs: buildupMaxOldestMs === 0 ? null : buildupMaxOldestMs };
+    const { warnDays, checkIntervalMs } = settings.certMonitor;
+    const { maxDbMb, purgeIntervalMs } = settings.retention;
+    return startWatch({
+      alerts,
+      clock,
+      logger,
+      lanes: {
+        lanes: () => pipeline.gauges(shared),
+        oldestOpen: (stage, lane) => store.oldestInLane(stage, lane),
+      },
+      isStopped: (connection) => pipeline.hasStopped(connection),
+      certificates: warnDays === 0 ? undefined : {
+        warnDays,
+        intervalMs: checkIntervalMs,
+        files: () => certificateFiles(settings, this.graph),
+        readText: (path) => Deno.readTextFile(path),
+      },
+      storage: maxDbMb === 0 ? undefined : {
+        store: store.path,
+        limitBytes: maxDbMb * 1_000_000,
+        intervalMs: purgeIntervalMs,
+        measure: () => sizeOfStore(store.path),
+      },
     });
   }
 
@@ -182,4 +234,41 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();
   }
+}
+
+/** Adds raised events to their live instances, all of them in one commit. */
+async function writeRaised(store: Store, raised: readonly Raised[]): Promise<void> {
+  const changes = raised.map((one) => {
+    const { type, connection, severity, reason, firstAt, lastAt, count } = one;
+    const times = [firstAt, lastAt].map((ms) => Math.round(ms * 1000));
+    const values = [type, connection, severity, ...times, count, reason];
+    return { name: "alertRaise" as const, values };
+  });
+  await store.submit({ kind: "register", changes, audit: [] });
+}
+
+/** The certificates that others are shown: the API's own and those of connections under TLS. */
+function certificateFiles({ api }: Settings, graph: Graph): readonly CertificateFile[] {
+  const files: CertificateFile[] = [];
+  const add = (connection: string, path: unknown) => {
+    if (typeof path === "string") files.push({ connection, path });
+  };
+  add("api", api.tlsCertFile);
+  for (const { name, settings } of [...graph.inbounds.values(), ...graph.outbounds.values()]) {
+    if (settings.tls === true) add(name, settings.tls_cert_file);
+  }
+  return files;
+}
+
+/** The database and what SQLite keeps beside it. Source: spec pipeline-store-cluster §5. */
+async function sizeOfStore(path: string): Promise<number> {
+  let bytes = 0;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    try {
+      bytes += (await Deno.stat(path + suffix)).size;
+    } catch (thrown) {
+      if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+    }
+  }
+  return bytes;
 }

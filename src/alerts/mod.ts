@@ -18,7 +18,13 @@ export {
   type CertificatesOptions,
   lookAtCertificates,
 } from "./certificates.ts";
-export { type AlertEvent, type AlertType, type Severity, type Transport } from "./event.ts";
+export {
+  type AlertEvent,
+  type AlertType,
+  type ConnectionStopped,
+  type Severity,
+  type Transport,
+} from "./event.ts";
 export { type Raised, type WriteRaised } from "./instances.ts";
 export { type Mail } from "./mail.ts";
 export { lookAtStorage, type StorageOptions } from "./storage.ts";

@@ -38,9 +38,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "crypto",
   ],
   audit: ["store", "crypto"],
-  operations: ["engine.ts", "audit"],
+  operations: ["engine.ts", "audit", "hl7"],
   api: ["operations", "engine.ts", "settings", "logging"],
   cli: [
+    "audit",
     "operations",
     "engine.ts",
     "api",

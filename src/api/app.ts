@@ -8,6 +8,8 @@ import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { localOperator } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
+import { approvalRoutes } from "./approvals.ts";
+import { clusterRoutes } from "./cluster.ts";
 import { configRoutes } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
@@ -16,6 +18,7 @@ import { eventRoutes } from "./events.ts";
 import { refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
 import { messageRoutes } from "./messages.ts";
+import { postureRoutes } from "./posture.ts";
 import { answerTo, jsonAnswer } from "./refusal.ts";
 import { pathOf, RouteTable } from "./route_table.ts";
 import { statusRoutes } from "./status.ts";
@@ -24,6 +27,9 @@ import { statusRoutes } from "./status.ts";
 export const routeGroups = [
   statusRoutes,
   aiPolicyRoutes,
+  postureRoutes,
+  clusterRoutes,
+  approvalRoutes,
   configRoutes,
   connectionRoutes,
   eventRoutes,

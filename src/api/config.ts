@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Engine } from "../engine.ts";
 import { reloadConfig } from "../operations/mod.ts";
 import { allow } from "./allow.ts";
+import { heldShape } from "./approvals.ts";
 import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
 import { readJson, text } from "./input.ts";
 
@@ -16,10 +17,12 @@ export function configRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .post("/config/reload", async (c) => {
       const { config_dir, dry_run } = await readJson(c.req.raw, reloadBody);
-      const { inbound, outbound, routers, handlers, dryRun } = await reloadConfig.perform(
-        actOf(engine, c),
-        { dir: config_dir ?? undefined, dryRun: dry_run },
-      );
+      const done = await reloadConfig.request(actOf(engine, c), {
+        dir: config_dir ?? undefined,
+        dryRun: dry_run,
+      });
+      if (done.held) return c.json(heldShape(done.held), 202);
+      const { inbound, outbound, routers, handlers, dryRun } = done.output;
       // An engine without a running graph does not answer.
       return c.json({ inbound, outbound, routers, handlers, running: true, dry_run: dryRun });
     })

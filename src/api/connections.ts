@@ -15,6 +15,7 @@ import {
   testConnection,
 } from "../operations/mod.ts";
 import { allow } from "./allow.ts";
+import { heldShape } from "./approvals.ts";
 import {
   connectionRows,
   inboundError,
@@ -85,8 +86,9 @@ export function connectionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     .post("/connections/:name/purge", async (c) => {
       const { scope } = readQuery(c.req.raw, purgeQuery);
       const name = c.req.param("name");
-      const { cancelled } = await purgeConnection.perform(actOf(engine, c), { name, scope });
-      return c.json({ cancelled });
+      const done = await purgeConnection.request(actOf(engine, c), { name, scope });
+      if (done.held) return c.json(heldShape(done.held), 202);
+      return c.json({ cancelled: done.output.cancelled });
     })
     .post("/statistics/reset", async (c) => {
       const { all, targets } = await readJson(c.req.raw, resetBody);

@@ -3,6 +3,7 @@ import { Hono } from "@hono/hono";
 import { z } from "zod";
 import { listDeadLetters, replayDeadLetters } from "../operations/mod.ts";
 import type { DeadLetter } from "../store/store.ts";
+import { heldShape } from "./approvals.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { paging, readJson, readQuery, text } from "./input.ts";
 
@@ -29,11 +30,12 @@ export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     })
     .post("/dead-letters/replay", async (c) => {
       const body = await readJson(c.req.raw, replayBody);
-      const { requeued } = await replayDeadLetters.perform(actOf(engine, c), {
+      const done = await replayDeadLetters.request(actOf(engine, c), {
         channel: body.channel_id ?? undefined,
         destination: body.destination_name ?? undefined,
       });
-      return c.json({ requeued });
+      if (done.held) return c.json(heldShape(done.held), 202);
+      return c.json({ requeued: done.output.requeued });
     });
 }
 

@@ -1,17 +1,37 @@
 /** Routes over messages: they show patient data, so each is an operation. */
 import { Hono } from "@hono/hono";
 import { z } from "zod";
-import { listMessages, replayMessage, viewMessage, viewOutbound } from "../operations/mod.ts";
+import {
+  listMessages,
+  type MessageSearch,
+  replayMessage,
+  searchMessages,
+  viewMessage,
+  viewOutbound,
+  viewResponses,
+} from "../operations/mod.ts";
 import type { MessageDetail, MessageSummary } from "../store/store.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
-import { paging, readQuery, text } from "./input.ts";
+import { integer, paging, readQuery, text } from "./input.ts";
+import { Refusal } from "./refusal.ts";
 
-const listQuery = z.object({
+const filters = {
   channel_id: text(256).optional(),
   status: text(64).optional(),
   message_type: text(64).optional(),
   control_id: text(256).optional(),
-  ...paging,
+};
+
+const listQuery = z.object({ ...filters, ...paging });
+
+const searchQuery = z.object({
+  ...filters,
+  content: text(512).optional(),
+  field_path: text(32).optional(),
+  field_value: text(512).optional(),
+  target: z.enum(["raw", "summary", "both"]).default("both"),
+  limit: integer({ min: 1, max: 500 }).default(50),
+  scan_limit: integer({ min: 1, max: 10_000 }).default(2_000),
 });
 
 export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
@@ -19,15 +39,29 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     .get("/messages", async (c) => {
       const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
       const { total, messages } = await listMessages.perform(actOf(engine, c), {
-        filter: {
-          channel: by.channel_id,
-          status: by.status,
-          messageType: by.message_type,
-          controlId: by.control_id,
-        },
+        filter: filterOf(by),
         page: { limit, offset },
       });
       return c.json({ total, limit, offset, messages: messages.map(summaryShape) });
+    })
+    // Before the route of one message, which would take "search" for an id.
+    .get("/messages/search", async (c) => {
+      const { limit, scan_limit, target, ...by } = readQuery(c.req.raw, searchQuery);
+      const found = await searchMessages.perform(actOf(engine, c), {
+        filter: filterOf(by),
+        needle: needleOf(by),
+        target,
+        limit,
+        scanLimit: scan_limit,
+      });
+      return c.json({
+        messages: found.messages.map(summaryShape),
+        scanned: found.scanned,
+        matched: found.matched,
+        truncated: found.isTruncated,
+        limit,
+        scan_limit,
+      });
     })
     .get("/messages/:message_id", async (c) => {
       const id = c.req.param("message_id");
@@ -45,11 +79,40 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         })),
       });
     })
+    .get("/messages/:message_id/responses", async (c) => {
+      const id = c.req.param("message_id");
+      const responses = await viewResponses.perform(actOf(engine, c), { id });
+      return c.json({ message_id: id, responses });
+    })
     .post("/messages/:message_id/replay", async (c) => {
       const id = c.req.param("message_id");
       const { requeued } = await replayMessage.perform(actOf(engine, c), { id });
       return c.json({ message_id: id, requeued });
     });
+}
+
+function filterOf(by: z.output<z.ZodObject<typeof filters>>) {
+  return {
+    channel: by.channel_id,
+    status: by.status,
+    messageType: by.message_type,
+    controlId: by.control_id,
+  };
+}
+
+/** @throws {Refusal} 400 unless there is exactly one needle. */
+function needleOf(
+  { content, field_path, field_value }: {
+    content?: string;
+    field_path?: string;
+    field_value?: string;
+  },
+): MessageSearch["needle"] {
+  if (content !== undefined && content !== "" && field_path === undefined) return { content };
+  if (field_path !== undefined && content === undefined) {
+    return { path: field_path, value: field_value };
+  }
+  throw new Refusal(400, "Name one thing to look for: content, or field_path");
 }
 
 function summaryShape(message: MessageSummary) {

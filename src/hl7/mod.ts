@@ -7,6 +7,7 @@
  */
 export * from "./acknowledgement.ts";
 export * from "./charset.ts";
+export { hasAt } from "./find.ts";
 export * from "./header.ts";
 export * from "./normalise.ts";
 export { parsePath } from "./path.ts";

@@ -6,12 +6,26 @@
  * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
  */
 export {
+  type ApprovableOperation,
+  type ApprovalParams,
+  type HeldAct,
+  type Requested,
+} from "./approval.ts";
+export { checkIntegrity } from "./check_integrity.ts";
+export {
   type Connection,
   findConnection,
   findOutbound,
   type Inbound,
   type Outbound,
 } from "./connection.ts";
+export {
+  approve,
+  type Decision,
+  listApprovals,
+  type PendingApproval,
+  reject,
+} from "./decide_approval.ts";
 export { listDeadLetters } from "./list_dead_letters.ts";
 export { listMessages } from "./list_messages.ts";
 export {
@@ -32,7 +46,10 @@ export { replayMessage } from "./replay_message.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
 export { restartConnection } from "./restart_connection.ts";
 export { type Control, type Controlled, startConnection } from "./start_connection.ts";
+export { type MessageSearch, type SearchedMessages, searchMessages } from "./search_messages.ts";
 export { stopConnection } from "./stop_connection.ts";
 export { type ConnectionTest, testConnection } from "./test_connection.ts";
 export { viewMessage } from "./view_message.ts";
+export { type SecurityPosture, viewPosture } from "./view_posture.ts";
 export { viewOutbound } from "./view_outbound.ts";
+export { viewResponses } from "./view_responses.ts";

@@ -67,8 +67,6 @@ export type RowOf = (
 
 export interface OperationSpec<Input, Output> {
   readonly permission: Permission;
-  /** Named when the act can be held for approval; checks of the caller's input come first. */
-  readonly approval?: Approval;
   run(engine: Engine, input: Input, rowOf: RowOf): Promise<Output>;
   /** Undefined when nothing happened that is worth a row. Written before the act is answered. */
   audit?(input: Input, output: Output): AuditFact | undefined;
@@ -84,6 +82,7 @@ export interface Act {
 
 export interface Operation<Input, Output> {
   readonly permission: Permission;
+  /** Set on an act that can be held; see `approval.ts`. */
   readonly approval: Approval | undefined;
   /**
    * @throws {OperationError} `operation.forbidden`, and what the operation itself names.
@@ -96,17 +95,17 @@ export interface Operation<Input, Output> {
  * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
  * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
- * `config.invalid`.
+ * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`, `approval.decided`.
  */
 export class OperationError extends EngineError {}
 
 export function operation<Input, Output>(
   spec: OperationSpec<Input, Output>,
 ): Operation<Input, Output> {
-  const { permission, approval } = spec;
+  const { permission } = spec;
   return {
     permission,
-    approval,
+    approval: undefined,
     async perform({ engine, actor }, input) {
       requirePermission(actor, permission);
       const rowOf: RowOf = (action, detail, channel) => ({

@@ -1,6 +1,7 @@
 /** Cancels the pending rows of an outbound that is stopped and drained; `top` only its head. */
 import type { Engine } from "../engine.ts";
 import type { ActAudit } from "../store/intents.ts";
+import { approvable } from "./approval.ts";
 import { findOutbound, type Outbound } from "./connection.ts";
 import { operation, OperationError, stamp } from "./operation.ts";
 
@@ -12,9 +13,8 @@ export interface Purge {
 /** Rows one commit cancels, so that intake never waits long for a long lane. */
 const ROWS_A_COMMIT = 500;
 
-export const purgeConnection = operation({
+const purge = operation({
   permission: "messages:purge",
-  approval: "connection_purge",
   async run(engine, { name, scope }: Purge, rowOf): Promise<{ readonly cancelled: number }> {
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
@@ -26,6 +26,22 @@ export const purgeConnection = operation({
     fields: { connection: name, scope, cancelled },
     isCommitted: cancelled > 0,
   }),
+});
+
+export const purgeConnection = approvable(purge, {
+  key: "connection_purge",
+  check: (engine, { name }) => requireDrained(findOutbound(engine, name)),
+  label: ({ name, scope }) => `Purge ${name} (${scope === "all" ? "all that waits" : "its head"})`,
+  params: ({ name, scope }) => ({ name, scope }),
+  input: ({ name, scope }): Purge => ({
+    name: String(name),
+    scope: scope === "top" ? "top" : "all",
+  }),
+  result: ({ cancelled }) => ({ cancelled }),
+  skipped: (thrown) =>
+    thrown instanceof OperationError && thrown.code === "connection.not_stopped"
+      ? { cancelled: 0, skipped: "outbound running" }
+      : undefined,
 });
 
 /** True when nothing of an outbound is on the wire, nor will be until it is started. */

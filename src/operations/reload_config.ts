@@ -7,6 +7,7 @@
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass, errorText } from "../errors.ts";
 import type { Graph } from "../graph/mod.ts";
+import { approvable } from "./approval.ts";
 import { type AuditFact, operation, OperationError } from "./operation.ts";
 
 export interface Reload {
@@ -29,9 +30,8 @@ export interface Reloaded {
   readonly dryRun: boolean;
 }
 
-export const reloadConfig = operation({
+const reload = operation({
   permission: "config:deploy",
-  approval: "config_reload",
   async run(engine, { dir, dryRun }: Reload): Promise<Reloaded> {
     const found = await engine.findReloadDir(dir ?? engine.bundleDir);
     if (!found.ok) {
@@ -60,6 +60,18 @@ export const reloadConfig = operation({
     fields: { dir, inbound, outbound, dry_run: dryRun, fingerprint, files, git_head: gitHead },
   }),
   auditFailure: ({ dir, dryRun }, thrown) => refusalFact(dir, dryRun, thrown),
+});
+
+export const reloadConfig = approvable(reload, {
+  key: "config_reload",
+  holds: ({ dryRun }) => !dryRun,
+  label: ({ dir }) => dir === undefined ? "Load the bundle again" : `Load the bundle "${dir}"`,
+  params: ({ dir }, { name }) => ({ config_dir: dir ?? null, requester: name }),
+  input: ({ config_dir }) => ({
+    dir: config_dir === null ? undefined : String(config_dir),
+    dryRun: false,
+  }),
+  result: ({ inbound, outbound }) => ({ inbound, outbound }),
 });
 
 async function load(engine: Engine, bundleDir: string, dryRun: boolean): Promise<Graph> {

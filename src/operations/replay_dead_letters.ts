@@ -1,10 +1,10 @@
 /** Sends deliveries again that were given up, optionally of one inbound and one outbound. */
 import type { DeadLetterFilter } from "../store/store.ts";
+import { approvable } from "./approval.ts";
 import { operation, stamp } from "./operation.ts";
 
-export const replayDeadLetters = operation({
+const replay = operation({
   permission: "messages:replay",
-  approval: "dead_letter_replay",
   async run(engine, filter: DeadLetterFilter, rowOf): Promise<{ readonly requeued: number }> {
     const { channel, destination } = filter;
     const { requeued, lanes, edges } = await engine.store.submit({
@@ -24,4 +24,19 @@ export const replayDeadLetters = operation({
       fields: { destination_name: destination, requeued },
       isCommitted: true,
     },
+});
+
+export const replayDeadLetters = approvable(replay, {
+  key: "dead_letter_replay",
+  label: ({ channel = "every inbound", destination = "every outbound" }) =>
+    `Replay dead letters from ${channel} to ${destination}`,
+  params: ({ channel, destination }) => ({
+    channel_id: channel ?? null,
+    destination_name: destination ?? null,
+  }),
+  input: ({ channel_id, destination_name }) => ({
+    channel: channel_id === null ? undefined : String(channel_id),
+    destination: destination_name === null ? undefined : String(destination_name),
+  }),
+  result: ({ requeued }) => ({ requeued }),
 });

@@ -7,14 +7,14 @@ export const approvals = {
     enabled: {
       type: "boolean",
       default: false,
-      inEffect: false,
+      inEffect: true,
       help: "Hold the listed operations for an approver.",
     },
     operations: {
       type: "list",
       values: ["connection_purge", "dead_letter_replay", "config_reload"],
       default: ["connection_purge", "dead_letter_replay"],
-      inEffect: false,
+      inEffect: true,
       help: "Operations that are held.",
     },
     expiry_hours: {
@@ -22,7 +22,7 @@ export const approvals = {
       unit: "hours",
       default: 72,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Time after which a request can no longer be approved; 0 never.",
     },
   },

@@ -20,6 +20,8 @@ export interface Store extends AsyncDisposable {
   }[];
   readonly path: string;
   readonly synchronous: "normal" | "full";
+  /** Of the key that seals cells; undefined without one. */
+  readonly keyId: string | undefined;
 
   /** A number for one claim; `count` reserves a run of them. Never repeats, also after a restart. */
   nextToken(count?: number): number;
@@ -39,6 +41,14 @@ export interface Store extends AsyncDisposable {
   counters(): Promise<StoreCounters>;
 
   messages(filter: MessageFilter, page: Page): Promise<MessagePage>;
+  /**
+   * Up to `limit` messages with their bodies, newest first, older than message number `before` when
+   * that is set. For searches: each page reads as many bodies.
+   */
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]>;
   message(id: string): Promise<MessageDetail | undefined>;
   outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
@@ -54,6 +64,8 @@ export interface Store extends AsyncDisposable {
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
+  /** Reads the whole file; minutes for a large one. */
+  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }>;
 
   /** Rows of a register, sealed columns opened; those of a key that is gone come as null. */
   register(
@@ -96,6 +108,13 @@ export interface MessageSummary {
   readonly metadata: string | null;
   /** Latest timeline event. */
   readonly event: string | null;
+}
+
+export interface MessageBody extends MessageSummary {
+  /** Number of the message; a higher one came later. */
+  readonly seq: number;
+  /** Empty when it is purged. */
+  readonly raw: string;
 }
 
 export interface MessagePage {

@@ -17,6 +17,7 @@ import { ApiBench } from "../api/bench.ts";
 
 /** Every operation with what it is asked for: a new one must be named here. */
 const INPUTS: Readonly<Record<string, unknown>> = {
+  checkIntegrity: undefined,
   listDeadLetters: { filter: {}, page: { limit: 1, offset: 0 } },
   listMessages: { filter: {}, page: { limit: 1, offset: 0 } },
   purgeConnection: { name: "OB_LAB", scope: "all" },
@@ -25,11 +26,20 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   replayMessage: { id: "x" },
   resetStatistics: { all: true, targets: [] },
   restartConnection: { name: "OB_LAB" },
+  searchMessages: {
+    filter: {},
+    needle: { content: "x" },
+    target: "both",
+    limit: 1,
+    scanLimit: 1,
+  },
   startConnection: { name: "OB_LAB" },
   stopConnection: { name: "IB_ADT" },
   testConnection: { name: "OB_LAB" },
   viewMessage: { id: "x" },
   viewOutbound: { id: "x" },
+  viewPosture: undefined,
+  viewResponses: { id: "x" },
 };
 
 function all(): Map<string, Operation<unknown, unknown>> {
@@ -43,6 +53,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
   );
   assert.deepEqual(carried, {
+    checkIntegrity: ["monitoring:diagnose", undefined],
     listDeadLetters: ["messages:read", undefined],
     listMessages: ["messages:read", undefined],
     purgeConnection: ["messages:purge", "connection_purge"],
@@ -51,11 +62,14 @@ Deno.test("permissions and approvals are those of the contract", () => {
     replayMessage: ["messages:replay", undefined],
     resetStatistics: ["monitoring:diagnose", undefined],
     restartConnection: ["connections:control", undefined],
+    searchMessages: ["messages:read", undefined],
     startConnection: ["connections:control", undefined],
     stopConnection: ["connections:control", undefined],
     testConnection: ["connections:test", undefined],
     viewMessage: ["messages:view_raw", undefined],
     viewOutbound: ["messages:view_raw", undefined],
+    viewPosture: ["monitoring:read", undefined],
+    viewResponses: ["messages:read", undefined],
   });
   assert.deepEqual([...all().keys()].sort(), Object.keys(INPUTS));
 });

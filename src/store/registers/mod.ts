@@ -7,6 +7,7 @@
  */
 import type { AuditFields } from "../../crypto/audit_chain.ts";
 import { alertChanges, alertQueries, alertSealedColumns, alertSealedValues } from "./alerts.ts";
+import { approvalChanges, approvalQueries } from "./approvals.ts";
 import { auditQueries } from "./audit.ts";
 
 export type { AuditFields };
@@ -15,11 +16,11 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [...alertChanges] as const;
+export const registerChanges = [...alertChanges, ...approvalChanges] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
-export const registerQueries = [...auditQueries, ...alertQueries] as const;
+export const registerQueries = [...alertQueries, ...approvalQueries, ...auditQueries] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
 /** One statement of a register intent. */

@@ -96,6 +96,16 @@ export const queries = {
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.channel_id = ?4)`,
 
+  /** With bodies, for searches; the number of a message is its place in arrival order. */
+  messageBodies: `
+    SELECT ${SUMMARY}, CAST(b.body AS BLOB) AS body
+      FROM messages m
+      LEFT JOIN bodies b ON b.seq = m.body_seq
+     WHERE ${MESSAGE_FILTER}
+       AND m.seq < ?5
+     ORDER BY m.seq DESC
+     LIMIT ?6`,
+
   message: `
     SELECT ${SUMMARY}, CAST(b.body AS BLOB) AS body
       FROM messages m

@@ -8,6 +8,7 @@ import type {
   DeadLetter,
   DeadLetterFilter,
   DeadLetterPage,
+  MessageBody,
   MessageDetail,
   MessageFilter,
   MessagePage,
@@ -49,6 +50,23 @@ export class Reads {
     ]);
     const opened = this.#open(rows, ["error", "summary", "metadata"]);
     return { total: Number(totals[0]?.total ?? 0), messages: opened.map(toSummary) };
+  }
+
+  async messageBodies(
+    { channel, status, messageType, controlId }: MessageFilter,
+    { before, limit }: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<MessageBody[]> {
+    const by = [channel ?? null, status ?? null, messageType ?? null, controlId ?? null];
+    const rows = await this.#query("messageBodies", [
+      ...by,
+      before ?? Number.MAX_SAFE_INTEGER,
+      limit,
+    ]);
+    return this.#open(rows, ["error", "summary", "metadata", "body"]).map((row) => ({
+      ...toSummary(row),
+      seq: Number(row.seq),
+      raw: text(row.body) ?? "",
+    }));
   }
 
   async message(id: string): Promise<MessageDetail | undefined> {

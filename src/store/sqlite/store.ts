@@ -22,6 +22,7 @@ import type {
   ConnectionEventRecord,
   DeadLetterFilter,
   DeadLetterPage,
+  MessageBody,
   MessageDetail,
   MessageFilter,
   MessagePage,
@@ -33,6 +34,7 @@ import type {
   StoreTotals,
 } from "../store.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
+import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 import type { QueryName } from "./queries.ts";
 import { Reads } from "./reads.ts";
@@ -67,6 +69,8 @@ export class SqliteStore implements Store {
   /** How many messages the writer was sent: it leaves off tidying for the next. */
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
+  /** Threads that check the file. */
+  readonly #checks = new Map<Worker, (reason: StoreError) => void>();
   readonly #batches = new Map<number, Settle[]>();
   readonly #replies = new Map<number, Settle>();
   readonly #reads: Reads;
@@ -181,6 +185,13 @@ export class SqliteStore implements Store {
     return this.#reads.messages(filter, page);
   }
 
+  messageBodies(
+    filter: MessageFilter,
+    page: { readonly before: number | undefined; readonly limit: number },
+  ): Promise<readonly MessageBody[]> {
+    return this.#reads.messageBodies(filter, page);
+  }
+
   message(id: string): Promise<MessageDetail | undefined> {
     return this.#reads.message(id);
   }
@@ -220,6 +231,23 @@ export class SqliteStore implements Store {
     return this.#reads.totals();
   }
 
+  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }> {
+    if (this.#broken) return Promise.reject(this.#broken);
+    const worker = startWorker(new URL("./integrity_worker.ts", import.meta.url), "store check");
+    const { promise, resolve, reject } = Promise.withResolvers<IntegrityAnswer>();
+    worker.onmessage = ({ data }: MessageEvent<IntegrityAnswer>) => resolve(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new StoreError("store.failed", "Cannot check the store: its thread ended"));
+    };
+    worker.postMessage(this.path);
+    this.#checks.set(worker, reject);
+    return promise.finally(() => {
+      this.#checks.delete(worker);
+      worker.terminate();
+    });
+  }
+
   async register(
     name: RegisterQueryName,
     ...values: readonly RegisterValue[]
@@ -255,6 +283,7 @@ export class SqliteStore implements Store {
       // A thread that died meanwhile has nothing left to close.
     } finally {
       this.#failAll(closed);
+      for (const reject of this.#checks.values()) reject(closed);
       this.#reader.terminate();
       this.#writer.terminate();
     }

@@ -1,9 +1,11 @@
 /** SQLite text of every register statement, and how a register intent is carried out. */
 import type { RegisterChangeName, RegisterQueryName } from "../../registers/mod.ts";
 import { alertSql } from "./alerts.ts";
+import { approvalSql } from "./approvals.ts";
 import { auditSql } from "./audit.ts";
 
 export const registerSql: Readonly<Record<RegisterChangeName | RegisterQueryName, string>> = {
+  ...approvalSql,
   ...auditSql,
   ...alertSql,
 };

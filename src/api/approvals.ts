@@ -1,0 +1,59 @@
+/** Routes over acts that wait for a second person, and the answer of an act that is held. */
+import { Hono } from "@hono/hono";
+import {
+  approve,
+  type Decision,
+  type HeldAct,
+  listApprovals,
+  type PendingApproval,
+  reject,
+} from "../operations/mod.ts";
+import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
+
+export function approvalRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  return new Hono<ApiEnv>()
+    .get("/approvals", async (c) => {
+      const pending = await listApprovals(actOf(engine, c));
+      return c.json({ approvals: pending.map(pendingShape) });
+    })
+    .post("/approvals/:approval_id/approve", async (c) => {
+      const decision = await approve(actOf(engine, c), c.req.param("approval_id"));
+      return c.json({ ...decisionShape(decision), approved_by: decision.decidedBy });
+    })
+    .post("/approvals/:approval_id/reject", async (c) => {
+      const decision = await reject(actOf(engine, c), c.req.param("approval_id"));
+      return c.json({ ...decisionShape(decision), rejected_by: decision.decidedBy });
+    });
+}
+
+/** The body of a 202: the act waits. */
+export function heldShape({ id, operation }: HeldAct) {
+  return {
+    approval_id: id,
+    operation,
+    status: "pending_approval",
+    detail: "held until another person approves it",
+  };
+}
+
+function pendingShape(pending: PendingApproval) {
+  const { id, operation, label, requester, requestedAt, expiresAt } = pending;
+  return {
+    id,
+    operation,
+    label,
+    requester,
+    requested_at: secondsOf(requestedAt),
+    expires_at: expiresAt === undefined ? null : secondsOf(expiresAt),
+  };
+}
+
+function decisionShape({ operation, requester, result }: Decision) {
+  return {
+    operation,
+    requested_by: requester,
+    approved_by: null as string | null,
+    rejected_by: null as string | null,
+    result: result ?? null,
+  };
+}

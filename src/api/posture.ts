@@ -1,0 +1,28 @@
+/** Routes for a security reviewer, and for whoever doubts the disk. */
+import { Hono } from "@hono/hono";
+import { checkIntegrity, viewPosture } from "../operations/mod.ts";
+import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
+
+export function postureRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  return new Hono<ApiEnv>()
+    .get("/security/posture", async (c) => {
+      const posture = await viewPosture.perform(actOf(engine, c), undefined);
+      return c.json({
+        data_class: posture.dataClass ?? null,
+        production: posture.production,
+        environment: posture.environment ?? null,
+        backend: posture.backend,
+        encryption_enabled: posture.keyId !== undefined,
+        key_source: posture.keySource,
+        key_id: posture.keyId ?? null,
+        require_encryption: posture.requireEncryption,
+        // Clients know the key; a store without one is warned about and never needs it.
+        allow_unencrypted_phi: false,
+        plaintext_columns: [],
+      });
+    })
+    .post("/status/integrity-check", async (c) => {
+      const { ok, detail } = await checkIntegrity.perform(actOf(engine, c), undefined);
+      return c.json({ ok, detail });
+    });
+}

@@ -1,0 +1,64 @@
+/**
+ * `messagefoundry audit-verify`: walks the audit log's chain, beside a running engine or without one.
+ *
+ * Exit codes: 0 whole, 1 broken, 2 cannot be read. Source: spec api §5.
+ */
+import type { AuditVerdict } from "../audit/mod.ts";
+import { errorText } from "../errors.ts";
+import type { CliCommand } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { exitCodes, tellError } from "./failure.ts";
+import { addServiceOptions, type ServiceOptions } from "./options.ts";
+import { requireVariables } from "./variables.ts";
+
+interface AuditVerifyOptions extends ServiceOptions {
+  readonly db?: string;
+  readonly json?: boolean;
+}
+
+export function declareAuditVerify(program: CliCommand, context: CliContext): void {
+  const command = program.command("audit-verify")
+    .description("Check that no row of the audit log was changed, removed or added in between");
+  addServiceOptions(command)
+    .option("--db <file>", "SQLite store, instead of [store] path")
+    .option("--json", "one line of JSON: ok, rows, head or the first bad row and why");
+  command.runs(async (options: AuditVerifyOptions) => {
+    const { terminal, isDebug } = context;
+    try {
+      const verdict = await verify(options, context);
+      if (options.json) terminal.out(JSON.stringify(verdict));
+      else tell(verdict, context);
+      return verdict.ok ? exitCodes.ok : exitCodes.failed;
+    } catch (thrown) {
+      if (options.json) terminal.out(JSON.stringify({ error: errorText(thrown) }));
+      else tellError(terminal, thrown, isDebug);
+      return exitCodes.refused;
+    }
+  });
+}
+
+async function verify(options: AuditVerifyOptions, { env }: CliContext): Promise<AuditVerdict> {
+  const { openAuditRows, verifyAudit } = await import("../audit/mod.ts");
+  const { readKeys } = await import("../crypto/keys.ts");
+  const { findAnchor } = await import("./anchor.ts");
+  const { loaded: { settings: { store } } } = await findAnchor({
+    options: { ...options, config: "." },
+    env: requireVariables(env),
+    flags: { "store.path": options.db },
+  });
+  const keys = readKeys({
+    active: store.encryptionKey?.reveal(),
+    retired: store.encryptionKeysRetired?.reveal(),
+  });
+  using log = openAuditRows(store.path, keys);
+  return verifyAudit(log.rows(), log.key);
+}
+
+function tell(verdict: AuditVerdict, { terminal }: CliContext): void {
+  if (!verdict.ok) {
+    terminal.out(`FAIL: row ${verdict.row}: ${verdict.reason}`);
+    return;
+  }
+  if (verdict.rows === 0) terminal.err("warning: the audit log is empty");
+  terminal.out(`OK: ${verdict.rows} rows, newest hash ${verdict.head || "none"}`);
+}

@@ -1,0 +1,150 @@
+/** Lists held acts, lets one happen, or turns it down. Source: spec api §4. */
+import { auditRow } from "../audit/mod.ts";
+import type { Engine } from "../engine.ts";
+import type { RegisterRow } from "../store/registers/mod.ts";
+import type { ApprovableOperation, ApprovalParams } from "./approval.ts";
+import { type Act, type Approval, OperationError, requirePermission, stamp } from "./operation.ts";
+import { purgeConnection } from "./purge_connection.ts";
+import { reloadConfig } from "./reload_config.ts";
+import { replayDeadLetters } from "./replay_dead_letters.ts";
+
+/** A held act; times are microseconds since the epoch. */
+export interface PendingApproval {
+  readonly id: string;
+  readonly operation: Approval;
+  readonly label: string;
+  readonly requester: string;
+  readonly requestedAt: number;
+  readonly expiresAt: number | undefined;
+}
+
+export interface Decision {
+  readonly operation: Approval;
+  readonly requester: string;
+  readonly decidedBy: string;
+  /** Undefined when it was turned down. */
+  readonly result: ApprovalParams | undefined;
+}
+
+const LISTED_MAX = 100;
+
+const approvables = new Map<string, ApprovableOperation<never, never>>(
+  [purgeConnection, replayDeadLetters, reloadConfig]
+    .map((one) => [one.approval, one as unknown as ApprovableOperation<never, never>]),
+);
+
+/** @throws {OperationError} `operation.forbidden`. */
+export async function listApprovals({ engine, actor }: Act): Promise<readonly PendingApproval[]> {
+  requirePermission(actor, "approvals:approve");
+  const rows = await engine.store.register("pendingApprovals", stamp(engine), LISTED_MAX);
+  return rows.flatMap((row) => {
+    const operation = approvables.get(String(row.operation));
+    if (operation === undefined) return [];
+    return {
+      id: String(row.id),
+      operation: operation.approval,
+      label: operation.label(paramsOf(row)),
+      requester: String(row.requester),
+      requestedAt: Number(row.requested_at),
+      expiresAt: row.expires_at === null ? undefined : Number(row.expires_at),
+    };
+  });
+}
+
+/**
+ * Lets a held act happen, once.
+ *
+ * @throws {OperationError} `operation.forbidden`, `approval.not_found`, `approval.own`,
+ * `approval.decided`, and what the act itself throws: it is then marked as failed.
+ */
+export async function approve({ engine, actor }: Act, id: string): Promise<Decision> {
+  requirePermission(actor, "approvals:approve");
+  const row = await find(engine, id);
+  const requester = String(row.requester);
+  if (requester === actor.name) {
+    throw new OperationError("approval.own", "Nobody approves a request of their own");
+  }
+  const operation = approvables.get(String(row.operation));
+  if (operation === undefined) throw decided();
+  await decide({ engine, actor }, row, "approved");
+  let result: ApprovalParams;
+  try {
+    result = await operation.release({ engine, actor }, { ...paramsOf(row), requester });
+  } catch (thrown) {
+    await noteFailure({ engine, actor }, row);
+    throw thrown;
+  }
+  return { operation: operation.approval, requester, decidedBy: actor.name, result };
+}
+
+/**
+ * Turns a held act down; its requester may, too.
+ *
+ * @throws {OperationError} `operation.forbidden`, `approval.not_found`, `approval.decided`.
+ */
+export async function reject({ engine, actor }: Act, id: string): Promise<Decision> {
+  requirePermission(actor, "approvals:approve");
+  const row = await find(engine, id);
+  await decide({ engine, actor }, row, "rejected");
+  return {
+    operation: String(row.operation) as Approval,
+    requester: String(row.requester),
+    decidedBy: actor.name,
+    result: undefined,
+  };
+}
+
+async function find(engine: Engine, id: string): Promise<RegisterRow> {
+  const [row] = await engine.store.register("approvalById", id);
+  if (row !== undefined) return row;
+  throw new OperationError("approval.not_found", "No request has this id");
+}
+
+/** Compare-and-set before anything is carried out: of two who decide, one does. */
+async function decide(
+  { engine, actor }: Act,
+  row: RegisterRow,
+  status: "approved" | "rejected",
+): Promise<void> {
+  const at = stamp(engine);
+  const facts = factsOf(row);
+  const action = `approval.${status}`;
+  const { applied } = await engine.store.submit({
+    kind: "register",
+    changes: [{
+      name: "decideApproval",
+      values: [status, actor.name, at, row.id!, at],
+      expect: 1,
+    }],
+    audit: [auditRow({ now: engine.clock.now(), actor: actor.name, action, facts })],
+  });
+  if (!applied) throw decided();
+  engine.logger.info(`audit.${action}`, { actor: actor.name, ...facts });
+}
+
+async function noteFailure({ engine, actor }: Act, row: RegisterRow): Promise<void> {
+  const facts = factsOf(row);
+  const now = engine.clock.now();
+  await engine.store.submit({
+    kind: "register",
+    changes: [{ name: "failApproval", values: [row.id!] }],
+    audit: [auditRow({ now, actor: actor.name, action: "approval.failed", facts })],
+  });
+  engine.logger.info("audit.approval.failed", { actor: actor.name, ...facts });
+}
+
+function factsOf({ id, operation, requester }: RegisterRow) {
+  return {
+    approval_id: String(id),
+    operation: String(operation),
+    requester: String(requester),
+  };
+}
+
+function paramsOf({ params }: RegisterRow): ApprovalParams {
+  return JSON.parse(String(params)) as ApprovalParams;
+}
+
+function decided(): OperationError {
+  return new OperationError("approval.decided", "This request is decided, or has expired");
+}

@@ -1,0 +1,161 @@
+// Goal: what `[approvals]` lists happens only when a second person lets it, once, and both names
+// stand in the audit log.
+import assert from "node:assert/strict";
+import {
+  type Actor,
+  approve,
+  listApprovals,
+  purgeConnection,
+  reject,
+  reloadConfig,
+  replayDeadLetters,
+} from "../../src/operations/mod.ts";
+import { ApiBench } from "../api/bench.ts";
+import { until } from "../connectors/waiting.ts";
+
+const ann: Actor = { name: "ann", permissions: "all" };
+const bob: Actor = { name: "bob", permissions: "all" };
+const viewer: Actor = { name: "eve", permissions: new Set(["monitoring:read"]) };
+
+const SETTINGS = `[approvals]
+enabled = true
+operations = ["connection_purge", "dead_letter_replay", "config_reload"]
+`;
+
+/** A bench whose lab is stopped, with `ids` waiting for it. */
+async function waiting(ids: readonly string[], settings = SETTINGS): Promise<ApiBench> {
+  const bench = await ApiBench.open({ settings });
+  const lab = bench.walk.engine.pipeline.outbounds.get("OB_LAB")!;
+  await lab.pause();
+  await bench.send(...ids);
+  await until(() => lab.depth === ids.length, "rows of the lab");
+  return bench;
+}
+
+async function actions(bench: ApiBench): Promise<string[]> {
+  const rows = await bench.walk.engine.store.register("auditNewest", 100);
+  return rows.toReversed().map(({ actor, action }) => `${actor} ${action}`);
+}
+
+Deno.test("a purge waits for another person, and happens once", async () => {
+  await using bench = await waiting(["L1", "L2"]);
+  const { engine } = bench.walk;
+  const lab = engine.pipeline.outbounds.get("OB_LAB")!;
+  const answer = await bench.post("/connections/OB_LAB/purge");
+  assert.equal(answer.status, 202);
+  const { approval_id, ...rest } = answer.json as unknown as Record<string, string>;
+  assert.deepEqual(rest, {
+    operation: "connection_purge",
+    status: "pending_approval",
+    detail: "held until another person approves it",
+  });
+  assert.equal(lab.depth, 2);
+  const [listed] = await listApprovals({ engine, actor: bob });
+  assert.deepEqual([listed?.id, listed?.label, listed?.requester], [
+    approval_id,
+    "Purge OB_LAB (all that waits)",
+    "local",
+  ]);
+  // Over the API everybody is the same person as long as nobody signs in.
+  const own = await bench.post(`/approvals/${approval_id}/approve`);
+  assert.equal(own.status, 403);
+  await assert.rejects(approve({ engine, actor: viewer }, approval_id!), {
+    code: "operation.forbidden",
+  });
+  const decisions = await Promise.allSettled([
+    approve({ engine, actor: bob }, approval_id!),
+    approve({ engine, actor: ann }, approval_id!),
+  ]);
+  const done = decisions.filter(({ status }) => status === "fulfilled");
+  assert.equal(done.length, 1, "one of two approvers wins");
+  assert.deepEqual(await bench.get("/approvals"), { approvals: [] });
+  await until(() => lab.depth === 0, "the purge");
+  assert.deepEqual((await actions(bench)).map((text) => text.replace(/^(ann|bob) /, "X ")), [
+    "local approval.requested",
+    "X approval.approved",
+    "local connection_purge",
+  ]);
+  await assert.rejects(approve({ engine, actor: bob }, approval_id!), {
+    code: "approval.decided",
+  });
+});
+
+Deno.test("checks of the act come before it is held, and what runs meanwhile is skipped", async () => {
+  await using bench = await waiting(["L1"]);
+  const { engine } = bench.walk;
+  assert.equal((await bench.post("/connections/OB_NONE/purge")).status, 404);
+  assert.equal((await bench.post("/connections/OB_IDLE/purge")).status, 409);
+  const { held } = await purgeConnection.request({ engine, actor: ann }, {
+    name: "OB_LAB",
+    scope: "top",
+  });
+  engine.pipeline.outbounds.get("OB_LAB")!.resume();
+  const { result } = await approve({ engine, actor: bob }, held!.id);
+  assert.deepEqual(result, { cancelled: 0, skipped: "outbound running" });
+  await bench.walk.disposition("L1", "processed");
+});
+
+Deno.test("a request may be turned down by anybody who may approve, and then stays so", async () => {
+  await using bench = await waiting([]);
+  const { engine } = bench.walk;
+  const { held } = await replayDeadLetters.request({ engine, actor: ann }, {
+    channel: "IB_ADT",
+    destination: undefined,
+  });
+  const [listed] = await listApprovals({ engine, actor: ann });
+  assert.equal(listed?.label, "Replay dead letters from IB_ADT to every outbound");
+  const { decidedBy, result } = await reject({ engine, actor: ann }, held!.id);
+  assert.deepEqual([decidedBy, result], ["ann", undefined]);
+  for (const decide of [approve, reject]) {
+    await assert.rejects(decide({ engine, actor: bob }, held!.id), { code: "approval.decided" });
+  }
+  assert.equal((await bench.post("/approvals/nobody/approve")).status, 404);
+});
+
+Deno.test("a dry run is not held, a reload is, and one that fails is marked", async () => {
+  await using bench = await waiting([]);
+  const { engine, bundle, dir } = bench.walk;
+  assert.equal((await bench.post("/config/reload", { dry_run: true })).status, 200);
+  const sound = await Deno.readTextFile(`${dir}/graph/walk.ts`);
+  assert.equal((await bench.post("/config/reload", {})).status, 202);
+  const [first] = await listApprovals({ engine, actor: bob });
+  const { result } = await approve({ engine, actor: bob }, first!.id);
+  assert.deepEqual(result, { inbound: 1, outbound: 3 });
+  const { held } = await reloadConfig.request({ engine, actor: ann }, {
+    dir: undefined,
+    dryRun: false,
+  });
+  await bundle.write("graph/walk.ts", "import {");
+  await assert.rejects(approve({ engine, actor: bob }, held!.id), { code: "config.invalid" });
+  await bundle.write("graph/walk.ts", sound);
+  await assert.rejects(approve({ engine, actor: bob }, held!.id), { code: "approval.decided" });
+  assert.deepEqual((await actions(bench)).slice(-4), [
+    "ann approval.requested",
+    "bob approval.approved",
+    "ann config_reload_failed",
+    "bob approval.failed",
+  ]);
+});
+
+Deno.test("an expired request is neither listed nor approved; zero hours never expire", async () => {
+  await using bench = await waiting([], `${SETTINGS}expiry_hours = 0.00001\n`);
+  const { engine } = bench.walk;
+  const { held } = await replayDeadLetters.request({ engine, actor: ann }, {});
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(await listApprovals({ engine, actor: bob }), []);
+  await assert.rejects(approve({ engine, actor: bob }, held!.id), { code: "approval.decided" });
+  await using forever = await waiting([], `${SETTINGS}expiry_hours = 0\n`);
+  const { engine: other } = forever.walk;
+  const kept = await replayDeadLetters.request({ engine: other, actor: ann }, {});
+  const [listed] = await listApprovals({ engine: other, actor: bob });
+  assert.equal(listed?.expiresAt, undefined);
+  assert.deepEqual((await approve({ engine: other, actor: bob }, kept.held!.id)).result, {
+    requeued: 0,
+  });
+});
+
+Deno.test("what is not listed, and everything while approvals are off, happens at once", async () => {
+  await using bench = await waiting(["L1"], "[approvals]\nenabled = true\noperations = []\n");
+  const { status, json } = await bench.post("/connections/OB_LAB/purge");
+  assert.deepEqual([status, json], [200, { cancelled: 1 }]);
+});

@@ -40,23 +40,27 @@ export interface BuildupOptions {
   readonly logger: Logger;
 }
 
-/** What the store said of a lane. */
-interface Answer {
+/** What is known of the oldest row of a lane, from memory a moment ago or from the store. */
+interface Known {
+  /** Epoch microseconds. */
   oldestAt: number | undefined;
-  /** Milliseconds of the wall clock before which it is not asked again. */
+  /** Milliseconds of the wall clock at which it was so. */
+  at: number;
+  /** The same: the store is not asked before. */
   askAt: number;
   isAsked: boolean;
 }
 
-/** A requeued row may be older than those before it, so no answer is taken for longer. */
-const ANSWER_MS_MAX = 30_000;
-/** How soon it is asked again about a lane that is too old, or whose question failed. */
+/** A requeued row may be older than those before it, so nothing is taken for known for longer. */
+const KNOWN_MS_MAX = 30_000;
+/** How soon the store is asked again about a lane that is too old, or after it failed. */
 const ASK_AGAIN_MS = 5_000;
 
 export class BuildupMonitor {
   readonly #options: BuildupOptions;
-  readonly #answers = new Map<string, Answer>();
-  #crossed: ReadonlyMap<string, QueueBuildup> = new Map();
+  /** By lane. */
+  readonly #known = new Map<string, Known>();
+  #crossed = new Map<string, QueueBuildup>();
 
   constructor(options: BuildupOptions) {
     this.#options = options;
@@ -64,26 +68,16 @@ export class BuildupMonitor {
 
   /** Raises an event for each connection that is over a threshold now. Never throws or waits. */
   look(): void {
-    const crossed = new Map<string, QueueBuildup>();
+    const before = this.#crossed;
+    this.#crossed = new Map();
     const seen = new Set<string>();
     for (const gauge of this.#options.lanes()) {
-      const { connection, depth, limits } = gauge;
-      const oldestAgeMs = this.#ageOf(gauge, seen);
-      const isDeep = limits.maxDepth !== null && depth >= limits.maxDepth;
-      const isOld = limits.maxOldestMs !== null && oldestAgeMs !== undefined &&
-        oldestAgeMs >= limits.maxOldestMs;
-      if (depth === 0 || !isDeep && !isOld) continue;
-      const other = crossed.get(connection);
-      crossed.set(connection, {
-        type: "queue_buildup",
-        connection,
-        depth: Math.max(depth, other?.depth ?? 0),
-        oldestAgeMs: older(oldestAgeMs, other?.oldestAgeMs),
-      });
+      if (gauge.depth === 0) continue;
+      seen.add(laneOf(gauge));
+      this.#judge(gauge, this.#ageOf(gauge, before.has(gauge.connection)));
     }
-    for (const key of this.#answers.keys()) if (!seen.has(key)) this.#answers.delete(key);
-    this.#crossed = crossed;
-    for (const event of crossed.values()) this.#options.raise(event);
+    for (const lane of this.#known.keys()) if (!seen.has(lane)) this.#known.delete(lane);
+    for (const event of this.#crossed.values()) this.#options.raise(event);
   }
 
   /** Whether it was over a threshold when last looked at. */
@@ -91,45 +85,89 @@ export class BuildupMonitor {
     return this.#crossed.has(connection);
   }
 
-  #ageOf(gauge: LaneGauge, seen: Set<string>): number | undefined {
-    const { stage, connection, depth, limits: { maxOldestMs } } = gauge;
-    if (depth === 0) return undefined;
+  /** Notes a lane that is over a threshold; returns the event it is part of. */
+  #judge(gauge: LaneGauge, oldestAgeMs: number | undefined): QueueBuildup | undefined {
+    const { connection, depth, limits: { maxDepth, maxOldestMs } } = gauge;
+    const isDeep = maxDepth !== null && depth >= maxDepth;
+    const isOld = maxOldestMs !== null && oldestAgeMs !== undefined && oldestAgeMs >= maxOldestMs;
+    if (!isDeep && !isOld) return undefined;
+    const other = this.#crossed.get(connection);
+    const event: QueueBuildup = {
+      type: "queue_buildup",
+      connection,
+      depth: Math.max(depth, other?.depth ?? 0),
+      oldestAgeMs: older(oldestAgeMs, other?.oldestAgeMs),
+    };
+    this.#crossed.set(connection, event);
+    return event;
+  }
+
+  /**
+   * How old the oldest row is. What was known before the threshold was reached does not say that it
+   * was reached, for the row may be gone; what was over it stays so until the store says otherwise.
+   */
+  #ageOf(gauge: LaneGauge, wasCrossed: boolean): number | undefined {
+    const { limits: { maxOldestMs }, oldestAt } = gauge;
     const now = this.#options.clock.now();
-    if (gauge.oldestAt !== undefined) return Math.max(0, now - gauge.oldestAt / 1000);
-    if (maxOldestMs === null) return undefined;
-    const key = `${stage} ${connection}`;
-    seen.add(key);
-    let answer = this.#answers.get(key);
-    if (answer === undefined) {
-      answer = { oldestAt: undefined, askAt: now, isAsked: false };
-      this.#answers.set(key, answer);
+    const lane = laneOf(gauge);
+    let known = this.#known.get(lane);
+    if (known === undefined) {
+      known = { oldestAt: undefined, at: now, askAt: now, isAsked: false };
+      this.#known.set(lane, known);
     }
+    if (oldestAt !== undefined) {
+      this.#learn(known, { oldestAt, maxOldestMs });
+      return Math.max(0, now - oldestAt / 1000);
+    }
+    if (maxOldestMs === null) return undefined;
     // The wall clock may have stepped back.
-    const isDue = now >= answer.askAt || answer.askAt - now > ANSWER_MS_MAX;
-    if (isDue && !answer.isAsked) void this.#ask(answer, { stage, connection, maxOldestMs });
-    return answer.oldestAt === undefined ? undefined : Math.max(0, now - answer.oldestAt / 1000);
+    const isDue = now >= known.askAt || known.askAt - now > KNOWN_MS_MAX;
+    if (isDue && !known.isAsked) void this.#ask(known, { gauge, maxOldestMs });
+    if (known.oldestAt === undefined) return undefined;
+    const ageMs = Math.max(0, now - known.oldestAt / 1000);
+    const isSure = ageMs < maxOldestMs || known.at - known.oldestAt / 1000 >= maxOldestMs;
+    return isSure || wasCrossed ? ageMs : undefined;
+  }
+
+  #learn(
+    known: Known,
+    { oldestAt, maxOldestMs }: { oldestAt: number | undefined; maxOldestMs: number | null },
+  ): void {
+    const now = this.#options.clock.now();
+    known.oldestAt = oldestAt;
+    known.at = now;
+    // A lane that is not empty and has no row is between two moments.
+    const crossesAt = oldestAt === undefined ? now : oldestAt / 1000 + (maxOldestMs ?? 0);
+    const isOver = oldestAt !== undefined && crossesAt <= now;
+    known.askAt = isOver ? now + ASK_AGAIN_MS : Math.min(crossesAt, now + KNOWN_MS_MAX);
   }
 
   async #ask(
-    answer: Answer,
-    { stage, connection, maxOldestMs }: { stage: Stage; connection: string; maxOldestMs: number },
+    known: Known,
+    { gauge, maxOldestMs }: { gauge: LaneGauge; maxOldestMs: number },
   ): Promise<void> {
-    const { oldestOpen, clock, logger } = this.#options;
-    answer.isAsked = true;
+    const { oldestOpen, clock, logger, raise } = this.#options;
+    const { stage, connection } = gauge;
+    known.isAsked = true;
     try {
-      answer.oldestAt = await oldestOpen(stage, connection);
-      const now = clock.now();
-      const crossesAt = answer.oldestAt === undefined ? now : answer.oldestAt / 1000 + maxOldestMs;
-      answer.askAt = crossesAt > now
-        ? Math.min(crossesAt, now + ANSWER_MS_MAX)
-        : now + ASK_AGAIN_MS;
+      const oldestAt = await oldestOpen(stage, connection);
+      this.#learn(known, { oldestAt, maxOldestMs });
+      const isTold = this.#crossed.has(connection);
+      if (oldestAt === undefined || isTold) return;
+      // Not a second later: whoever waits for the store has waited already.
+      const event = this.#judge(gauge, clock.now() - oldestAt / 1000);
+      if (event !== undefined) raise(event);
     } catch (thrown) {
-      answer.askAt = clock.now() + ASK_AGAIN_MS;
+      known.askAt = clock.now() + ASK_AGAIN_MS;
       logger.debug("alert.age_unknown", { connection, stage, error: errorClass(thrown) });
     } finally {
-      answer.isAsked = false;
+      known.isAsked = false;
     }
   }
+}
+
+function laneOf({ stage, connection }: LaneGauge): string {
+  return `${stage} ${connection}`;
 }
 
 function older(a: number | undefined, b: number | undefined): number | undefined {

@@ -8,6 +8,7 @@ import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { localOperator } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
+import { alertRoutes } from "./alerts.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { configRoutes } from "./config.ts";
@@ -33,6 +34,7 @@ export const routeGroups = [
   configRoutes,
   connectionRoutes,
   eventRoutes,
+  alertRoutes,
   messageRoutes,
   deadLetterRoutes,
 ];

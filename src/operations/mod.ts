@@ -5,6 +5,8 @@
  * engine's store and pipeline.
  * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
  */
+export { acknowledgeAlert } from "./acknowledge_alert.ts";
+export { type AlertInstance, alertInstance } from "./alert.ts";
 export {
   type ApprovableOperation,
   type ApprovalParams,
@@ -44,6 +46,7 @@ export { type Reload, reloadConfig, type Reloaded } from "./reload_config.ts";
 export { replayDeadLetters } from "./replay_dead_letters.ts";
 export { replayMessage } from "./replay_message.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
+export { resolveAlert } from "./resolve_alert.ts";
 export { restartConnection } from "./restart_connection.ts";
 export { type Control, type Controlled, startConnection } from "./start_connection.ts";
 export { type MessageSearch, type SearchedMessages, searchMessages } from "./search_messages.ts";

@@ -261,7 +261,7 @@ export function webhookUrlIsHttp({ alerts }: Settings): readonly Finding[] {
   return [finding(
     "alerts",
     "webhook_url",
-    '[alerts] webhook_url takes an address that starts with "https://" or "http://"',
+    '[alerts] webhook_url takes an address of one host that starts with "https://" or "http://"',
   )];
 }
 
@@ -289,7 +289,9 @@ export function alertHostsAreAllowed({ alerts }: Settings): readonly Finding[] {
 
 function webhookHost({ webhookUrl }: Settings["alerts"]): string | undefined {
   const url = URL.parse(webhookUrl ?? "");
-  return url?.protocol === "https:" || url?.protocol === "http:" ? url.hostname : undefined;
+  const isWeb = url?.protocol === "https:" || url?.protocol === "http:";
+  // It becomes a permission, and a URL may have a star in its host.
+  return isWeb && isOneHost(url.hostname) ? url.hostname : undefined;
 }
 
 function isListed(host: string, list: readonly string[]): boolean {
@@ -324,6 +326,16 @@ export function alertRulesReachSomeone({ alerts }: Settings): readonly Finding[]
       path: [index, "transports"],
     }))
   );
+}
+
+/** It becomes a permission; the port stands in its own key. */
+export function mailHostIsOneHost({ alerts: { emailSmtpHost } }: Settings): readonly Finding[] {
+  if (emailSmtpHost === undefined || isOneHost(emailSmtpHost)) return [];
+  return [finding(
+    "alerts",
+    "email_smtp_host",
+    "[alerts] email_smtp_host takes one host name or address; the port stands in email_smtp_port",
+  )];
 }
 
 /** The password would cross the network in the clear. */
@@ -415,6 +427,7 @@ export const checks: readonly Check[] = [
   webhookUrlIsHttp,
   alertHostsAreAllowed,
   alertRulesReachSomeone,
+  mailHostIsOneHost,
   mailLoginUsesTls,
   clusterHasServerStore,
   clusterTimesAreOrdered,

@@ -41,7 +41,7 @@ export const retention = {
       unit: "megabytes",
       default: 0,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Database size that raises storage_threshold; 0 is off.",
     },
     purge_interval_seconds: {

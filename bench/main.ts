@@ -13,6 +13,7 @@ import { type Profile, profiles, selectProfiles } from "./profiles.ts";
 import { json, type Report, table } from "./report.ts";
 import { run, type RunResult } from "./run.ts";
 import { runSandbox, SANDBOX_PROFILE } from "./sandbox_run.ts";
+import { runStarts, START_PROFILE } from "./start_run.ts";
 import type { Synchronous, TargetKind } from "./target.ts";
 
 const SANDBOX_SECONDS = 2;
@@ -32,6 +33,7 @@ interface Options {
   /** Runs of each profile and target, of which the middle one is shown. */
   readonly repeat: number;
   readonly withSandbox: boolean;
+  readonly withStarts: boolean;
   /** Of each batch size. */
   readonly sandboxSeconds: number;
 }
@@ -47,13 +49,16 @@ async function main(args: readonly string[]): Promise<number> {
     syncTime: await measureSyncTime(options.directory),
     runs,
     sandbox: options.withSandbox ? await runSandbox(options.sandboxSeconds) : [],
+    starts: options.withStarts ? await runStarts(options.directory, options.repeat) : [],
   };
   for (const profile of options.profiles) {
     runs.push(...await runProfile(profile, options));
   }
   console.log(table(report));
   if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
-  return [...runs, ...report.sandbox].every(({ reason }) => reason === undefined) ? 0 : 1;
+  return [...runs, ...report.sandbox, ...report.starts].every(({ reason }) => reason === undefined)
+    ? 0
+    : 1;
 }
 
 /** Runs the targets in turn, so that a change of the machine's load meets all of them. */
@@ -97,6 +102,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     if (values.help) console.log(USAGE);
     for (const { name, title } of profiles) console.log(`${name.padEnd(12)} ${title}`);
     console.log(`${SANDBOX_PROFILE.padEnd(12)} author code alone, no sockets, no store`);
+    console.log(`${START_PROFILE.padEnd(12)} the shipped bundle, process start to first ACK`);
     return undefined;
   }
   const seconds = positive(values.seconds, "seconds");
@@ -105,10 +111,10 @@ function readOptions(args: readonly string[]): Options | undefined {
   const sources = positive(values.sources, "sources");
   const withSandbox = values.profile.includes(SANDBOX_PROFILE) ||
     values.profile.length === 0 && values.target !== "reference";
-  const loads = values.profile.filter((name) => name !== SANDBOX_PROFILE);
-  const selected = loads.length === 0 && withSandbox && values.profile.length > 0
-    ? []
-    : selectProfiles(loads);
+  const withStarts = values.profile.includes(START_PROFILE) ||
+    values.profile.length === 0 && values.target !== "reference";
+  const loads = values.profile.filter((name) => name !== SANDBOX_PROFILE && name !== START_PROFILE);
+  const selected = loads.length === 0 && values.profile.length > 0 ? [] : selectProfiles(loads);
   const chosen = selected.map((profile) => ({
     ...profile,
     seconds: seconds ?? profile.seconds,
@@ -127,6 +133,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),
     jsonFile: values.json,
     withSandbox,
+    withStarts,
     sandboxSeconds: seconds ?? SANDBOX_SECONDS,
     repeat: Math.ceil(positive(values.repeat, "repeat") ?? 1),
   };

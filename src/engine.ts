@@ -79,6 +79,7 @@ export class Engine implements AsyncDisposable {
         synchronous: settings.store.synchronous,
         failpoints: options.env.MEFOR_FAILPOINTS,
         keys,
+        logger,
         now: () => Math.round(clock.now() * 1000),
       }),
     );

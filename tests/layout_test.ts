@@ -53,6 +53,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "hl7",
     "logging",
     "connectors",
+    "store",
   ],
 };
 

@@ -5,7 +5,11 @@ import { CommandFailure, exitCodes, tellError } from "./failure.ts";
 import { addAnchorOptions } from "./options.ts";
 import { type ServeOptions, settingFlags } from "./serve/options.ts";
 
-type Format = "flags" | "json";
+const formats = ["table", "flags", "json", "systemd", "container"] as const;
+
+const FROM_A_CHECKOUT =
+  "warning: this is a checkout, whose packages lie in a user's own cache: write the file with the " +
+  "program of an archive";
 
 export function declarePermissions(program: CliCommand, context: CliContext): void {
   const command = program.command("permissions")
@@ -15,7 +19,7 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
     .option("--host <address>", "as for serve")
     .option("--port <number>", "as for serve")
     .option("--allow-insecure-bind", "as for serve")
-    .option("--format <format>", "table, flags or json", "table");
+    .option("--format <format>", "table, flags, json, systemd or container", "table");
   command.runs(async (options: ServeOptions & { format: string }) => {
     try {
       return await showPermissions(options, context);
@@ -42,7 +46,15 @@ async function showPermissions(
   const flags = flagsOf(grants);
   if (format === "flags") terminal.out(flags.join(" "));
   else if (format === "json") terminal.out(JSON.stringify({ flags, grants }));
-  else {
+  else if (format === "systemd" || format === "container") {
+    const { deploymentOf } = await import("./serve/deployment.ts");
+    const { settings } = anchor.loaded;
+    const deployment = deploymentOf({ settings, options, grants, flags });
+    if (deployment.programDir === undefined) terminal.err(FROM_A_CHECKOUT);
+    const { systemdUnit } = await import("./serve/systemd_unit.ts");
+    const { containerFile } = await import("./serve/container_file.ts");
+    terminal.out(format === "systemd" ? systemdUnit(deployment) : containerFile(deployment));
+  } else {
     const rows = grants.map(({ kind, action, value, reason }) =>
       [`--${action}-${kind}`, value, reason] as const
     );
@@ -60,10 +72,11 @@ async function showPermissions(
   return exitCodes.ok;
 }
 
-function formatOf(given: string): Format | "table" {
-  if (given === "table" || given === "flags" || given === "json") return given;
+function formatOf(given: string): (typeof formats)[number] {
+  const found = formats.find((format) => format === given);
+  if (found !== undefined) return found;
   throw new CommandFailure(`Unknown format "${given}"`, {
     exitCode: exitCodes.refused,
-    hint: 'Use "table", "flags" or "json"',
+    hint: 'Use "table", "flags", "json", "systemd" or "container"',
   });
 }

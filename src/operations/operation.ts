@@ -116,7 +116,7 @@ export function operation<Input, Output>(
       try {
         output = await spec.run(engine, input, rowOf);
       } catch (thrown) {
-        await note({ engine, actor }, spec.auditFailure?.(input, thrown));
+        await noteFailure({ engine, actor }, spec.auditFailure?.(input, thrown));
         throw thrown;
       }
       await note({ engine, actor }, spec.audit?.(input, output));
@@ -135,6 +135,18 @@ async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promis
     await engine.store.submit({ kind: "register", changes: [], audit });
   }
   engine.logger.info(`audit.${action}`, { actor: actor.name, channel_id: channel, ...fields });
+}
+
+/** Nothing was done: that its row cannot be written must not hide why. */
+async function noteFailure(act: Act, fact: AuditFact | undefined): Promise<void> {
+  try {
+    await note(act, fact);
+  } catch (thrown) {
+    act.engine.logger.error("operation.audit_failed", {
+      act: fact?.action,
+      error: errorClass(thrown),
+    });
+  }
 }
 
 /** @throws {OperationError} `operation.forbidden`. */

@@ -49,9 +49,9 @@ Deno.test("permissions shows each grant with the setting behind it", async () =>
   const json = JSON.parse((await run(["permissions", ...args, "--format", "json"])).out);
   assert.equal(json.flags.join(" "), flags.out.trim());
   assert.deepEqual(Object.keys(json.grants[0]), ["kind", "action", "value", "reason"]);
-  const refused = await run(["permissions", ...args, "--format", "systemd"]);
+  const refused = await run(["permissions", ...args, "--format", "yaml"]);
   assert.equal(refused.code, 2);
-  assert.match(refused.err, /Unknown format "systemd"/);
+  assert.match(refused.err, /Unknown format "yaml"/);
 });
 
 // Goal: what is derived is what is used. Method: the runtime's own log of every check it makes.

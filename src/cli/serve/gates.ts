@@ -260,6 +260,21 @@ export function askGates(input: GateInput): readonly GateFinding[] {
 }
 
 /**
+ * Asks the gates of what opens the store and runs no engine.
+ *
+ * @throws {CommandFailure} exit code 2, for the first that refuses.
+ */
+export function passStoreGates(settings: Settings): void {
+  const context = { settings, allowInsecureBind: false, posture: undefined };
+  for (const ask of [storeBackendIsBuilt, keyProviderIsBuilt]) {
+    const finding = ask(context);
+    if (finding === undefined) continue;
+    const { message, hint } = finding;
+    throw new CommandFailure(message, { exitCode: exitCodes.refused, hint });
+  }
+}
+
+/**
  * Asks every gate and tells what they find.
  *
  * @throws {CommandFailure} exit code 2, for the first that refuses.

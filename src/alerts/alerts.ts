@@ -81,12 +81,13 @@ export class Alerts implements AsyncDisposable {
     return this.#mail?.push({ mail, about }) ?? false;
   }
 
-  /** Notices and mails that were lost so far: not taken in, or given up. */
-  get lost(): number {
-    return [this.#webhook, this.#mail].reduce(
-      (sum, queue) => sum + (queue?.dropped ?? 0) + (queue?.failed ?? 0),
-      0,
-    );
+  /** Notices and mails lost so far by each transport that is on: not taken in, or given up. */
+  get lost(): Readonly<Partial<Record<Transport, number>>> {
+    const of = ({ dropped, failed }: { dropped: number; failed: number }) => dropped + failed;
+    return {
+      ...(this.#webhook && { webhook: of(this.#webhook) }),
+      ...(this.#mail && { email: of(this.#mail) }),
+    };
   }
 
   /** Writes what is to be kept, and gives what is queued a short time to leave. */

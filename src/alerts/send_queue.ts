@@ -162,5 +162,6 @@ export class SendQueue<T> implements AsyncDisposable {
 /** Codes only: the words of the other side could be anything. */
 function facts(thrown: unknown): LogFields {
   if (!(thrown instanceof SendError)) return { error: errorClass(thrown) };
-  return { code: thrown.code, status: thrown.status, reason: thrown.message };
+  const error = thrown.cause === undefined ? undefined : errorClass(thrown.cause);
+  return { code: thrown.code, status: thrown.status, reason: thrown.message, error };
 }

@@ -185,6 +185,11 @@ Deno.test("a connection that cannot start is an alert with its code", async () =
   using _taken = Deno.listen({ hostname: "127.0.0.1", port: bench.inboundPort });
   assert.equal((await bench.post("/connections/IB_ADT/start")).status, 409);
   const [told] = await receiver.requests(1);
+  const metrics = await bench.request("/metrics");
+  assert.match(
+    metrics.text,
+    /^messagefoundry_alert_notices_lost_total\{transport="webhook"\} 0$/m,
+  );
   const { ts, ...facts } = told!.body;
   assert.deepEqual(facts, {
     type: "connection_stopped",

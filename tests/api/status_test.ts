@@ -137,7 +137,7 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   );
   assert.ok([...samples.values()].every(Number.isFinite));
   const named = [...text.matchAll(/^# TYPE (\S+) (gauge|counter|histogram)$/gm)];
-  assert.equal(named.length, 11);
+  assert.equal(named.length, 12);
 });
 
 Deno.test("a reset moves what people see and leaves the metrics alone", async () => {

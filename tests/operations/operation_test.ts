@@ -17,6 +17,7 @@ import { ApiBench } from "../api/bench.ts";
 
 /** Every operation with what it is asked for: a new one must be named here. */
 const INPUTS: Readonly<Record<string, unknown>> = {
+  acknowledgeAlert: { id: 1 },
   checkIntegrity: undefined,
   listDeadLetters: { filter: {}, page: { limit: 1, offset: 0 } },
   listMessages: { filter: {}, page: { limit: 1, offset: 0 } },
@@ -25,6 +26,7 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   replayDeadLetters: {},
   replayMessage: { id: "x" },
   resetStatistics: { all: true, targets: [] },
+  resolveAlert: { id: 1 },
   restartConnection: { name: "OB_LAB" },
   searchMessages: {
     filter: {},
@@ -53,6 +55,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
   );
   assert.deepEqual(carried, {
+    acknowledgeAlert: ["monitoring:diagnose", undefined],
     checkIntegrity: ["monitoring:diagnose", undefined],
     listDeadLetters: ["messages:read", undefined],
     listMessages: ["messages:read", undefined],
@@ -61,6 +64,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     replayDeadLetters: ["messages:replay", "dead_letter_replay"],
     replayMessage: ["messages:replay", undefined],
     resetStatistics: ["monitoring:diagnose", undefined],
+    resolveAlert: ["monitoring:diagnose", undefined],
     restartConnection: ["connections:control", undefined],
     searchMessages: ["messages:read", undefined],
     startConnection: ["connections:control", undefined],

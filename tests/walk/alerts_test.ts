@@ -107,6 +107,10 @@ transports = []
   assert.equal(ofConnection(receiver, "OB_FAILING").length, 1);
   assert.equal(ofConnection(receiver, "IB_BLOCKED").length, 2);
   assert.equal(ofConnection(receiver, "OB_QUIET").length, 0);
+  assert.ok(
+    !walk.log.some((line) => /alert\.raised .*OB_QUIET/.test(line)),
+    "not in the log either",
+  );
   const live = await walk.engine.store.register("alertsLive", 100);
   assert.deepEqual(
     live.map(({ event_type, connection }) => `${event_type} ${connection}`).toSorted(),
@@ -207,19 +211,25 @@ realert_seconds = 0
         }
       };
       const took: number[] = [];
+      let raisedMs = 0;
       for (let index = 0; index < 40; index += 1) {
+        const raising = performance.now();
         raise();
+        raisedMs += performance.now() - raising;
         const start = performance.now();
         assert.equal(answered(await walk.exchange(port, admission(`D${index}`))).code, "AA");
         took.push(performance.now() - start);
       }
       await walk.drained();
       assert.equal(partner.received.length, 40);
-      assert.ok(alerts.lost >= 4_000 - 2 * 1_000, `lost ${alerts.lost}`);
+      const { webhook, email } = alerts.lost;
+      assert.ok(webhook! >= 2_900 && email! >= 2_900, `lost ${webhook} and ${email}`);
       assert.ok(walk.log.some((line) => line.includes("alert.dropped transport=webhook")));
       assert.ok(walk.log.some((line) => line.includes("alert.dropped transport=email")));
       // A receiver is given seconds; whoever waited for one would be far above this.
       assert.ok(took.toSorted((a, b) => a - b)[20]! < 500, `took ${took.map(Math.round)}`);
+      // A lane raises in its own time: 4,000 events are a matter of milliseconds.
+      assert.ok(raisedMs < 2_000, `raising took ${raisedMs} ms`);
       const stopping = performance.now();
       await walk.stop();
       assert.ok(performance.now() - stopping < 10_000, "the stop waits for receivers");

@@ -5,7 +5,7 @@
  * ever asks for is the one that was granted to it. Source: A `[alerts]`.
  */
 import { connect, isIP, isIPv6, type Socket } from "node:net";
-import { isAllowedHost } from "./hosts.ts";
+import { isListedHost, plainHost } from "../settings/mod.ts";
 import { SendError } from "./send_error.ts";
 
 export interface MailOptions {
@@ -55,7 +55,7 @@ export class MailSender {
    */
   async send({ to, subject, text }: Mail, signal: AbortSignal): Promise<{ refused: number }> {
     const { host, port, timeoutMs, allowedHosts } = this.#options;
-    if (!isAllowedHost(host, allowedHosts)) {
+    if (!isListedHost(host, allowedHosts)) {
       throw new SendError(
         "alerts.host_not_allowed",
         `Cannot send mail by "${host}": it is not in smtp_allowed_hosts`,
@@ -117,10 +117,6 @@ function plainAddress(address: string): string {
   throw new SendError("alerts.address_invalid", "Cannot send mail: a recipient is no address", {
     isFinal: true,
   });
-}
-
-function plainHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 function literalOf(address = "127.0.0.1"): string {

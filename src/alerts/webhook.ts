@@ -6,8 +6,8 @@
  * no log line shows it. Source: A `[alerts]`; spec pipeline-store-cluster §8.
  */
 import { errorClass } from "../errors.ts";
+import { isListedHost } from "../settings/mod.ts";
 import { VERSION } from "../version.ts";
-import { isAllowedHost } from "./hosts.ts";
 import { SendError } from "./send_error.ts";
 
 export interface WebhookOptions {
@@ -30,7 +30,7 @@ export class Webhook {
   async send(body: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<void> {
     const { url, timeoutMs, allowedHosts } = this.#options;
     const { hostname } = new URL(url);
-    if (!isAllowedHost(hostname, allowedHosts)) {
+    if (!isListedHost(hostname, allowedHosts)) {
       throw new SendError(
         "alerts.host_not_allowed",
         `Cannot post to "${hostname}": it is not in webhook_allowed_hosts`,

@@ -7,6 +7,7 @@
  */
 import type { Engine } from "../engine.ts";
 import { EngineError } from "../errors.ts";
+import { plainHost } from "../settings/mod.ts";
 import { createApp } from "./app.ts";
 import { isLoopbackName } from "./guards.ts";
 import { jsonAnswer } from "./refusal.ts";
@@ -46,7 +47,7 @@ export function startApi(engine: Engine, options: ApiOptions): Promise<RunningAp
   }
   const answer = createApp({ engine });
   try {
-    const hostname = host.replace(/^\[(.*)\]$/, "$1");
+    const hostname = plainHost(host);
     const abort = new AbortController();
     const server = Deno.serve({
       hostname,

@@ -8,16 +8,18 @@
  */
 export { type AiPolicy, aiPolicy } from "./ai_policy.ts";
 export * from "./catalogue.ts";
-export {
-  alertTransports,
-  type Check,
-  checks,
-  type Finding,
-  type HostEntry,
-  parseHostEntry,
-} from "./checks.ts";
+export { alertTransports, type Check, checks, type Finding } from "./checks.ts";
 export { isTable, numberFrom } from "./coerce.ts";
 export { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
+export {
+  canonicalHost,
+  hostAndPort,
+  type HostEntry,
+  isListedHost,
+  isOneHost,
+  parseHostEntry,
+  plainHost,
+} from "./hosts.ts";
 export {
   type LoadedSettings,
   loadSettings,

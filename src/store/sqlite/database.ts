@@ -123,7 +123,10 @@ export function realPathOf(path: string): string {
     if (!(cause instanceof Deno.errors.NotFound)) return path;
   }
   try {
-    return join(Deno.realPathSync(dirname(path)), basename(path));
+    const folder = dirname(path);
+    // The engine may see the store's files and not their folder; it does not try, and need not.
+    const { state } = Deno.permissions.querySync({ name: "read", path: folder });
+    return state === "granted" ? join(Deno.realPathSync(folder), basename(path)) : path;
   } catch {
     return path;
   }

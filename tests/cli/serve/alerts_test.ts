@@ -6,7 +6,7 @@ import { hasTool } from "../../connectors/foreign_tool.ts";
 import { freePort, until } from "../../connectors/waiting.ts";
 import { Receiver } from "../../alerts/receiver.ts";
 import { hasSmtpServer, SmtpServer } from "../../alerts/smtp_server.ts";
-import { graphText, Served, tempDir } from "../program.ts";
+import { graphText, run, Served, tempDir } from "../program.ts";
 
 const isHere = await hasSmtpServer() && await hasTool("openssl", ["version"]);
 
@@ -51,10 +51,15 @@ smtp_allowed_hosts = ["localhost"]
 `,
     );
     const args = ["--project-root", dir.path, "--db", `${dir.path}/mf.db`, "--env", "dev"];
+    const log = `${dir.path}/audit.jsonl`;
     await using served = new Served(args, {
       flags: launcherFlags,
       // How an operator trusts an authority of his own.
-      env: { DENO_CERT: authority.file, MEFOR_ALERTS_EMAIL_PASSWORD: "hunter2" },
+      env: {
+        DENO_CERT: authority.file,
+        DENO_AUDIT_PERMISSIONS: log,
+        MEFOR_ALERTS_EMAIL_PASSWORD: "hunter2",
+      },
     });
     const flags = await served.line(/^engine permissions: /);
     assert.match(flags, new RegExp(`--allow-net=\\S*localhost:${receiver.port}\\b`));
@@ -81,5 +86,9 @@ smtp_allowed_hosts = ["localhost"]
     assert.ok(mail.mails.every(({ tls, user }) => tls && user === "mefor"));
     assert.equal(await served.stop(), 0);
     assert.doesNotMatch(served.text, /alert\.(send_failed|certificate_unreadable|dropped)|hunter2/);
+    // The mail library asks for nothing else, not even to be refused.
+    const audited = await run(["permissions", ...args, "--audit", log]);
+    assert.equal(audited.code, 0, audited.out + audited.err);
+    assert.match(audited.out + audited.err, /none outside of the derived permissions/);
   },
 });

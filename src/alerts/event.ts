@@ -104,12 +104,12 @@ export function payloadOf(event: AlertEvent): Readonly<Record<string, string | n
   }
 }
 
-/** The author's own code may name an error what it likes, so only what looks like a name is shown. */
+/** A code of ours, or the class of an error; author code may name its own errors what it likes. */
+const PLAIN_CODE =
+  /^([a-z_]+\.[a-z0-9_]+|([A-Z][A-Za-z0-9]*)?(Error|Exception)|Handler(Timeout|Crash))$/;
+
 function plainCode(code: string): string {
-  return /^([a-z_]+\.[a-z0-9_]+|[A-Z][A-Za-z0-9]*(Error|Exception)|Error|JSON|string|object)$/
-      .test(code) && code.length <= 64
-    ? code
-    : "Error";
+  return code.length <= 64 && PLAIN_CODE.test(code) ? code : "Error";
 }
 
 /** To a tenth. */

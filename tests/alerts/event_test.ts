@@ -62,6 +62,10 @@ Deno.test("reasonOf() shows nothing of an error but what is the name of a class 
     assert.equal(reasonOf(event), "stopped at row 1: Error", code);
     assert.equal(payloadOf(event).detail, "stopped at row 1: Error");
   }
+  for (const code of ["TypeError", "HandlerTimeout", "Hl7PathError", "connector.bind_in_use"]) {
+    const event = { type: "connection_stopped", connection: "OB", code, row: 1 } as const;
+    assert.equal(reasonOf(event), `stopped at row 1: ${code}`);
+  }
 });
 
 Deno.test("noticeMail() puts the severity before everything else of the subject", () => {

@@ -1,5 +1,6 @@
 /** An HTTP server of the test's own that takes alerts in, answers as told, and can be waited for. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { within } from "../connectors/waiting.ts";
 
 export interface Received {
@@ -18,14 +19,22 @@ export class Receiver implements AsyncDisposable {
   readonly #server: Server;
   #arrived = Promise.withResolvers<void>();
 
-  static async start(): Promise<Receiver> {
-    const receiver = new Receiver();
+  /** Over TLS when an identity is given. */
+  static async start(identity?: { cert: string; key: string }): Promise<Receiver> {
+    const receiver = new Receiver(identity);
     await new Promise<void>((resolve) => receiver.#server.listen(0, "127.0.0.1", resolve));
     return receiver;
   }
 
-  private constructor() {
-    this.#server = createServer((request, response) => void this.#take(request, response));
+  private constructor(identity?: { cert: string; key: string }) {
+    const take = (request: IncomingMessage, response: ServerResponse) =>
+      void this.#take(request, response);
+    if (identity === undefined) this.#server = createServer(take);
+    else {
+      const [cert, key] = [identity.cert, identity.key].map((path) => Deno.readTextFileSync(path));
+      this.#server = createTlsServer({ cert, key }, take);
+      this.#server.on("tlsClientError", () => {});
+    }
   }
 
   get port(): number {

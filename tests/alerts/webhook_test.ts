@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import type { SendError } from "../../src/alerts/send_error.ts";
 import { Webhook, type WebhookOptions } from "../../src/alerts/webhook.ts";
+import { Authority } from "../connectors/certificates.ts";
+import { hasTool } from "../connectors/foreign_tool.ts";
 import { freePort } from "../connectors/waiting.ts";
 import { Receiver } from "./receiver.ts";
 
@@ -85,6 +87,24 @@ Deno.test("Webhook tells what another attempt may change from what it may not, a
   const closed = await failureOf(hook(`http://127.0.0.1:${port}/SECRETtoken`).send({}, never));
   assert.equal(closed.isFinal, false);
   assert.doesNotMatch(closed.message, /SECRET/);
+});
+
+Deno.test({
+  name: "Webhook says nothing to a server whose certificate is not trusted",
+  ignore: !await hasTool("openssl", ["version"]),
+  async fn() {
+    const dir = await Deno.makeTempDir({ prefix: "mefor_hook_" });
+    try {
+      const authority = await Authority.create(dir);
+      await using receiver = await Receiver.start(await authority.issue("hook"));
+      const url = `https://localhost:${receiver.port}/`;
+      const refused = await failureOf(hook(url).send({ a: 1 }, never));
+      assert.deepEqual([refused.code, refused.isFinal], ["alerts.webhook_failed", false]);
+      assert.deepEqual(receiver.received, []);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
 });
 
 Deno.test("Webhook waits no longer than its time, nor after it was told to end", async () => {

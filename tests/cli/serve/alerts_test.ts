@@ -22,9 +22,9 @@ Deno.test({
   ignore: !isHere,
   async fn() {
     await using dir = await tempDir();
-    await using receiver = await Receiver.start();
     const authority = await Authority.create(dir.path);
     const identity = await authority.issue("mail");
+    await using receiver = await Receiver.start(identity);
     await using mail = await SmtpServer.start({ identity, password: "hunter2" });
     // Already taken: the engine goes on without this listener.
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -40,7 +40,7 @@ Deno.test({
       `[api]
 port = ${await freePort()}
 [alerts]
-webhook_url = "http://localhost:${receiver.port}/hook"
+webhook_url = "https://localhost:${receiver.port}/hook"
 webhook_allowed_hosts = ["localhost"]
 email_smtp_host = "localhost"
 email_smtp_port = ${mail.port}

@@ -21,8 +21,6 @@ export interface AlertsOptions {
   readonly logger: Logger;
   /** Adds to the live instances of the store. */
   readonly write: WriteRaised;
-  /** Authorities for the mail server, PEM; those of the runtime when left out. */
-  readonly mailCa?: string;
 }
 
 /** A mail on its way, and what the log calls it. */
@@ -136,7 +134,7 @@ function webhookQueue({ settings, logger, clock }: AlertsOptions): SendQueue<Not
 
 /** Also without recipients of alerts: other notices have theirs. */
 function mailQueue(
-  { settings, logger, clock, mailCa }: AlertsOptions,
+  { settings, logger, clock }: AlertsOptions,
 ): SendQueue<QueuedMail> | undefined {
   const { emailSmtpHost, emailSmtpPort, emailFrom, emailUseTls, emailUsername } = settings;
   if (emailSmtpHost === undefined || emailFrom === undefined) return undefined;
@@ -149,7 +147,6 @@ function mailQueue(
     password: settings.emailPassword?.reveal(),
     timeoutMs: settings.emailTimeoutMs,
     allowedHosts: settings.smtpAllowedHosts,
-    ca: mailCa,
   });
   return new SendQueue({
     transport: "email",

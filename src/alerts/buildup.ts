@@ -68,13 +68,12 @@ export class BuildupMonitor {
 
   /** Raises an event for each connection that is over a threshold now. Never throws or waits. */
   look(): void {
-    const before = this.#crossed;
     this.#crossed = new Map();
     const seen = new Set<string>();
     for (const gauge of this.#options.lanes()) {
       if (gauge.depth === 0) continue;
       seen.add(laneOf(gauge));
-      this.#judge(gauge, this.#ageOf(gauge, before.has(gauge.connection)));
+      this.#judge(gauge, this.#ageOf(gauge));
     }
     for (const lane of this.#known.keys()) if (!seen.has(lane)) this.#known.delete(lane);
     for (const event of this.#crossed.values()) this.#options.raise(event);
@@ -106,7 +105,7 @@ export class BuildupMonitor {
    * How old the oldest row is. What was known before the threshold was reached does not say that it
    * was reached, for the row may be gone; what was over it stays so until the store says otherwise.
    */
-  #ageOf(gauge: LaneGauge, wasCrossed: boolean): number | undefined {
+  #ageOf(gauge: LaneGauge): number | undefined {
     const { limits: { maxOldestMs }, oldestAt } = gauge;
     const now = this.#options.clock.now();
     const lane = laneOf(gauge);
@@ -126,7 +125,7 @@ export class BuildupMonitor {
     if (known.oldestAt === undefined) return undefined;
     const ageMs = Math.max(0, now - known.oldestAt / 1000);
     const isSure = ageMs < maxOldestMs || known.at - known.oldestAt / 1000 >= maxOldestMs;
-    return isSure || wasCrossed ? ageMs : undefined;
+    return isSure ? ageMs : undefined;
   }
 
   #learn(

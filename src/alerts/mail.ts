@@ -1,11 +1,12 @@
 /**
  * Sends mail by the one server that `[alerts]` names, one connection a mail.
  *
- * TLS is required unless it is switched off, with a certificate that is valid for the server's name. We open the connection ourselves, so that the only address this process
- * ever asks for is the one that was granted to it. Source: A `[alerts]`.
+ * Unless it is switched off, TLS is required, with a certificate that is valid for the server's name.
+ * We open the connection ourselves, so that the only address this process ever asks for is the one
+ * that was granted to it. Source: A `[alerts]`.
  */
 import { connect, isIP, isIPv6, type Socket } from "node:net";
-import { isListedHost, plainHost } from "../settings/mod.ts";
+import { isListedHost, mailAddress, plainHost } from "../settings/mod.ts";
 import { SendError } from "./send_error.ts";
 
 export interface MailOptions {
@@ -110,10 +111,9 @@ export class MailSender {
   }
 }
 
-/** One address and nothing else: no list, no display name, no line end. */
-function plainAddress(address: string): string {
-  const plain = address.trim();
-  if (/^[^\s\p{Cc},;:<>()[\]"\\@]+@[^\s\p{Cc},;:<>()"\\@]+$/u.test(plain)) return plain;
+function plainAddress(text: string): string {
+  const address = mailAddress(text);
+  if (address !== undefined) return address;
   throw new SendError("alerts.address_invalid", "Cannot send mail: a recipient is no address", {
     isFinal: true,
   });
@@ -160,4 +160,5 @@ const WORDS: Readonly<Record<string, string>> = {
   EAUTH: "it does not take email_username and email_password",
   ENOAUTH: "it does not take email_username and email_password",
   ETLS: "it offers no TLS, or a certificate that is not trusted",
+  ESOCKET: "the connection broke, or its certificate is not trusted",
 };

@@ -7,6 +7,7 @@
 import type { Settings } from "./catalogue.ts";
 import { negotiatedSuites, permitsNegotiatedSuites } from "./cipher_string.ts";
 import { isListedHost, isOneHost, parseHostEntry } from "./hosts.ts";
+import { mailAddress } from "./mail_address.ts";
 
 export interface Finding {
   readonly section: string;
@@ -332,6 +333,18 @@ export function mailHostIsOneHost({ alerts: { emailSmtpHost } }: Settings): read
   )];
 }
 
+/** Mail to what is no address would be lost. */
+export function mailAddressesAreAddresses({ alerts }: Settings): readonly Finding[] {
+  const { emailFrom, emailTo = [] } = alerts;
+  const named = [
+    ...(emailFrom === undefined ? [] : [["email_from", emailFrom] as const]),
+    ...emailTo.map((to) => ["email_to", to] as const),
+  ];
+  return named.filter(([, text]) => mailAddress(text) === undefined).map(([key, text]) =>
+    finding("alerts", key, `[alerts] ${key} takes addresses such as "a@example.org", not "${text}"`)
+  );
+}
+
 /** The password would cross the network in the clear. */
 export function mailLoginUsesTls({ alerts }: Settings): readonly Finding[] {
   if (alerts.emailUsername === undefined || alerts.emailUseTls) return [];
@@ -401,6 +414,7 @@ export const checks: readonly Check[] = [
   alertHostsAreAllowed,
   alertRulesReachSomeone,
   mailHostIsOneHost,
+  mailAddressesAreAddresses,
   mailLoginUsesTls,
   clusterHasServerStore,
   clusterTimesAreOrdered,

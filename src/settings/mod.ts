@@ -26,6 +26,7 @@ export {
   type SettingsInput,
   type SettingSource,
 } from "./load.ts";
+export { mailAddress } from "./mail_address.ts";
 export { nearest } from "./nearest.ts";
 export { type Posture, postureOf } from "./posture.ts";
 export { Secret } from "./secret.ts";

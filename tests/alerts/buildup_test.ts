@@ -171,6 +171,6 @@ Deno.test("BuildupMonitor finds every crossing within two seconds, and none that
         if (told) assert.ok(sinceCrossed <= (isKnown ? 0 : 5), "told of nothing");
       }
     }),
-    { numRuns: 1_000 },
+    { numRuns: 2_000 },
   );
 });

@@ -60,7 +60,7 @@ Deno.test({
     const login = { username: "mefor", password: "right", ca: certs.ca };
     const { refused } = await sender(server.port, login).send({
       ...mail,
-      to: ["a@example.com", "b@example.com", "unknown@example.com"],
+      to: ["Ann <a@example.com>", "b@example.com", "unknown@example.com"],
       subject: "[CRITICAL] queue_buildup OB_LAB\r\nBcc: evil@example.com",
     }, never);
     assert.equal(refused, 1);
@@ -169,7 +169,8 @@ Deno.test("MailSender reaches no host that is not listed, and takes one address 
     const address of [
       "a@example.com, b@example.com",
       "a@example.com\r\nBcc: b@example.com",
-      "A <a@example.com>",
+      "A <a@example.com>, b@example.com",
+      "a@example.com <b@example.com> c",
       "a",
       "a@b@c, d",
       "",

@@ -84,6 +84,8 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
   ["webhookUrlIsHttp", "MEFOR_ALERTS_WEBHOOK_URL=https://*.example.org/t", /of one host/],
   ["mailHostIsOneHost", "MEFOR_ALERTS_EMAIL_SMTP_HOST=10.0.0.0/8", /one host name or address/],
   ["mailHostIsOneHost", "MEFOR_ALERTS_EMAIL_SMTP_HOST=smtp.example.org:25", /in email_smtp_port/],
+  ["mailAddressesAreAddresses", "MEFOR_ALERTS_EMAIL_TO=a@b.org,oncall", /email_to .*not "oncall"/],
+  ["mailAddressesAreAddresses", "MEFOR_ALERTS_EMAIL_FROM=a@b.org;c@d.org", /email_from takes/],
   [
     "mailLoginUsesTls",
     "MEFOR_ALERTS_EMAIL_USERNAME=me MEFOR_ALERTS_EMAIL_USE_TLS=false",
@@ -165,6 +167,7 @@ const accepted = [
   "MEFOR_ALERTS_EMAIL_SMTP_HOST=smtp.example.org MEFOR_ALERTS_EMAIL_USERNAME=me",
   "MEFOR_ALERTS_EMAIL_SMTP_HOST=[::1] MEFOR_ALERTS_EMAIL_USE_TLS=false",
   "MEFOR_ALERTS_WEBHOOK_URL=http://[::1]:8080/t",
+  "MEFOR_ALERTS_EMAIL_FROM=alerts@b.org MEFOR_ALERTS_EMAIL_TO=a@b.org,c.d+e@f.org",
   "MEFOR_ALERTS_WEBHOOK_URL=https://A.org/t MEFOR_ALERTS_WEBHOOK_ALLOWED_HOSTS=a.org",
   "MEFOR_ALERTS_WEBHOOK_URL=https://[0::1]/t MEFOR_ALERTS_WEBHOOK_ALLOWED_HOSTS=::1",
   `MEFOR_CLUSTER_ENABLED=true ${postgres}`,

@@ -62,6 +62,8 @@ export interface Store extends AsyncDisposable {
    * the epoch. Looks at the first rows of the lane only; an inbound without any there is left out.
    */
   oldestOpen(destination: string): Promise<ReadonlyMap<string, number>>;
+  /** When the first open row of a lane was made, of any stage; undefined when none is open. */
+  oldestInLane(stage: "ingress" | "routed" | "outbound", lane: string): Promise<number | undefined>;
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;

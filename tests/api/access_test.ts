@@ -28,6 +28,10 @@ POST /statistics/reset | B monitoring:diagnose
 GET /events | B monitoring:read
 GET /dead-letters | PHI messages:read
 POST /dead-letters/replay | SU messages:replay
+GET /alerts/active | B monitoring:diagnose
+POST /alerts/:alert_id/ack | B monitoring:diagnose
+POST /alerts/:alert_id/resolve | B monitoring:diagnose
+GET /alerts/rules | B monitoring:read
 GET /approvals | B approvals:approve
 POST /approvals/:approval_id/approve | B approvals:approve
 POST /approvals/:approval_id/reject | B approvals:approve

@@ -198,6 +198,14 @@ export const queries = {
              LIMIT ?2)
      GROUP BY channel_id`,
 
+  /** Index: queue_lane_open. */
+  oldestInLane: `
+    SELECT created_at
+      FROM queue
+     WHERE stage = ?1 AND lane = ?2 AND status IN ('pending', 'inflight')
+     ORDER BY seq
+     LIMIT 1`,
+
   connectionEvents: `
     SELECT id, ts, connection, transport, direction, kind, peer_host, reason
       FROM connection_event

@@ -168,6 +168,11 @@ export class Reads {
     return new Map(rows.map((row) => [String(row.channel_id), Number(row.created_at)]));
   }
 
+  async oldestInLane(stage: string, lane: string): Promise<number | undefined> {
+    const [row] = await this.#query("oldestInLane", [stage, lane]);
+    return row === undefined ? undefined : Number(row.created_at);
+  }
+
   /** @throws {StoreError} `store.unreadable`: a handler must not meet a value nobody wrote. */
   async state(): Promise<{ namespace: string; key: string; value: string }[]> {
     const rows = await this.#query("state", []);

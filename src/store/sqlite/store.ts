@@ -252,6 +252,13 @@ export class SqliteStore implements Store {
     return this.#reads.oldestOpen(destination);
   }
 
+  oldestInLane(
+    stage: "ingress" | "routed" | "outbound",
+    lane: string,
+  ): Promise<number | undefined> {
+    return this.#reads.oldestInLane(stage, lane);
+  }
+
   state(): Promise<readonly { namespace: string; key: string; value: string }[]> {
     return this.#reads.state();
   }

@@ -16,6 +16,7 @@ import {
   resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
+import { Maintenance, type MaintenanceFigures, type StorageAdvisory } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -40,6 +41,8 @@ export interface EngineOptions {
   readonly takeNotice?: TakeNotice;
   /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
+  /** The store has outgrown `[retention] max_db_mb`; told with every pass. */
+  readonly onStorage?: (advisory: StorageAdvisory) => void;
 }
 
 const STOP_GRACE_MS = 5_000;
@@ -126,6 +129,18 @@ export class Engine implements AsyncDisposable {
     });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    engine.#maintenance = stack.use(
+      new Maintenance({
+        settings: settings.retention,
+        store,
+        clock,
+        logger,
+        // One node is always the leader.
+        isLeader: () => true,
+        purgeState: (purge) => live.purgeState(purge),
+        onStorage: (advisory) => options.onStorage?.(advisory),
+      }),
+    );
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
     engine.#rooms = stack.move();
@@ -133,6 +148,7 @@ export class Engine implements AsyncDisposable {
   }
 
   #rooms = new AsyncDisposableStack();
+  #maintenance: Maintenance | undefined;
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
@@ -176,6 +192,11 @@ export class Engine implements AsyncDisposable {
 
   get graph(): Graph {
     return this.#live.graph;
+  }
+
+  /** Undefined while the engine starts. */
+  get maintenance(): MaintenanceFigures | undefined {
+    return this.#maintenance?.figures;
   }
 
   /** Sandbox threads given up while they may still spin. */

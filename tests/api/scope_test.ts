@@ -46,7 +46,11 @@ Deno.test("a scope hides other inbounds, their messages, dead letters and events
   assert.ok(events.length > 0 && events.every(({ connection }) => `${connection}` === "IB_ADT"));
   assert.equal(await count(outside, "/events"), 0);
 
-  for (const path of [`/messages/${id}`, `/messages/${id}/outbound`]) {
+  const search = async (client: ApiClient) =>
+    Number((await client.get("/messages/search?content=msh")).json.scanned);
+  assert.deepEqual([await search(inside), await search(outside)], [2, 0]);
+
+  for (const path of [`/messages/${id}`, `/messages/${id}/outbound`, `/messages/${id}/responses`]) {
     assert.equal((await inside.get(path)).status, 200);
     const hidden = await outside.get(path);
     const missing = await outside.get(path.replace(id, "f".repeat(32)));
@@ -91,7 +95,7 @@ Deno.test("a scope hides other inbounds, their messages, dead letters and events
 
   const audit = await bench.walk.engine.store.register("auditNewest", 1000);
   const denied = audit.filter(({ action }) => action === "auth.channel_denied");
-  assert.equal(denied.filter(({ actor }) => actor === "outside").length, denials.length + 3);
+  assert.equal(denied.filter(({ actor }) => actor === "outside").length, denials.length + 4);
   assert.equal(denied.filter(({ actor }) => actor === "inside").length, shared.length);
   assert.equal(denied.at(-1)?.detail, '{"channel":"IB_ADT"}');
 });
@@ -106,10 +110,12 @@ Deno.test("summaries and errors are null without the permission, and looking at 
   const operator = await ApiClient.of(bench, "operator", { roles: ["operator"] });
   const gated = async (client: ApiClient) => {
     const list = (await client.get("/messages")).json.messages!;
+    const found = (await client.get("/messages/search?content=msh")).json.messages!;
     const dead = (await client.get("/dead-letters")).json.dead_letters!;
     const one = (await client.get(`/messages/${id}`)).json;
     return [
       ...[...list].map(({ error }) => error),
+      ...[...found].map(({ error }) => error),
       ...[...dead].map(({ last_error }) => last_error),
       one.error,
       ...[...one.outbox!].map(({ last_error }) => last_error),

@@ -56,7 +56,7 @@ export const queries = {
   messagesOfChannels: `
     SELECT ${SUMMARY}
       FROM messages m
-     WHERE ${isAmong("m.channel_id", "?1")}
+     WHERE ${isAmong(`m.channel_id`, "?1")}
        AND (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)
@@ -93,7 +93,7 @@ export const queries = {
   countOfChannels: `
     SELECT count(*) AS total
       FROM messages m
-     WHERE ${isAmong("m.channel_id", "?1")}
+     WHERE ${isAmong(`m.channel_id`, "?1")}
        AND (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)`,
@@ -127,6 +127,7 @@ export const queries = {
       LEFT JOIN bodies b ON b.seq = m.body_seq
      WHERE ${MESSAGE_FILTER}
        AND m.seq < ?5
+       AND ${isAmong(`m.channel_id`, "?7")}
      ORDER BY m.seq DESC
      LIMIT ?6`,
 
@@ -166,7 +167,7 @@ export const queries = {
      WHERE q.status = 'dead' AND q.stage = 'outbound'
        AND (?1 IS NULL OR q.channel_id = ?1)
        AND (?2 IS NULL OR q.lane = ?2)
-       AND ${isAmong("q.channel_id", "?5")}
+       AND ${isAmong(`q.channel_id`, "?5")}
      ORDER BY q.updated_at DESC, q.seq DESC
      LIMIT ?3 OFFSET ?4`,
 

@@ -55,7 +55,7 @@ export class Reads {
   }
 
   async messageBodies(
-    { channel, status, messageType, controlId }: MessageFilter,
+    { channel, channels, status, messageType, controlId }: MessageFilter,
     { before, limit }: { readonly before: number | undefined; readonly limit: number },
   ): Promise<MessageBody[]> {
     const by = [channel ?? null, status ?? null, messageType ?? null, controlId ?? null];
@@ -63,6 +63,7 @@ export class Reads {
       ...by,
       before ?? Number.MAX_SAFE_INTEGER,
       limit,
+      listOf(channels),
     ]);
     return this.#open(rows, ["error", "summary", "metadata", "body"]).map((row) => ({
       ...toSummary(row),

@@ -4,6 +4,7 @@
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
+import { Auth, noticeMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
+  /** Sends notices to people about their own account; without it nobody is told. */
+  readonly takeNotice?: TakeNotice;
   /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
 }
@@ -45,6 +48,8 @@ const STOP_GRACE_MS = 5_000;
 export class Engine implements AsyncDisposable {
   readonly settings: Settings;
   readonly store: Store;
+  /** Undefined with `[auth] enabled = false`: nobody signs in, whoever asks may do everything. */
+  readonly auth: Auth | undefined;
   readonly pipeline: Pipeline;
   /** Told of whatever needs a person; also sends the mail of other rooms. */
   readonly alerts: Alerts;
@@ -64,6 +69,7 @@ export class Engine implements AsyncDisposable {
    *
    * @throws {EngineError} `crypto.key_invalid`: a key of the store is none.
    * @throws {StoreError} the store cannot be opened.
+   * @throws {AuthError} `auth.bootstrap_file`: the first administrator cannot be told.
    * @throws {BundleError} the graph is not usable; every problem is listed.
    */
   static async start(options: EngineOptions): Promise<Engine> {
@@ -97,6 +103,17 @@ export class Engine implements AsyncDisposable {
       }),
     );
     if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
+    const auth = settings.auth.enabled
+      ? stack.use(
+        await Auth.open({
+          settings: settings.auth,
+          store,
+          clock,
+          logger,
+          takeNotice: options.takeNotice ?? mailsOf(alerts),
+        }),
+      )
+      : undefined;
     const live = stack.use(
       await LiveGraph.load({
         settings,
@@ -114,6 +131,7 @@ export class Engine implements AsyncDisposable {
     const engine = new Engine(options, {
       store,
       alerts,
+      auth,
       live,
       validation,
       reloadRoots: roots.roots,
@@ -131,9 +149,10 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, alerts, live, validation, reloadRoots }: {
+    { store, alerts, auth, live, validation, reloadRoots }: {
       store: Store;
       alerts: Alerts;
+      auth: Auth | undefined;
       live: LiveGraph;
       validation: StrictValidation;
       reloadRoots: readonly string[];
@@ -142,6 +161,7 @@ export class Engine implements AsyncDisposable {
     this.settings = settings;
     this.store = store;
     this.alerts = alerts;
+    this.auth = auth;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
@@ -235,6 +255,12 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();
   }
+}
+
+/** Mails notices to the owners of accounts; undefined where no mail server is configured. */
+function mailsOf(alerts: Alerts): TakeNotice | undefined {
+  if (!alerts.hasMail) return undefined;
+  return (notice) => void alerts.sendMail(noticeMail(notice), notice.event);
 }
 
 /** Adds raised events to their live instances, all of them in one commit. */

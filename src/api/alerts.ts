@@ -4,7 +4,7 @@ import { z } from "zod";
 import {
   acknowledgeAlert,
   type AlertInstance,
-  alertInstance,
+  liveAlerts,
   resolveAlert,
 } from "../operations/mod.ts";
 import { type AlertsSettings, alertTransports } from "../settings/mod.ts";
@@ -19,14 +19,14 @@ export function alertRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .get("/alerts/active", allow("monitoring:diagnose"), async (c) => {
       const { limit } = readQuery(c.req.raw, activeQuery);
-      const rows = await engine.store.register("alertsLive", limit);
-      return c.json({ alerts: rows.map((row) => instanceShape(alertInstance(row))) });
+      const alerts = await liveAlerts(engine, { actor: c.var.actor, limit });
+      return c.json({ alerts: alerts.map(instanceShape) });
     })
-    .post("/alerts/:alert_id/ack", async (c) => {
+    .post("/alerts/:alert_id/ack", allow("monitoring:diagnose"), async (c) => {
       const { alert_id: id } = readPath(c.req.param(), alertPath);
       return c.json(instanceShape(await acknowledgeAlert.perform(actOf(engine, c), { id })));
     })
-    .post("/alerts/:alert_id/resolve", async (c) => {
+    .post("/alerts/:alert_id/resolve", allow("monitoring:diagnose"), async (c) => {
       const { alert_id: id } = readPath(c.req.param(), alertPath);
       return c.json(instanceShape(await resolveAlert.perform(actOf(engine, c), { id })));
     })

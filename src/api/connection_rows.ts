@@ -4,7 +4,13 @@
  * rows that memory does not hold, and for open alerts. Source: spec api §1.3.
  */
 import type { Engine } from "../engine.ts";
-import { type Inbound, isDrained, type Outbound } from "../operations/mod.ts";
+import {
+  type Actor,
+  type Inbound,
+  isDrained,
+  isInScope,
+  type Outbound,
+} from "../operations/mod.ts";
 import { secondsOf } from "./env.ts";
 
 export interface ConnectionRow {
@@ -47,8 +53,16 @@ const METHODS: Readonly<Record<string, string>> = {
   db: "Database",
 };
 
-export async function connectionRows(engine: Engine): Promise<readonly ConnectionRow[]> {
+/** Rows of what the actor may see: whoever is held to channels sees their inbounds alone. */
+export async function connectionRows(
+  engine: Engine,
+  actor: Actor,
+): Promise<readonly ConnectionRow[]> {
   const { inbounds, outbounds, statistics } = engine.pipeline;
+  if (actor.channels !== undefined) {
+    const seen = [...inbounds.values()].filter(({ name }) => isInScope(actor, name));
+    return withAlerts(seen.map((inbound) => sourceRow(engine, inbound)), await openAlerts(engine));
+  }
   const edges = statistics.edges().filter((edge) => outbounds.has(edge.outbound) || edge.depth > 0);
   const [ages, alerts] = await Promise.all([oldestOf(engine, edges), openAlerts(engine)]);
   const byInbound = Map.groupBy(edges, ({ inbound }) => inbound);
@@ -67,6 +81,13 @@ export async function connectionRows(engine: Engine): Promise<readonly Connectio
     const wantsAttention = outboundStatus(outbound) !== "running";
     if (!carried.has(outbound.name) && wantsAttention) rows.push(loneRow(engine, outbound));
   }
+  return withAlerts(rows, alerts);
+}
+
+function withAlerts(
+  rows: readonly Row[],
+  alerts: ReadonlyMap<string, number>,
+): readonly ConnectionRow[] {
   return rows.map((row) => ({ ...row, alerts_active: alerts.get(connectionOf(row)) ?? 0 }));
 }
 

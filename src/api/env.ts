@@ -1,4 +1,5 @@
 /** What every route is given. */
+import type { Auth, Identity } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { Act, Actor } from "../operations/mod.ts";
 
@@ -6,10 +7,27 @@ export interface ApiContext {
   readonly engine: Engine;
 }
 
+/** A body that was received whole, before anybody was asked who they are. */
+export interface Body {
+  readonly isEmpty: boolean;
+  /** Whether it says of itself that it is JSON, and is. */
+  readonly isJson: boolean;
+  readonly value: unknown;
+}
+
 export interface ApiEnv {
+  Bindings: { readonly client: string };
   Variables: {
-    /** Who asks. */
+    /** Who asks; nobody until the route has let them in. */
     actor: Actor;
+    /** Of whoever has a session. */
+    identity: Identity | undefined;
+    /** Undefined while nobody signs in. */
+    auth: Auth | undefined;
+    /** Address of whoever asks. */
+    client: string;
+    /** The body as it came. */
+    body: Body | undefined;
   };
 }
 
@@ -19,6 +37,13 @@ export function actOf(
   c: { readonly var: ApiEnv["Variables"] },
 ): Act {
   return { engine, actor: c.var.actor };
+}
+
+/** Whoever asks, where the route has seen to it that there is a session. */
+export function identityOf(c: { readonly var: ApiEnv["Variables"] }): Identity {
+  const { identity } = c.var;
+  if (identity === undefined) throw new Error("A route for sessions was reached without one");
+  return identity;
 }
 
 /** Seconds since the epoch, as every answer shows times. */

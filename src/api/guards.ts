@@ -2,18 +2,27 @@
  * What is looked at before any route: whom the request was meant for, who sent the browser here,
  * and how its body is framed.
  *
- * While nobody signs in, loopback is the only wall, so a page of another site must not get through
- * it: neither by a name of its own that resolves to this machine (the `Host`), nor by asking from
- * its own origin. Source: spec api §0.1.
+ * On loopback a page of another site must not get through to the engine: neither by a name of its
+ * own that resolves to this machine (the `Host`), nor by asking from its own origin. An API that
+ * other machines reach has any name; there, whoever asks has to bring a token, which no browser
+ * adds by itself. Source: spec api §0.1.
  */
 import { Refusal } from "./refusal.ts";
 
 /** Largest body taken, bytes. */
 export const BODY_BYTES_MAX = 1_048_576;
 
+export interface GuardOptions {
+  /** Other machines reach the API, by themselves or through a proxy, under any name. */
+  readonly isExposed: boolean;
+  /** `[api] public_origin`. */
+  readonly publicOrigin: string | undefined;
+}
+
 /** Returns why a request is refused, or undefined. */
-export function refusalOf(request: Request): Refusal | undefined {
-  return hostRefusal(request) ?? originRefusal(request) ?? bodyRefusal(request.headers);
+export function refusalOf(request: Request, options: GuardOptions): Refusal | undefined {
+  return (options.isExposed ? undefined : hostRefusal(request)) ??
+    originRefusal(request, options) ?? bodyRefusal(request.headers);
 }
 
 /** True for names and addresses that never leave the machine; brackets of IPv6 are allowed. */
@@ -33,9 +42,16 @@ function withoutPort(host: string): string {
   return host.replace(/:\d{1,5}$/, "");
 }
 
-function originRefusal({ headers, method }: Request): Refusal | undefined {
+function originRefusal(
+  { headers, method }: Request,
+  { isExposed, publicOrigin }: GuardOptions,
+): Refusal | undefined {
   const origin = headers.get("origin");
-  if (origin !== null && !isLoopbackOrigin(origin)) {
+  const isOurs = (text: string) =>
+    isExposed
+      ? text === publicOrigin || URL.parse(text)?.host === headers.get("host")
+      : isLoopbackOrigin(text);
+  if (origin !== null && !isOurs(origin)) {
     return new Refusal(403, "Requests from another origin are not served");
   }
   // A picture or a form of another site sends no Origin, but every browser says where it stood.

@@ -1,9 +1,9 @@
 /**
- * The HTTP API: reads for dashboards, and the acts of `operations/`, on loopback.
+ * The HTTP API: reads for dashboards, and the acts of `operations/`, each for whom it is meant.
  *
  * Upstream: consoles, editors, scrapers, load balancers. Downstream: `operations/` and the engine's
  * handles. The wire contract is spec api; the routes stand in the files named by what they are about.
- * Not here: what an act means, who may do it (`operations/`), and pages (`console/`).
+ * Not here: what an act means (`operations/`), who somebody is (`auth/`), and pages (`console/`).
  */
 import type { Engine } from "../engine.ts";
 import { EngineError } from "../errors.ts";
@@ -34,18 +34,16 @@ const STOP_GRACE_MS = 5_000;
  */
 export function startApi(engine: Engine, options: ApiOptions): Promise<RunningApi> {
   const { host } = options;
-  if (!isLoopbackName(host)) {
+  if (engine.auth === undefined && !isLoopbackName(host)) {
     return Promise.reject(
       new EngineError(
         "api.not_loopback",
-        `Cannot serve the API on "${host}": nobody signs in yet`,
-        {
-          hint: 'Set [api] host = "127.0.0.1"',
-        },
+        `Cannot serve the API on "${host}" with [auth] enabled = false`,
+        { hint: 'Set [api] host = "127.0.0.1"' },
       ),
     );
   }
-  const answer = createApp({ engine });
+  const answer = createApp({ engine }, host);
   try {
     const hostname = plainHost(host);
     const abort = new AbortController();

@@ -4,10 +4,15 @@ import { operation, stamp } from "./operation.ts";
 
 export const acknowledgeAlert = operation({
   permission: "monitoring:diagnose",
-  run(engine, { id }: { readonly id: number }, rowOf) {
+  run(engine, { id }: { readonly id: number }, rowOf, actor) {
     const audit = rowOf("alert_ack", { alert_id: id });
     const values = [audit.actor, stamp(engine), id];
-    return changeAlert(engine, { id, change: { name: "alertAcknowledge", values }, audit });
+    return changeAlert(engine, {
+      id,
+      actor,
+      change: { name: "alertAcknowledge", values },
+      audit,
+    });
   },
   audit: ({ id }) => ({ action: "alert_ack", fields: { alert_id: id }, isCommitted: true }),
 });

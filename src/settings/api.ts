@@ -68,13 +68,13 @@ export const api = {
     trusted_proxies: {
       type: "list",
       default: [],
-      inEffect: false,
+      inEffect: true,
       help: "Addresses of reverse proxies whose forwarding headers are believed.",
     },
     tls_terminated_upstream: {
       type: "boolean",
       default: false,
-      inEffect: false,
+      inEffect: true,
       help: "A proxy in front terminates TLS; needs trusted_proxies.",
     },
     serve_ui: {

@@ -6,6 +6,7 @@
  * Not here: reading files or the environment, the graph's own values (`graph/`), and gates that
  * need to know the graph or the machine (`engine.ts`).
  */
+export { deniedNet, isDeniedAddress } from "./denied_addresses.ts";
 export { type AiPolicy, aiPolicy } from "./ai_policy.ts";
 export * from "./catalogue.ts";
 export { alertTransports, type Check, checks, type Finding } from "./checks.ts";

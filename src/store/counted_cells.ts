@@ -14,14 +14,24 @@ export const USES_WARNED = 2 ** 31;
 /** Uses kept for cells that are sealed while a batch is under way. */
 const USE_MARGIN = 2 ** 14;
 
+export interface UseBudget {
+  readonly block: number;
+  readonly margin: number;
+}
+
+const defaultBudget: UseBudget = { block: USE_BLOCK, margin: USE_MARGIN };
+
 export class CountedCells implements CellCipher {
   readonly keyId: string | undefined;
   readonly #cipher: CellCipher;
+  readonly #budget: UseBudget;
   #left = 0;
 
-  constructor(cipher: CellCipher) {
+  /** `budget` is for tests. */
+  constructor(cipher: CellCipher, budget = defaultBudget) {
     this.keyId = cipher.keyId;
     this.#cipher = cipher;
+    this.#budget = budget;
   }
 
   /** Uses that are granted and not made. */
@@ -31,8 +41,9 @@ export class CountedCells implements CellCipher {
 
   /** Uses to be granted before so many cells are sealed; 0 when there are enough. */
   wanted(cells: number): number {
-    if (this.keyId === undefined || cells + USE_MARGIN <= this.#left) return 0;
-    return Math.max(USE_BLOCK, cells + USE_MARGIN);
+    const { block, margin } = this.#budget;
+    if (this.keyId === undefined || cells + margin <= this.#left) return 0;
+    return Math.max(block, cells + margin);
   }
 
   grant(uses: number): void {

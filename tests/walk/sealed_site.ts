@@ -58,7 +58,10 @@ export async function openSite(): Promise<Site> {
   const partner = await ScriptedPartner.start();
   const [port, away] = [await freePort(), await freePort()];
   await dir.write("graph/walk.ts", graph({ port, lab: partner.port, away }));
-  await dir.write("messagefoundry.toml", "[api]\nport = 0\n[logging]\nlevel = 'debug'\n");
+  await dir.write(
+    "messagefoundry.toml",
+    "[auth]\nenabled = false\n[api]\nport = 0\n[logging]\nlevel = 'debug'\n",
+  );
   await dir.write("tmp/here", "");
   return {
     dir,

@@ -32,24 +32,22 @@ interface GateContext extends GateInput {
 
 type Gate = (context: GateContext) => Omit<GateFinding, "gate"> | undefined;
 
-/** Sign-in is not built yet, so whoever reaches the API may use it. */
+/** Whoever reaches an API without sign-in may use it. */
 function apiWithoutSignIn({ settings: { api, auth } }: GateContext) {
-  if (isLoopback(api.host)) return undefined;
+  if (auth.enabled || isLoopback(api.host)) return undefined;
   return refuse(
-    auth.enabled
-      ? `Cannot serve the API on "${api.host}": this version has no sign-in, so it serves loopback only`
-      : `Cannot serve the API on "${api.host}" with [auth] enabled = false`,
+    `Cannot serve the API on "${api.host}" with [auth] enabled = false`,
     'Set [api] host = "127.0.0.1"; no flag relaxes this',
   );
 }
 
 /** Behind a proxy the network reaches a loopback address too. */
-function proxyWithoutSignIn({ settings: { api } }: GateContext) {
-  if (!isLoopback(api.host) || !hasUpstreamTls(api)) return undefined;
+function proxyWithoutSignIn({ settings: { api, auth } }: GateContext) {
+  if (auth.enabled || !isLoopback(api.host) || api.trustedProxies.length === 0) return undefined;
   return refuse(
-    "Cannot serve the API behind a proxy: this version has no sign-in, so whoever reaches the " +
-      "proxy could use it",
-    "Unset [api] tls_terminated_upstream; no flag relaxes this",
+    "Cannot serve the API behind a proxy with [auth] enabled = false: whoever reaches the proxy " +
+      "could use it",
+    "Unset [api] trusted_proxies; no flag relaxes this",
   );
 }
 
@@ -106,8 +104,8 @@ function productionIsNotDebugged({ posture, settings: { logging } }: GateContext
 function apiTlsIsBuilt({ settings: { api } }: GateContext) {
   if (api.tlsCertFile === undefined) return undefined;
   return refuse(
-    "Cannot serve the API over TLS: this version serves plain HTTP on loopback only",
-    "Remove [api] tls_cert_file",
+    "Cannot serve the API over TLS: this version serves plain HTTP only",
+    "Remove [api] tls_cert_file, and put a TLS proxy in front of the API",
   );
 }
 

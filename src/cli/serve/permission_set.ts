@@ -7,10 +7,9 @@
  */
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
-import { deniedNet } from "../../graph/denied_addresses.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import { hostAndPort, type Settings } from "../../settings/mod.ts";
+import { deniedNet, hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -69,6 +68,8 @@ export interface PermissionInput {
 
 /** Files SQLite and the engine keep beside the store. */
 const STORE_FILES = ["", "-wal", "-shm", "-log", ".lock"];
+/** Tells the password of the first administrator; `src/auth/bootstrap.ts` writes it. */
+const FIRST_PASSWORD_FILE = "bootstrap-admin.txt";
 
 /** Returns every grant once, in the order of the flags. */
 export function derivePermissions(input: PermissionInput): readonly Grant[] {
@@ -179,6 +180,12 @@ function files(input: PermissionInput): readonly Grant[] {
     for (const suffix of STORE_FILES) {
       read.push(allow("read", `${path}${suffix}`, "[store] path"));
       write.push(allow("write", `${path}${suffix}`, "[store] path"));
+    }
+  }
+  if (settings.auth.enabled) {
+    for (const dir of new Set([dirname(settings.store.path), storeDir])) {
+      const file = `${dir}/${FIRST_PASSWORD_FILE}`;
+      write.push(allow("write", file, "[auth] enabled, the first password"));
     }
   }
   for (const { path, reason, writes } of connectionPaths(input)) add(path, { reason, writes });

@@ -9,6 +9,12 @@ import type { AuditFields } from "../../crypto/audit_chain.ts";
 import { alertChanges, alertQueries, alertSealedColumns, alertSealedValues } from "./alerts.ts";
 import { approvalChanges, approvalQueries } from "./approvals.ts";
 import { auditQueries } from "./audit.ts";
+import {
+  identityChanges,
+  identityQueries,
+  identitySealedColumns,
+  identitySealedValues,
+} from "./identity.ts";
 
 export type { AuditFields };
 
@@ -16,11 +22,16 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [...alertChanges, ...approvalChanges] as const;
+export const registerChanges = [...alertChanges, ...approvalChanges, ...identityChanges] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
-export const registerQueries = [...alertQueries, ...approvalQueries, ...auditQueries] as const;
+export const registerQueries = [
+  ...alertQueries,
+  ...approvalQueries,
+  ...auditQueries,
+  ...identityQueries,
+] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
 /** One statement of a register intent. */
@@ -51,9 +62,11 @@ export interface RegisterResult {
 /** Positions of values that are sealed, by statement; `ciphered_cells.ts` lists the columns. */
 export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {
   ...alertSealedValues,
+  ...identitySealedValues,
 };
 
 /** Columns that are opened when they are read, by statement. */
 export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {
   ...alertSealedColumns,
+  ...identitySealedColumns,
 };

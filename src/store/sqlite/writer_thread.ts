@@ -6,7 +6,7 @@ import { type CellKeys, keyIdsOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
-import { CountedCells } from "../counted_cells.ts";
+import { CountedCells, type UseBudget } from "../counted_cells.ts";
 import { describeFailure } from "../errors.ts";
 import type { ClaimResult, Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
@@ -20,9 +20,9 @@ import { type OnPoint, Writer } from "./writer.ts";
 
 type CipherOf = (keys: CellKeys | undefined) => CellCipher;
 
-/** Answers the engine's thread for the life of this worker; `cipherOf` is for tests. */
-export function serveWriter(cipherOf: CipherOf = cellCipherOf): void {
-  const thread = new WriterThread(cipherOf);
+/** Answers the engine's thread for the life of this worker; `cipherOf` and `budget` are for tests. */
+export function serveWriter(cipherOf: CipherOf = cellCipherOf, budget?: UseBudget): void {
+  const thread = new WriterThread(cipherOf, budget);
   self.onmessage = ({ data }: MessageEvent<ToWriter>) => thread.receive(data);
 }
 
@@ -31,6 +31,7 @@ const TIDY_MS = 500;
 
 class WriterThread {
   readonly #cipherOf: CipherOf;
+  readonly #budget: UseBudget | undefined;
   #cipher = new CountedCells(keylessCells);
   /** Messages of the engine's thread: how many it has sent, and how many came. */
   #sent: Int32Array<ArrayBufferLike> = new Int32Array(1);
@@ -45,8 +46,9 @@ class WriterThread {
   #log: CommitLog | undefined;
   #tidyTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(cipherOf: CipherOf) {
+  constructor(cipherOf: CipherOf, budget: UseBudget | undefined) {
     this.#cipherOf = cipherOf;
+    this.#budget = budget;
   }
 
   receive(message: ToWriter): void {
@@ -67,7 +69,7 @@ class WriterThread {
 
   #open(message: Extract<ToWriter, { type: "open" }>): void {
     try {
-      this.#cipher = new CountedCells(this.#cipherOf(message.keys));
+      this.#cipher = new CountedCells(this.#cipherOf(message.keys), this.#budget);
       const uses = this.#cipher.wanted(0);
       const keyIds = keyIdsOf(message.keys);
       const opened = openDatabase({ ...message.options, keyIds, uses });

@@ -129,8 +129,12 @@ Deno.test("derivePermissions() writes only the store's files and the connections
     "/data/mf.db-shm",
     "/data/mf.db-log",
     "/data/mf.db.lock",
+    "/data/bootstrap-admin.txt",
     "/out",
   ]);
+  const off = { path: "messagefoundry.toml", text: "[auth]\nenabled = false\n" };
+  const without = input({ graph, settings: loadSettings({ file: off }).settings });
+  assert.ok(!values(derivePermissions(without), "write").some((path) => /bootstrap/.test(path)));
   const paths = { ...input().paths, missingStoreDir: "/data" };
   const first = derivePermissions(input({ graph, paths }));
   assert.ok(flagsOf(first).includes("--allow-write=/data,/out"), "the folder must be made first");

@@ -8,6 +8,7 @@ import type { HandOffIntent, HandOffResult, Intent } from "../../../src/store/in
 import type { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import { testKeys } from "../ciphers.ts";
 import { openStore } from "./bench.ts";
+import { countingWriter } from "./few_uses.ts";
 
 export type Line =
   | { readonly line: "submits"; readonly batch: Batch }
@@ -36,8 +37,8 @@ export const changedOf = (id: string) => `MSH|^~\\&|changed|${id}\r`;
 
 async function main(): Promise<void> {
   const [path, failpoints, rounds, isSealed] = Deno.args;
-  const keys = isSealed === "1" ? testKeys : undefined;
-  const store = await openStore(path!, { synchronous: "full", failpoints, keys });
+  const sealed = isSealed === "1" ? { keys: testKeys, writer: countingWriter } : {};
+  const store = await openStore(path!, { synchronous: "full", failpoints, ...sealed });
   const walk = new Walk(store);
   await walk.pickUp();
   for (let round = 0; round < Number(rounds); round += 1) await walk.step();

@@ -3,9 +3,11 @@ import type { RegisterChangeName, RegisterQueryName } from "../../registers/mod.
 import { alertSql } from "./alerts.ts";
 import { approvalSql } from "./approvals.ts";
 import { auditSql } from "./audit.ts";
+import { identitySql } from "./identity.ts";
 
 export const registerSql: Readonly<Record<RegisterChangeName | RegisterQueryName, string>> = {
   ...approvalSql,
   ...auditSql,
   ...alertSql,
+  ...identitySql,
 };

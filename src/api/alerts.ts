@@ -4,16 +4,13 @@ import { z } from "zod";
 import {
   acknowledgeAlert,
   type AlertInstance,
-  alertInstance,
-  isInScope,
+  liveAlerts,
   resolveAlert,
 } from "../operations/mod.ts";
 import { type AlertsSettings, alertTransports } from "../settings/mod.ts";
 import { allow } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { integer, readPath, readQuery } from "./input.ts";
-
-const LIVE_MAX = 10_000;
 
 const activeQuery = z.object({ limit: integer({ min: 1, max: 1000 }).default(200) });
 const alertPath = z.object({ alert_id: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) });
@@ -22,14 +19,8 @@ export function alertRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .get("/alerts/active", allow("monitoring:diagnose"), async (c) => {
       const { limit } = readQuery(c.req.raw, activeQuery);
-      const { actor } = c.var;
-      // Few alerts live at once, so whoever is held to channels has theirs picked out of all.
-      const rows = await engine.store.register(
-        "alertsLive",
-        actor.channels === undefined ? limit : LIVE_MAX,
-      );
-      const seen = rows.map(alertInstance).filter(({ connection }) => isInScope(actor, connection));
-      return c.json({ alerts: seen.slice(0, limit).map(instanceShape) });
+      const alerts = await liveAlerts(engine, { actor: c.var.actor, limit });
+      return c.json({ alerts: alerts.map(instanceShape) });
     })
     .post("/alerts/:alert_id/ack", allow("monitoring:diagnose"), async (c) => {
       const { alert_id: id } = readPath(c.req.param(), alertPath);

@@ -7,7 +7,12 @@ export const acknowledgeAlert = operation({
   run(engine, { id }: { readonly id: number }, rowOf, actor) {
     const audit = rowOf("alert_ack", { alert_id: id });
     const values = [audit.actor, stamp(engine), id];
-    return changeAlert(engine, { id, change: { name: "alertAcknowledge", values }, audit, actor });
+    return changeAlert(engine, {
+      id,
+      actor,
+      change: { name: "alertAcknowledge", values },
+      audit,
+    });
   },
   audit: ({ id }) => ({ action: "alert_ack", fields: { alert_id: id }, isCommitted: true }),
 });

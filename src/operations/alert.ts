@@ -20,7 +20,7 @@ export interface AlertInstance {
   readonly resolvedAt: number | null;
 }
 
-export function alertInstance(row: RegisterRow): AlertInstance {
+function alertInstance(row: RegisterRow): AlertInstance {
   return {
     id: Number(row.id),
     eventType: String(row.event_type),
@@ -37,28 +37,38 @@ export function alertInstance(row: RegisterRow): AlertInstance {
   };
 }
 
+/** Newest first; whoever is held to channels sees those of their inbounds alone. */
+export async function liveAlerts(
+  engine: Engine,
+  { actor, limit }: { readonly actor: Actor; readonly limit: number },
+): Promise<readonly AlertInstance[]> {
+  const isHeld = actor.channels !== undefined;
+  const rows = await engine.store.register("alertsLive", isHeld ? LIVE_MAX : limit);
+  return rows.map(alertInstance).filter(({ connection }) => isInScope(actor, connection))
+    .slice(0, limit);
+}
+
+/** More than connections have kinds of events. */
+const LIVE_MAX = 100_000;
+
 /**
  * Changes one live instance and appends the act's audit row, in one commit.
  *
- * @throws {OperationError} `alert.not_found`: it is resolved already, or was never there; or its
- * connection is outside of the actor's channels.
+ * @throws {OperationError} `alert.not_found`: it is resolved already, was never there, or is out of
+ * the actor's channels, which is written down.
  */
 export async function changeAlert(
   engine: Engine,
-  { id, change, audit, actor }: {
+  { id, actor, change, audit }: {
     readonly id: number;
+    readonly actor: Actor;
     readonly change: Omit<RegisterChange, "expect">;
     readonly audit: ReturnType<RowOf>;
-    readonly actor: Actor;
   },
 ): Promise<AlertInstance> {
-  if (actor.channels !== undefined) {
-    const [row] = await engine.store.register("alertById", id);
-    const connection = String(row?.connection);
-    if (row !== undefined && !isInScope(actor, connection)) {
-      const { code, message } = alertNotFound();
-      throw new ChannelDenied(connection, code, message);
-    }
+  const [before] = await engine.store.register("alertById", id);
+  if (before !== undefined && !isInScope(actor, String(before.connection))) {
+    throw new ChannelDenied(String(before.connection), "alert.not_found", NOT_FOUND);
   }
   const { applied } = await engine.store.submit({
     kind: "register",
@@ -70,12 +80,10 @@ export async function changeAlert(
     // Retention may have taken what was just resolved.
     if (row !== undefined) return alertInstance(row);
   }
-  throw alertNotFound();
+  throw new OperationError("alert.not_found", NOT_FOUND);
 }
 
-function alertNotFound(): OperationError {
-  return new OperationError("alert.not_found", "No live alert has this id");
-}
+const NOT_FOUND = "No live alert has this id";
 
 function text(value: RegisterRow[string] | undefined): string | null {
   return value === null || value === undefined ? null : String(value);

@@ -6,7 +6,7 @@
  * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
  */
 export { acknowledgeAlert } from "./acknowledge_alert.ts";
-export { type AlertInstance, alertInstance } from "./alert.ts";
+export { type AlertInstance, liveAlerts } from "./alert.ts";
 export {
   type ApprovableOperation,
   type ApprovalParams,

@@ -7,7 +7,7 @@ export const resolveAlert = operation({
   run(engine, { id }: { readonly id: number }, rowOf, actor) {
     const audit = rowOf("alert_resolve", { alert_id: id });
     const values = [stamp(engine), id];
-    return changeAlert(engine, { id, change: { name: "alertResolve", values }, audit, actor });
+    return changeAlert(engine, { id, actor, change: { name: "alertResolve", values }, audit });
   },
   audit: ({ id }) => ({ action: "alert_resolve", fields: { alert_id: id }, isCommitted: true }),
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { pause } from "../connectors/waiting.ts";
 import { Receiver } from "../alerts/receiver.ts";
 import { ApiBench, type Json } from "./bench.ts";
+import { ApiClient, unlimited } from "./client.ts";
 
 const settings = `[delivery]
 buildup_max_oldest_seconds = 0
@@ -199,4 +200,46 @@ Deno.test("a connection that cannot start is an alert with its code", async () =
   });
   assert.equal(typeof ts, "number");
   await bench.post("/connections/IB_ADT/stop");
+});
+
+// Goal: a foreign alert is as one that is not there, and whoever looked for it is written down.
+Deno.test("whoever is held to inbounds sees and acts on their alerts alone", async () => {
+  await using bench = await ApiBench.open({ settings: unlimited });
+  const roles = ["operator", "deployment"];
+  const inside = await ApiClient.of(bench, "inside", { roles, scope: '["IB_ADT"]' });
+  const everywhere = await ApiClient.of(bench, "everywhere", { roles });
+  const { alerts, store } = bench.walk.engine;
+  for (const connection of ["IB_ADT", "OB_LAB", "api"]) {
+    alerts.raise({ type: "connection_stopped", connection, code: "TypeError", row: 1 });
+  }
+  const deadline = performance.now() + 10_000;
+  while ((await store.register("alertsLive", 10)).length < 3) {
+    assert.ok(performance.now() < deadline, "waited for three alerts");
+    await pause(10);
+  }
+  const seen = async (
+    client: ApiClient,
+    query = "",
+  ) => [...(await client.get(`/alerts/active${query}`)).json.alerts!];
+  assert.equal((await seen(everywhere)).length, 3);
+  const own = await seen(inside, "?limit=1");
+  assert.deepEqual(own.map(({ connection }) => connection), ["IB_ADT"]);
+  const rows = [...(await inside.get("/connections")).json];
+  assert.deepEqual(rows.map(({ name, alerts_active }) => [name, alerts_active]), [
+    ["IB_ADT ▸ in", 1],
+  ]);
+  const foreign = (await seen(everywhere)).find(({ connection }) => `${connection}` === "OB_LAB")!;
+  for (const act of ["ack", "resolve"]) {
+    const hidden = await inside.post(`/alerts/${foreign.id}/${act}`);
+    const missing = await inside.post(`/alerts/9999/${act}`);
+    assert.deepEqual([hidden.status, hidden.text], [404, missing.text]);
+    assert.equal((await inside.post(`/alerts/${own[0]!.id}/${act}`)).status, 200);
+  }
+  assert.deepEqual((await seen(everywhere)).map(({ status }) => status), ["open", "open"]);
+  const audit = await store.register("auditNewest", 100);
+  const denied = audit.filter(({ action }) => action === "auth.channel_denied");
+  assert.deepEqual(denied.map(({ actor, detail }) => [actor, detail]), [
+    ["inside", '{"channel":"OB_LAB"}'],
+    ["inside", '{"channel":"OB_LAB"}'],
+  ]);
 });

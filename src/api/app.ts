@@ -8,6 +8,7 @@ import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { localOperator } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
+import type { Answer } from "./arrival.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { configRoutes } from "./config.ts";
@@ -15,6 +16,7 @@ import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
+import { Exposure } from "./exposure.ts";
 import { refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
 import { messageRoutes } from "./messages.ts";
@@ -37,11 +39,9 @@ export const routeGroups = [
   deadLetterRoutes,
 ];
 
-/** Answers a request; never throws. */
-export type Answer = (request: Request, client: string) => Promise<Response>;
-
 export function createApp(context: ApiContext): Answer {
-  const { logger } = context.engine;
+  const { logger, settings } = context.engine;
+  const exposure = new Exposure(settings.api);
   const app = new Hono<ApiEnv>({ getPath: pathOf });
   // The one place that says who asks; signing in comes here.
   app.use("*", async (c, next) => {
@@ -70,20 +70,26 @@ export function createApp(context: ApiContext): Answer {
   app.onError((thrown, c) => failed(thrown, c.req.raw));
   app.notFound((c) => unanswered(c.req.raw));
 
-  return async (request, client) => {
+  return async (request, arrival) => {
     let response: Response;
     try {
-      const refusal = refusalOf(request);
+      const refusal = refusalOf(request, exposure);
       if (refusal) {
+        const client = arrival.peer;
         logger.warning("api.refused", { client, status: refusal.status, reason: refusal.message });
         response = failed(refusal, request);
       } else {
         // The library would answer HEAD as GET.
-        response = request.method === "HEAD" ? unanswered(request) : await app.fetch(request);
+        response = request.method === "HEAD"
+          ? unanswered(request)
+          : await app.fetch(request, { arrival });
       }
     } catch (thrown) {
       response = failed(thrown, request);
     }
-    return addHeaders(response, pathOf(request));
+    return addHeaders(response, {
+      path: pathOf(request),
+      isStrictTransport: exposure.wantsStrictTransport(request.headers, arrival),
+    });
   };
 }

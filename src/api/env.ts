@@ -1,12 +1,17 @@
 /** What every route is given. */
 import type { Engine } from "../engine.ts";
 import type { Act, Actor } from "../operations/mod.ts";
+import type { Arrival } from "./arrival.ts";
 
 export interface ApiContext {
   readonly engine: Engine;
 }
 
 export interface ApiEnv {
+  Bindings: {
+    /** What is known of the request beside its text; the way to a WebSocket. */
+    arrival: Arrival;
+  };
   Variables: {
     /** Who asks. */
     actor: Actor;

@@ -17,6 +17,7 @@ import {
 } from "../../graph/mod.ts";
 import type { Anchor } from "../anchor.ts";
 import { isMissing, realPathOf } from "../paths.ts";
+import { apiTlsFiles } from "./api_tls.ts";
 import { derivePermissions, type Grant, type InstancePaths } from "./permission_set.ts";
 
 /**
@@ -81,6 +82,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     bundleDir,
     environmentsDir: environmentsDir(settings.environments),
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
+    apiTlsFiles: apiTlsFiles(settings.api),
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

@@ -51,8 +51,8 @@ export async function startApi(engine: Engine, options: ApiOptions): Promise<Run
     if (tls === undefined) return new Serving(host, servePlain(answer, { hostname, port }));
     // Most instances serve plain HTTP and need none of it.
     const { serveHttps } = await import("./serving/https.ts");
-    const { logger } = engine;
-    return new Serving(host, await serveHttps(answer, { hostname, port, tls, logger }));
+    const { logger, clock } = engine;
+    return new Serving(host, await serveHttps(answer, { hostname, port, tls, logger, clock }));
   } catch (cause) {
     throw cause instanceof EngineError ? cause : bindError(options, cause);
   }

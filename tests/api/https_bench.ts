@@ -9,6 +9,7 @@ import type { Answer } from "../../src/api/arrival.ts";
 import { type HttpsLimits, httpsLimits, serveHttps } from "../../src/api/serving/https.ts";
 import type { Listening } from "../../src/api/serving/listening.ts";
 import { apiTls } from "../../src/cli/serve/api_tls.ts";
+import { systemClock } from "../../src/clock.ts";
 import { createLogger, renderRecord } from "../../src/logging/mod.ts";
 import { loadSettings } from "../../src/settings/mod.ts";
 import { Authority, type Identity } from "../connectors/certificates.ts";
@@ -92,6 +93,7 @@ export class HttpsBench implements AsyncDisposable {
         level: "info",
         sinks: [{ write: (record) => log.push(renderRecord(record, "text")) }],
       }),
+      clock: systemClock,
       limits: { ...httpsLimits, ...limits },
       lookMs: 20,
     });

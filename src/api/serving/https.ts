@@ -4,12 +4,13 @@
  * `node:https`, for the runtime's own server knows neither client certificates nor reloads. Strangers
  * reach this port before anybody has signed in, so whatever they could hold on to has a limit here.
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
 import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type tls from "node:tls";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logging/mod.ts";
 import type { Answer } from "../arrival.ts";
 import { bareHeaders } from "../headers.ts";
@@ -51,6 +52,7 @@ export const httpsLimits: HttpsLimits = {
 export interface HttpsOptions extends ListenAt {
   readonly tls: ApiTls;
   readonly logger: Logger;
+  readonly clock: Clock;
   readonly limits?: HttpsLimits;
   /** How often the certificate files are looked at, milliseconds. */
   readonly lookMs?: number;
@@ -70,18 +72,19 @@ class HttpsListening implements Listening {
   readonly #upgrades: Upgrades;
   /** Sockets below TLS, with the peer's address. */
   readonly #open = new Map<net.Socket, string>();
-  readonly #inHandshake = new Set<net.Socket>();
+  /** Those of them on which no request is under way: in the handshake, or between two requests. */
+  readonly #idle = new Set<net.Socket>();
   #port = 0;
   #isStopping = false;
   readonly #tls: ApiTls;
   readonly #lookMs: number | undefined;
 
-  constructor(answer: Answer, { tls, logger, limits = httpsLimits, lookMs }: HttpsOptions) {
+  constructor(answer: Answer, { tls, logger, clock, limits = httpsLimits, lookMs }: HttpsOptions) {
     this.#tls = tls;
     this.#lookMs = lookMs;
     this.#logger = logger;
     this.#upgrades = new Upgrades(answer);
-    this.#reload = new TlsReload(tls, logger);
+    this.#reload = new TlsReload(tls, { logger, clock });
     const server = https.createServer({
       ...contextOptions(tls, this.#reload.load()),
       handshakeTimeout: limits.handshakeMs,
@@ -132,16 +135,12 @@ class HttpsListening implements Listening {
     const server = this.#server;
     server.on("connection", (socket: net.Socket) => {
       this.#open.set(socket, socket.remoteAddress ?? "");
-      this.#inHandshake.add(socket);
+      this.#idle.add(socket);
       socket.once("close", () => {
         this.#open.delete(socket);
-        this.#inHandshake.delete(socket);
+        this.#idle.delete(socket);
       });
       if (this.#isStopping) socket.destroy();
-    });
-    server.on("secureConnection", (secured: tls.TLSSocket) => {
-      const below = belowTls(secured);
-      if (below) this.#inHandshake.delete(below);
     });
     server.on("tlsClientError", (error: Error & { code?: string }, secured: tls.TLSSocket) => {
       const below = belowTls(secured);
@@ -154,12 +153,18 @@ class HttpsListening implements Listening {
       answerBytes(error.code, socket);
     });
     server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+      const below = belowTls(incoming.socket);
+      if (below) this.#idle.delete(below);
       void this.#upgrades.take(incoming, { socket, head });
     });
-    server.on("request", (_incoming, outgoing) => {
-      // Kept open for a next request, it would hold up the stop.
+    server.on("request", ({ socket }: IncomingMessage, outgoing: ServerResponse) => {
+      const below = belowTls(socket);
+      if (below === undefined) return;
+      this.#idle.delete(below);
       outgoing.once("close", () => {
-        if (this.#isStopping) server.closeIdleConnections();
+        // Kept open for a next request, it would hold up the stop.
+        if (this.#isStopping) socket.end();
+        else if (!below.destroyed) this.#idle.add(below);
       });
     });
   }
@@ -168,8 +173,7 @@ class HttpsListening implements Listening {
     this.#isStopping = true;
     this.#reload[Symbol.dispose]();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#inHandshake) socket.destroy();
-    this.#server.closeIdleConnections();
+    for (const socket of this.#idle) socket.destroy();
     this.#upgrades.close();
     const timer = setTimeout(() => {
       for (const socket of this.#open.keys()) socket.destroy();
@@ -228,8 +232,8 @@ function answerBytes(code: string | undefined, socket: Duplex): void {
 }
 
 /** The runtime keeps the socket below TLS in `_parent`, as Node does; nothing else names it. */
-function belowTls(secured: tls.TLSSocket): net.Socket | undefined {
-  return (secured as { _parent?: net.Socket })._parent;
+function belowTls(secured: net.Socket): net.Socket | undefined {
+  return (secured as unknown as { _parent?: net.Socket })._parent;
 }
 
 /** A listen the runtime refuses would throw out of reach of every handler. */

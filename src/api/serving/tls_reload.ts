@@ -5,6 +5,7 @@
  * from one look to the next. Files that cannot be used leave what is served as it is.
  */
 import { X509Certificate } from "node:crypto";
+import type { Clock } from "../../clock.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import type { Logger } from "../../logging/mod.ts";
 
@@ -24,21 +25,24 @@ export interface ApiTls {
   readonly load: () => TlsMaterial;
 }
 
+const DAY_MS = 86_400_000;
 /** How often the files are looked at. */
 export const LOOK_MS = 10_000;
 
 export class TlsReload implements Disposable {
   readonly #tls: ApiTls;
   readonly #logger: Logger;
+  readonly #clock: Clock;
   /** What the files looked like when they were last read, and at the last look. */
   #read = "";
   #seen = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
-  constructor(tls: ApiTls, logger: Logger) {
+  constructor(tls: ApiTls, { logger, clock }: { logger: Logger; clock: Clock }) {
     this.#tls = tls;
     this.#logger = logger;
+    this.#clock = clock;
   }
 
   /** Reads the files. @throws {EngineError} they cannot be used. */
@@ -77,11 +81,11 @@ export class TlsReload implements Disposable {
 
   #loadSeen(): TlsMaterial {
     const material = this.#tls.load();
-    const leaf = new X509Certificate(material.cert);
-    this.#logger.info("api.certificate_loaded", {
-      not_after: new Date(leaf.validTo).toISOString(),
-      fingerprint: leaf.fingerprint256,
-    });
+    const { validTo, fingerprint256: fingerprint } = new X509Certificate(material.cert);
+    // No date: the redactor takes every one for a patient's.
+    const daysLeft = Math.floor((Date.parse(validTo) - this.#clock.now()) / DAY_MS);
+    this.#logger.info("api.certificate_loaded", { days_left: daysLeft, fingerprint });
+    if (daysLeft < 0) this.#logger.warning("api.certificate_expired", { fingerprint });
     return material;
   }
 

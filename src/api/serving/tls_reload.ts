@@ -27,7 +27,7 @@ export interface ApiTls {
 
 const DAY_MS = 86_400_000;
 /** How often the files are looked at. */
-export const LOOK_MS = 10_000;
+export const LOOK_MS = 5_000;
 
 export class TlsReload implements Disposable {
   readonly #tls: ApiTls;

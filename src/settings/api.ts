@@ -85,7 +85,7 @@ export const api = {
     },
     public_origin: {
       type: "string",
-      inEffect: false,
+      inEffect: true,
       help: "Origin that browsers use, such as https://engine.example.org.",
     },
     ws_allowed_origins: {

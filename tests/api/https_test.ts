@@ -4,6 +4,7 @@ import tls from "node:tls";
 import { startApi } from "../../src/api/mod.ts";
 import { EngineError } from "../../src/errors.ts";
 import { hasTool, runTool } from "../connectors/foreign_tool.ts";
+import { blocksOf, readPages } from "../docs/pages.ts";
 import { freePort, within } from "../connectors/waiting.ts";
 import { Walk } from "../walk/bench.ts";
 import {
@@ -272,4 +273,19 @@ tlsTest("plain HTTP on the TLS port is closed, and TLS goes on", async ({ ca, se
   using connection = await connect(bench.port, ca);
   assert.ok(connection);
   assert.equal((await fetchOnce(bench.url, { ca })).status, 200);
+});
+
+tlsTest("docs/operating/tls.md: its certificate is one, and curl takes it", async ({ dir }) => {
+  if (!await hasTool("curl", ["--version"])) return;
+  const block = (await readPages()).flatMap(blocksOf).find(({ page, language }) =>
+    page === "docs/operating/tls.md" && language === "sh"
+  );
+  const [make, ask, ...more] = block!.text.replaceAll("\\\n", "").trim().split("\n")
+    .map((line) => line.split(/\s+/));
+  assert.deepEqual(more, []);
+  await runTool(make![0]!, make!.slice(1), { cwd: dir });
+  const lines = tlsLines({ cert: `${dir}/api.pem`, key: `${dir}/api.key` });
+  await using bench = await HttpsBench.open({ lines });
+  const args = ask!.slice(1).map((word) => word.replace("8765", String(bench.port)));
+  assert.match(await runTool(ask![0]!, ["-sS", ...args], { cwd: dir }), /"isTls":true/);
 });

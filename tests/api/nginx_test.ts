@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { startApi } from "../../src/api/mod.ts";
 import type { Authority, Identity } from "../connectors/certificates.ts";
 import { hasTool } from "../connectors/foreign_tool.ts";
+import { blocksOf, readPages } from "../docs/pages.ts";
 import { freePort, within } from "../connectors/waiting.ts";
 import { Walk } from "../walk/bench.ts";
 import { clientOf, fetchOnce, tlsLines, tlsOf, tlsTest } from "./https_bench.ts";
@@ -17,8 +18,25 @@ interface NginxOptions {
   readonly lines?: string;
 }
 
-/** The configuration that docs/operating/tls.md shows, with paths and ports of its own. */
-function config({ dir, identity, upstream, lines = "" }: NginxOptions, port: number): string {
+/** What docs/operating/tls.md shows, with paths and ports of its own and a frame around it. */
+async function config(
+  { dir, identity, upstream, lines = "" }: NginxOptions,
+  port: number,
+): Promise<string> {
+  const block = (await readPages()).flatMap(blocksOf).find(({ page, file }) =>
+    page === "docs/operating/tls.md" && file === "nginx.conf"
+  );
+  assert.ok(block, "the page shows a configuration");
+  const replace = (text: string, [from, to]: readonly [string, string]) => {
+    assert.ok(text.includes(from), from);
+    return text.replace(from, to);
+  };
+  const shown = ([
+    ["443", `127.0.0.1:${port}`],
+    ["/etc/nginx/engine.pem", identity.cert],
+    ["/etc/nginx/engine.key", identity.key],
+    ["proxy_pass http://127.0.0.1:8765;", `proxy_pass ${upstream}; ${lines}`],
+  ] as const).reduce(replace, block.text);
   return `
     daemon off; master_process off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/err.log;
     events { worker_connections 128; }
@@ -26,22 +44,7 @@ function config({ dir, identity, upstream, lines = "" }: NginxOptions, port: num
       access_log off;
       client_body_temp_path ${dir}/b; proxy_temp_path ${dir}/p; fastcgi_temp_path ${dir}/f;
       uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
-      map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-      server {
-        listen 127.0.0.1:${port} ssl;
-        ssl_certificate ${identity.cert};
-        ssl_certificate_key ${identity.key};
-        location / {
-          proxy_pass ${upstream};
-          ${lines}
-          proxy_http_version 1.1;
-          proxy_set_header Host $http_host;
-          proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-          proxy_set_header X-Forwarded-Proto $scheme;
-          proxy_set_header Upgrade $http_upgrade;
-          proxy_set_header Connection $connection_upgrade;
-        }
-      }
+      ${shown}
     }`;
 }
 
@@ -57,7 +60,7 @@ class Nginx implements AsyncDisposable {
   static async start(options: NginxOptions, ca: Authority): Promise<Nginx> {
     const port = await freePort();
     const file = `${options.dir}/nginx.conf`;
-    await Deno.writeTextFile(file, config(options, port));
+    await Deno.writeTextFile(file, await config(options, port));
     const child = new Deno.Command("nginx", {
       args: ["-e", `${options.dir}/err.log`, "-c", file],
       stdin: "null",
@@ -111,7 +114,7 @@ async function openWalk(lines: string): Promise<Walk> {
 const HSTS = "max-age=31536000; includeSubDomains";
 
 tlsTest("behind nginx the API is one site over TLS", async ({ dir, ca, server }) => {
-  if (!await hasNginx()) return;
+  if (!await hasNginx() || !await hasTool("curl", ["--version"])) return;
   const lines = 'tls_terminated_upstream = true\ntrusted_proxies = ["127.0.0.1"]\n';
   await using walk = await openWalk(lines);
   await using api = await startApi(walk.engine, { host: "127.0.0.1", port: 0 });

@@ -100,6 +100,21 @@ function isGone(connection: Deno.TlsConn): boolean {
 }
 const gone = new WeakSet<Deno.TlsConn>();
 
+tlsTest("an act that takes longer than any limit is answered all the same", async (
+  { ca, server },
+) => {
+  const limits = { keepAliveMs: 100, idleMs: 200, headersMs: 200, requestMs: 250 };
+  await using bench = await HttpsBench.open({
+    lines: tlsLines(server),
+    limits,
+    answer: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return new Response("done");
+    },
+  });
+  assert.equal((await fetchOnce(bench.url, { ca, method: "POST", body: "x" })).text, "done");
+});
+
 tlsTest("one connection more than the limit is refused, and there is room again after it", async (
   { ca, server },
 ) => {

@@ -65,15 +65,19 @@ export async function serveHttps(answer: Answer, options: HttpsOptions): Promise
   return server;
 }
 
+interface Connection {
+  readonly peer: string;
+  /** Requests under way; one that became a WebSocket never ends. */
+  requests: number;
+}
+
 class HttpsListening implements Listening {
   readonly #server: https.Server;
   readonly #logger: Logger;
   readonly #reload: TlsReload;
   readonly #upgrades: Upgrades;
-  /** Sockets below TLS, with the peer's address. */
-  readonly #open = new Map<net.Socket, string>();
-  /** Those of them on which no request is under way: in the handshake, or between two requests. */
-  readonly #idle = new Set<net.Socket>();
+  /** By the socket below TLS. */
+  readonly #open = new Map<net.Socket, Connection>();
   #port = 0;
   #isStopping = false;
   readonly #tls: ApiTls;
@@ -93,7 +97,7 @@ class HttpsListening implements Listening {
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersMs),
       maxHeaderSize: HEADER_BYTES_MAX,
-    } as https.ServerOptions, listener(answer));
+    } as https.ServerOptions, listener(answer, limits));
     this.#server = server;
     // What is over the limit is dropped, not refused: one more shows that there were more.
     server.maxHeadersCount = HEADERS_MAX + 1;
@@ -134,17 +138,13 @@ class HttpsListening implements Listening {
   #watchConnections(): void {
     const server = this.#server;
     server.on("connection", (socket: net.Socket) => {
-      this.#open.set(socket, socket.remoteAddress ?? "");
-      this.#idle.add(socket);
-      socket.once("close", () => {
-        this.#open.delete(socket);
-        this.#idle.delete(socket);
-      });
+      this.#open.set(socket, { peer: socket.remoteAddress ?? "", requests: 0 });
+      socket.once("close", () => this.#open.delete(socket));
       if (this.#isStopping) socket.destroy();
     });
     server.on("tlsClientError", (error: Error & { code?: string }, secured: tls.TLSSocket) => {
       const below = belowTls(secured);
-      const client = secured.remoteAddress ?? (below && this.#open.get(below));
+      const client = secured.remoteAddress ?? (below && this.#open.get(below)?.peer);
       this.#logger.warning("api.tls_failed", { client, reason: error.code ?? error.message });
       below?.destroy();
       secured.destroy();
@@ -153,27 +153,29 @@ class HttpsListening implements Listening {
       answerBytes(error.code, socket);
     });
     server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
-      const below = belowTls(incoming.socket);
-      if (below) this.#idle.delete(below);
+      this.#count(incoming.socket, 1);
       void this.#upgrades.take(incoming, { socket, head });
     });
     server.on("request", ({ socket }: IncomingMessage, outgoing: ServerResponse) => {
-      const below = belowTls(socket);
-      if (below === undefined) return;
-      this.#idle.delete(below);
+      this.#count(socket, 1);
       outgoing.once("close", () => {
+        this.#count(socket, -1);
         // Kept open for a next request, it would hold up the stop.
         if (this.#isStopping) socket.end();
-        else if (!below.destroyed) this.#idle.add(below);
       });
     });
+  }
+
+  #count(secured: net.Socket, requests: number): void {
+    const connection = this.#open.get(belowTls(secured) ?? secured);
+    if (connection) connection.requests += requests;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     this.#reload[Symbol.dispose]();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#idle) socket.destroy();
+    for (const [socket, { requests }] of this.#open) if (requests === 0) socket.destroy();
     this.#upgrades.close();
     const timer = setTimeout(() => {
       for (const socket of this.#open.keys()) socket.destroy();
@@ -192,16 +194,20 @@ function contextOptions({ minVersion }: ApiTls, { cert, key, ca }: TlsMaterial):
   };
 }
 
-function listener(answer: Answer) {
-  const respond = (request: Request, { incoming }: HttpBindings) => {
+function listener(answer: Answer, { idleMs }: HttpsLimits) {
+  const respond = async (request: Request, { incoming }: HttpBindings) => {
     if (incoming.rawHeaders.length > 2 * HEADERS_MAX) return bareAnswer(431, "Too many headers");
-    return answer(request, {
+    // Some acts take minutes; the client waits, and holds nothing up.
+    incoming.socket.setTimeout(0);
+    const response = await answer(request, {
       peer: incoming.socket.remoteAddress ?? "",
       isTls: true,
       upgrade: () => {
         throw new TypeError("The request asks for no WebSocket");
       },
     });
+    incoming.socket.setTimeout(idleMs);
+    return response;
   };
   return getRequestListener(respond as Parameters<typeof getRequestListener>[0], {
     // HTTP/1.0 needs no Host.

@@ -2,9 +2,20 @@
 import assert from "node:assert/strict";
 import tls from "node:tls";
 import { X509Certificate } from "node:crypto";
+import { TlsReload } from "../../src/api/serving/tls_reload.ts";
+import { systemClock } from "../../src/clock.ts";
+import { createLogger, renderRecord } from "../../src/logging/mod.ts";
 import type { Authority, Identity } from "../connectors/certificates.ts";
 import { until, within } from "../connectors/waiting.ts";
-import { clientOf, connect, fetchOnce, HttpsBench, pem, tlsLines, tlsTest } from "./https_bench.ts";
+import {
+  clientOf,
+  connect,
+  fetchOnce,
+  HttpsBench,
+  tlsLines,
+  tlsOf,
+  tlsTest,
+} from "./https_bench.ts";
 
 /** Writes beside and renames, as renewals do. */
 async function put(from: string, to: string): Promise<void> {
@@ -19,7 +30,7 @@ async function install(identity: Identity, at: Identity): Promise<void> {
 
 /** Fingerprint of what a new connection is shown. */
 async function shown(port: number, ca: Authority): Promise<string> {
-  const options = { host: "127.0.0.1", port, servername: "localhost", ca: pem0(ca.file) };
+  const options = { host: "127.0.0.1", port, servername: "localhost", ca: textOf(ca.file) };
   const socket = tls.connect(options);
   try {
     await within(
@@ -37,7 +48,7 @@ async function shown(port: number, ca: Authority): Promise<string> {
   }
 }
 
-function pem0(file: string): string {
+function textOf(file: string): string {
   return Deno.readTextFileSync(file);
 }
 
@@ -123,6 +134,47 @@ tlsTest("files that cannot be used leave the old certificate, and say so once ea
   await bench.logged(/certificate_loaded/, 2);
   assert.equal(await shown(bench.port, ca), fingerprint(renewed));
 });
+
+tlsTest("files are read once they have been quiet, not between the writes of a renewal", async (
+  { dir, server, renewed },
+) => {
+  const live = { cert: `${dir}/live.pem`, key: `${dir}/live.key` };
+  await install(server, live);
+  const { log, logger } = recorder();
+  using reload = new TlsReload(tlsOf(tlsLines(live)), { logger, clock: systemClock });
+  const applied: string[] = [];
+  const look = () => reload.look(({ cert }) => applied.push(cert));
+  reload.load();
+  await look();
+  await put(renewed.cert, live.cert);
+  await look();
+  await put(renewed.key, live.key);
+  await look();
+  assert.deepEqual(applied, []);
+  await look();
+  await look();
+  assert.deepEqual(applied, [textOf(renewed.cert)]);
+  assert.equal(log.length, 2);
+  assert.ok(log.every((line) => /certificate_loaded/.test(line)), log.join("\n"));
+});
+
+tlsTest("a certificate that has run out is served, and said so", async ({ server }) => {
+  const { log, logger } = recorder();
+  const later = Date.now() + 30 * 86_400_000;
+  const clock = { ...systemClock, now: () => later };
+  using reload = new TlsReload(tlsOf(tlsLines(server)), { logger, clock });
+  assert.equal(reload.load().cert, textOf(server.cert));
+  assert.match(log.join("\n"), /loaded days_left=-2\d [^]*WARNING \S+ api\.certificate_expired/);
+});
+
+function recorder() {
+  const log: string[] = [];
+  const logger = createLogger({
+    level: "info",
+    sinks: [{ write: (record) => log.push(renderRecord(record, "text")) }],
+  });
+  return { log, logger };
+}
 
 tlsTest(
   "a link that is turned to newer files is followed",

@@ -5,7 +5,15 @@ import type { Answer, ApiSocket } from "../../src/api/arrival.ts";
 import type { Listening } from "../../src/api/serving/listening.ts";
 import { servePlain } from "../../src/api/serving/plain.ts";
 import { within } from "../connectors/waiting.ts";
-import { clientOf, exchange, fetchOnce, HttpsBench, tlsLines, tlsTest } from "./https_bench.ts";
+import {
+  clientOf,
+  connect,
+  exchange,
+  fetchOnce,
+  HttpsBench,
+  tlsLines,
+  tlsTest,
+} from "./https_bench.ts";
 
 /** Sends "hello" and then back whatever comes; refuses every path but `/ws`. */
 const answer: Answer = async (request, { upgrade, isTls }) => {
@@ -13,15 +21,33 @@ const answer: Answer = async (request, { upgrade, isTls }) => {
     return Response.json({ detail: "Not here" }, { status: 403, headers: { "x-tls": `${isTls}` } });
   }
   try {
-    return upgrade((socket: ApiSocket) => {
+    const taken = upgrade((socket: ApiSocket) => {
       socket.send("hello");
       socket.addEventListener("message", ({ data }) => socket.send(`echo ${data}`));
     });
+    if (new URL(request.url).search === "") return taken;
+    return new Response("no room", { status: 503 });
   } catch (thrown) {
     assert.ok(thrown instanceof TypeError);
     return new Response("no WebSocket", { status: 426 });
   }
 };
+
+const handshake =
+  "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/** Every byte as one character, until they match. */
+async function readUntil(connection: Deno.Conn, pattern: RegExp): Promise<string> {
+  const buffer = new Uint8Array(1_000);
+  let text = "";
+  while (!pattern.test(text)) {
+    const count = await within(connection.read(buffer), `${pattern} after ${text}`);
+    if (count === null) throw new Error(`Closed after ${text}`);
+    text += String.fromCharCode(...buffer.subarray(0, count));
+  }
+  return text;
+}
 
 /** Opens one, and returns it with a way to wait for its next text. */
 async function open(url: string, client?: Deno.HttpClient) {
@@ -90,6 +116,7 @@ tlsTest("HTTPS hands a connection over as a WebSocket", async ({ ca, server }) =
     /^HTTP\/1\.1 403 Forbidden\r\n[^]*x-tls: true\r\n[^]*\r\n\r\n\{"detail":"Not here"\}$/,
   );
   assert.match(await ask("/ws", "Sec-WebSocket-Version: 13\r\n"), /^HTTP\/1\.1 400 /);
+  assert.match(await ask("/ws?full", keys), /^HTTP\/1\.1 503 [^]*no room$/);
   using client = clientOf({ ca });
   await talk(bench.url.replace(/^https/, "wss"), bench.listening, client);
 });
@@ -102,6 +129,11 @@ tlsTest(
     const limits = { idleMs: 300, keepAliveMs: 200, headersMs: 200, requestMs: 250 };
     await using bench = await HttpsBench.open({ lines: tlsLines(server), answer, limits });
     using client = clientOf({ ca });
+    using after = await connect(bench.port, ca);
+    const first = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    await after.write(new TextEncoder().encode(first));
+    await after.read(new Uint8Array(1_000));
+    await after.write(new TextEncoder().encode(handshake));
     const quiet = await open(`${bench.url.replace(/^https/, "wss")}/ws`, client);
     assert.equal(await quiet.next(), "hello");
     const broken = await exchange(
@@ -112,6 +144,9 @@ tlsTest(
     );
     assert.match(broken, /^HTTP\/1\.1 101 /);
     await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // A ping, masked with zeros: the answer is a pong of no bytes.
+    await after.write(new Uint8Array([0x89, 0x80, 0, 0, 0, 0]));
+    assert.match(await readUntil(after, /\x8a\x00$/), /^HTTP\/1\.1 101 /);
     quiet.socket.send("still here");
     assert.equal(await quiet.next(), "echo still here");
     quiet.socket.close();

@@ -28,7 +28,7 @@ export interface HttpsLimits {
   readonly requestMs: number;
   /** A connection between two requests. */
   readonly keepAliveMs: number;
-  /** A connection on which nothing moves, such as a client that takes no answer. */
+  /** An answer of which the client takes nothing. */
   readonly idleMs: number;
   readonly connectionsMax: number;
 }
@@ -102,7 +102,6 @@ class HttpsListening implements Listening {
     // What is over the limit is dropped, not refused: one more shows that there were more.
     server.maxHeadersCount = HEADERS_MAX + 1;
     server.maxConnections = limits.connectionsMax;
-    server.timeout = limits.idleMs;
     this.#watchConnections();
   }
 
@@ -206,6 +205,7 @@ function listener(answer: Answer, { idleMs }: HttpsLimits) {
         throw new TypeError("The request asks for no WebSocket");
       },
     });
+    // From here on the client must take what it asked for.
     incoming.socket.setTimeout(idleMs);
     return response;
   };

@@ -6,12 +6,11 @@
  */
 import type { Answer } from "../arrival.ts";
 import { jsonAnswer } from "../refusal.ts";
-import { GOING_AWAY, type ListenAt, type Listening, STOP_GRACE_MS } from "./listening.ts";
+import { type ListenAt, type Listening, STOP_GRACE_MS } from "./listening.ts";
 
 /** @throws what `Deno.listen` throws. */
 export function servePlain(answer: Answer, { hostname, port }: ListenAt): Listening {
   const abort = new AbortController();
-  const sockets = new Set<WebSocket>();
   const server = Deno.serve({
     hostname,
     port,
@@ -24,16 +23,14 @@ export function servePlain(answer: Answer, { hostname, port }: ListenAt): Listen
       isTls: false,
       upgrade: (onOpen) => {
         const { socket, response } = Deno.upgradeWebSocket(request);
-        sockets.add(socket);
         socket.addEventListener("open", () => onOpen(socket), { once: true });
-        socket.addEventListener("close", () => sockets.delete(socket), { once: true });
         return response;
       },
     }));
   return {
     port: server.addr.port,
+    // WebSockets that are open are told 1001 by the runtime.
     async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.close(GOING_AWAY);
       const timer = setTimeout(() => abort.abort(), STOP_GRACE_MS);
       await server.shutdown();
       await server.finished;

@@ -58,12 +58,13 @@ export class TlsReload implements Disposable {
    */
   follow(apply: (material: TlsMaterial) => void, everyMs = LOOK_MS): void {
     this.#timer = setTimeout(async () => {
-      await this.#look(apply);
+      await this.look(apply);
       if (!this.#isOver) this.follow(apply, everyMs);
     }, everyMs);
   }
 
-  async #look(apply: (material: TlsMaterial) => void): Promise<void> {
+  /** Looks once. */
+  async look(apply: (material: TlsMaterial) => void): Promise<void> {
     const now = (await Promise.all(this.#tls.files.map(stat))).join("\n");
     const isQuiet = now === this.#seen;
     this.#seen = now;

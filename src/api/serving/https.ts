@@ -157,11 +157,7 @@ class HttpsListening implements Listening {
     });
     server.on("request", ({ socket }: IncomingMessage, outgoing: ServerResponse) => {
       this.#count(socket, 1);
-      outgoing.once("close", () => {
-        this.#count(socket, -1);
-        // Kept open for a next request, it would hold up the stop.
-        if (this.#isStopping) socket.end();
-      });
+      outgoing.once("close", () => this.#count(socket, -1));
     });
   }
 
@@ -196,8 +192,6 @@ function contextOptions({ minVersion }: ApiTls, { cert, key, ca }: TlsMaterial):
 function listener(answer: Answer, { idleMs }: HttpsLimits) {
   const respond = async (request: Request, { incoming }: HttpBindings) => {
     if (incoming.rawHeaders.length > 2 * HEADERS_MAX) return bareAnswer(431, "Too many headers");
-    // Some acts take minutes; the client waits, and holds nothing up.
-    incoming.socket.setTimeout(0);
     const response = await answer(request, {
       peer: incoming.socket.remoteAddress ?? "",
       isTls: true,
@@ -205,7 +199,7 @@ function listener(answer: Answer, { idleMs }: HttpsLimits) {
         throw new TypeError("The request asks for no WebSocket");
       },
     });
-    // From here on the client must take what it asked for.
+    // Not before: some acts take minutes. From here on the client must take what it asked for.
     incoming.socket.setTimeout(idleMs);
     return response;
   };

@@ -41,8 +41,6 @@ export class Upgrades {
     });
     if (open === undefined || !response.ok) return await refuse(socket, response);
     const onOpen = open;
-    // A request before it on this connection has left its limit behind.
-    incoming.socket.setTimeout(0);
     this.#sockets.handleUpgrade(incoming, socket, head, (opened: ApiSocket) => {
       // Without a listener a broken frame would end the process.
       opened.addEventListener("error", () => {});

@@ -5,8 +5,10 @@
  */
 import type { Figures } from "./figures.ts";
 import type { SyncTime } from "./machine.ts";
+import type { ReloadResult } from "./reload_run.ts";
 import type { RunResult } from "./run.ts";
 import type { SandboxResult } from "./sandbox_run.ts";
+import type { StartResult } from "./start_run.ts";
 
 /** All runs of one invocation. */
 export interface Report {
@@ -15,6 +17,8 @@ export interface Report {
   readonly syncTime: SyncTime;
   readonly runs: readonly RunResult[];
   readonly sandbox: readonly SandboxResult[];
+  readonly starts: readonly StartResult[];
+  readonly reloads: readonly ReloadResult[];
 }
 
 const NOTHING = "-";
@@ -68,7 +72,9 @@ export function table(report: Report): string {
   for (const { profile, kind, reason } of report.runs) {
     if (reason !== undefined) lines.push(`${profile.name} ${kind}: ${reason}`);
   }
-  return [...lines, ...sandboxLines(report.sandbox)].join("\n");
+  lines.push(...sandboxLines(report.sandbox), ...startLines(report.starts));
+  lines.push(...reloadLines(report.reloads));
+  return lines.join("\n");
 }
 
 function sandboxLines(results: readonly SandboxResult[]): readonly string[] {
@@ -83,6 +89,40 @@ function sandboxLines(results: readonly SandboxResult[]): readonly string[] {
   ]);
   const reasons = results.flatMap(({ handler, batch, reason }) =>
     reason === undefined ? [] : [`sandbox ${handler} ${batch}: ${reason}`]
+  );
+  return [...aligned([titles, ...rows]), ...reasons];
+}
+
+function startLines(results: readonly StartResult[]): readonly string[] {
+  if (results.length === 0) return [];
+  const titles = ["start to first ACK", "starts", "ms median", "ms min/max", "CPU s"];
+  const rows = results.map((result) => [
+    result.how,
+    String(result.starts),
+    optional(result.medianMs, 0),
+    result.minMs === undefined ? NOTHING : whole(result.minMs, result.maxMs ?? 0),
+    optional(result.cpuSeconds, 2),
+  ]);
+  const reasons = results.flatMap(({ how, reason }) =>
+    reason === undefined ? [] : [`start ${how}: ${reason}`]
+  );
+  return [...aligned([titles, ...rows]), ...reasons];
+}
+
+function reloadLines(results: readonly ReloadResult[]): readonly string[] {
+  if (results.length === 0) return [];
+  const titles = ["reload", "reloads", "ms median", "ms max", "ACKs", "ACK ms max", "else"];
+  const rows = results.map((result) => [
+    `${result.modules} modules`,
+    String(result.reloads),
+    optional(result.medianMs, 0),
+    optional(result.maxMs, 0),
+    optional(result.acks, 0),
+    optional(result.ackMaxMs, 1),
+    optional(result.quietAckMaxMs, 1),
+  ]);
+  const reasons = results.flatMap(({ reason }) =>
+    reason === undefined ? [] : [`reload: ${reason}`]
   );
   return [...aligned([titles, ...rows]), ...reasons];
 }

@@ -3,6 +3,7 @@
  *
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
+import { Auth, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
@@ -35,6 +36,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
+  /** Sends notices to people about their own account; without it nobody is told. */
+  readonly takeNotice?: TakeNotice;
   /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
 }
@@ -44,6 +47,8 @@ const STOP_GRACE_MS = 5_000;
 export class Engine implements AsyncDisposable {
   readonly settings: Settings;
   readonly store: Store;
+  /** Undefined with `[auth] enabled = false`: nobody signs in, whoever asks may do everything. */
+  readonly auth: Auth | undefined;
   readonly pipeline: Pipeline;
   readonly logger: Logger;
   readonly logDropped: () => Readonly<Record<string, number>>;
@@ -61,6 +66,7 @@ export class Engine implements AsyncDisposable {
    *
    * @throws {EngineError} `crypto.key_invalid`: a key of the store is none.
    * @throws {StoreError} the store cannot be opened.
+   * @throws {AuthError} `auth.bootstrap_file`: the first administrator cannot be told.
    * @throws {BundleError} the graph is not usable; every problem is listed.
    */
   static async start(options: EngineOptions): Promise<Engine> {
@@ -76,6 +82,7 @@ export class Engine implements AsyncDisposable {
         synchronous: settings.store.synchronous,
         failpoints: options.env.MEFOR_FAILPOINTS,
         keys,
+        logger,
         now: () => Math.round(clock.now() * 1000),
       }),
     );
@@ -85,6 +92,17 @@ export class Engine implements AsyncDisposable {
       retired_keys: keys?.retired.length,
     });
     if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
+    const auth = settings.auth.enabled
+      ? stack.use(
+        await Auth.open({
+          settings: settings.auth,
+          store,
+          clock,
+          logger,
+          takeNotice: options.takeNotice,
+        }),
+      )
+      : undefined;
     const live = stack.use(
       await LiveGraph.load({
         settings,
@@ -99,7 +117,13 @@ export class Engine implements AsyncDisposable {
     const roots = await findReloadRoots([options.bundleDir, ...settings.api.configReloadRoots]);
     for (const dir of roots.missing) logger.warning("engine.reload_root_missing", { dir });
     const validation = stack.use(new StrictValidation());
-    const engine = new Engine(options, { store, live, validation, reloadRoots: roots.roots });
+    const engine = new Engine(options, {
+      store,
+      auth,
+      live,
+      validation,
+      reloadRoots: roots.roots,
+    });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
     // Before all else: no graph takes the place of one that stops.
@@ -112,8 +136,9 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, live, validation, reloadRoots }: {
+    { store, auth, live, validation, reloadRoots }: {
       store: Store;
+      auth: Auth | undefined;
       live: LiveGraph;
       validation: StrictValidation;
       reloadRoots: readonly string[];
@@ -121,6 +146,7 @@ export class Engine implements AsyncDisposable {
   ) {
     this.settings = settings;
     this.store = store;
+    this.auth = auth;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;

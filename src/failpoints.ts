@@ -13,6 +13,7 @@ export type FailpointName =
   | `store.${"inside_batch" | "before_commit" | "after_commit"}`
   | `store.${"inside_batch" | "before_commit" | "after_commit"}.${string}`
   | `store.${"inside_tidy" | "after_tidy"}${string}`
+  | `reseal.${"before_commit" | "after_commit" | "before_finish" | "after_finish"}`
   | "intake.before_submit"
   | "intake.before_reply"
   | "intake.after_reply"

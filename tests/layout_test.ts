@@ -36,10 +36,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "logging",
     "pipeline",
     "crypto",
+    "auth",
   ],
   audit: ["store", "crypto"],
-  operations: ["engine.ts", "audit", "hl7"],
-  api: ["operations", "engine.ts", "settings", "logging"],
+  auth: ["store", "crypto", "audit", "alerts", "settings", "logging"],
+  operations: ["engine.ts", "auth", "audit", "hl7"],
+  api: ["operations", "engine.ts", "auth", "settings", "logging"],
   cli: [
     "audit",
     "operations",
@@ -53,6 +55,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "hl7",
     "logging",
     "connectors",
+    "store",
   ],
 };
 

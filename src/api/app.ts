@@ -6,24 +6,31 @@
  */
 import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
-import { localOperator } from "../operations/mod.ts";
+import { nobody } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
-import type { Answer } from "./arrival.ts";
+import { type Access, accessOf } from "./allow.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { clusterRoutes } from "./cluster.ts";
+import type { Answer } from "./arrival.ts";
+import { auditRoutes } from "./audit.ts";
+import { TrustedProxies } from "./client_address.ts";
 import { configRoutes } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
+import { directoryMapRoutes } from "./directory_maps.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
-import { Exposure } from "./exposure.ts";
-import { refusalOf } from "./guards.ts";
+import { isLoopbackName, refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
+import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
 import { postureRoutes } from "./posture.ts";
 import { answerTo, jsonAnswer } from "./refusal.ts";
+import { roleRoutes } from "./roles.ts";
 import { pathOf, RouteTable } from "./route_table.ts";
+import { sessionRoutes } from "./sessions.ts";
 import { statusRoutes } from "./status.ts";
+import { userRoutes } from "./users.ts";
 
 /** Declares every route of the API, a group each. */
 export const routeGroups = [
@@ -37,22 +44,64 @@ export const routeGroups = [
   eventRoutes,
   messageRoutes,
   deadLetterRoutes,
+  sessionRoutes,
+  ownAccountRoutes,
+  userRoutes,
+  roleRoutes,
+  directoryMapRoutes,
+  auditRoutes,
 ];
 
-export function createApp(context: ApiContext): Answer {
-  const { logger, settings } = context.engine;
-  const exposure = new Exposure(settings.api);
+/** A route and whom it is for. */
+export interface RouteAccess {
+  readonly method: string;
+  readonly path: string;
+  readonly access: Access;
+}
+
+/** Every route with whom it is for; a route that does not say is a defect, and not served. */
+export function accessTable(
+  routes: readonly { method: string; path: string; handler: unknown }[],
+): readonly RouteAccess[] {
+  const table = new Map<string, RouteAccess>();
+  for (const { method, path, handler } of routes) {
+    if (method === "ALL" || table.has(`${method} ${path}`)) continue;
+    const access = accessOf(handler);
+    if (access === undefined) throw new Error(`Nobody says whom ${method} ${path} is for`);
+    table.set(`${method} ${path}`, { method, path, access });
+  }
+  return [...table.values()];
+}
+
+/** All routes, behind what gives each request its first variables. */
+export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>({ getPath: pathOf });
-  // The one place that says who asks; signing in comes here.
   app.use("*", async (c, next) => {
-    c.set("actor", localOperator);
+    c.set("actor", nobody);
+    c.set("auth", context.engine.auth);
+    c.set("client", c.env.client);
     await next();
   });
   for (const declare of routeGroups) app.route("/", declare(context));
+  return app;
+}
+
+/** `host` is where it is served. */
+export function createApp(context: ApiContext, host: string): Answer {
+  const { logger, auth, settings: { api } } = context.engine;
+  const app = declareRoutes(context);
+  accessTable(app.routes);
   const table = new RouteTable(app.routes);
+  const proxies = new TrustedProxies(api.trustedProxies);
+  const hasProxy = api.trustedProxies.length > 0;
+  const guards = {
+    isExposed: auth !== undefined && (!isLoopbackName(host) || hasProxy),
+    publicOrigin: api.publicOrigin,
+  };
+  const hasTls = api.tlsCertFile !== undefined || (api.tlsTerminatedUpstream && hasProxy);
   const failed = (thrown: unknown, request: Request): Response => {
     const answer = answerTo(thrown);
-    if (answer) return jsonAnswer(answer.status, answer.detail);
+    if (answer) return jsonAnswer(answer.status, answer.detail, answer.headers);
     logger.error("api.internal_error", {
       error: errorClass(thrown),
       method: request.method,
@@ -72,24 +121,24 @@ export function createApp(context: ApiContext): Answer {
 
   return async (request, arrival) => {
     let response: Response;
+    const { client, isSecure } = proxies.originOf(request, arrival.peer);
     try {
-      const refusal = refusalOf(request, exposure);
+      const refusal = refusalOf(request, guards);
       if (refusal) {
-        const client = arrival.peer;
         logger.warning("api.refused", { client, status: refusal.status, reason: refusal.message });
         response = failed(refusal, request);
       } else {
         // The library would answer HEAD as GET.
         response = request.method === "HEAD"
           ? unanswered(request)
-          : await app.fetch(request, { arrival });
+          : await app.fetch(request, { client, arrival });
       }
     } catch (thrown) {
       response = failed(thrown, request);
     }
     return addHeaders(response, {
       path: pathOf(request),
-      isStrictTransport: exposure.wantsStrictTransport(request.headers, arrival),
+      isSecure: isSecure || arrival.isTls || hasTls,
     });
   };
 }

@@ -8,19 +8,20 @@ import {
   type PendingApproval,
   reject,
 } from "../operations/mod.ts";
+import { allow } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 
 export function approvalRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/approvals", async (c) => {
+    .get("/approvals", allow("approvals:approve"), async (c) => {
       const pending = await listApprovals(actOf(engine, c));
       return c.json({ approvals: pending.map(pendingShape) });
     })
-    .post("/approvals/:approval_id/approve", async (c) => {
+    .post("/approvals/:approval_id/approve", allow("approvals:approve"), async (c) => {
       const decision = await approve(actOf(engine, c), c.req.param("approval_id"));
       return c.json({ ...decisionShape(decision), approved_by: decision.decidedBy });
     })
-    .post("/approvals/:approval_id/reject", async (c) => {
+    .post("/approvals/:approval_id/reject", allow("approvals:approve"), async (c) => {
       const decision = await reject(actOf(engine, c), c.req.param("approval_id"));
       return c.json({ ...decisionShape(decision), rejected_by: decision.decidedBy });
     });

@@ -3,10 +3,10 @@ import { Hono } from "@hono/hono";
 import { z } from "zod";
 import type { Engine } from "../engine.ts";
 import { reloadConfig } from "../operations/mod.ts";
-import { allow } from "./allow.ts";
+import { allow, allowSteppedUp } from "./allow.ts";
 import { heldShape } from "./approvals.ts";
 import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
-import { readJson, text } from "./input.ts";
+import { takeJson, text } from "./input.ts";
 
 const reloadBody = z.object({
   config_dir: text(4096).nullish(),
@@ -15,8 +15,8 @@ const reloadBody = z.object({
 
 export function configRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .post("/config/reload", async (c) => {
-      const { config_dir, dry_run } = await readJson(c.req.raw, reloadBody);
+    .post("/config/reload", allowSteppedUp(["config:deploy"]), async (c) => {
+      const { config_dir, dry_run } = takeJson(c, reloadBody);
       const done = await reloadConfig.request(actOf(engine, c), {
         dir: config_dir ?? undefined,
         dryRun: dry_run,

@@ -4,7 +4,13 @@
  * rows that memory does not hold. Source: spec api §1.3.
  */
 import type { Engine } from "../engine.ts";
-import { type Inbound, isDrained, type Outbound } from "../operations/mod.ts";
+import {
+  type Actor,
+  type Inbound,
+  isDrained,
+  isInScope,
+  type Outbound,
+} from "../operations/mod.ts";
 import { secondsOf } from "./env.ts";
 
 export interface ConnectionRow {
@@ -45,8 +51,16 @@ const METHODS: Readonly<Record<string, string>> = {
   db: "Database",
 };
 
-export async function connectionRows(engine: Engine): Promise<readonly ConnectionRow[]> {
+/** Rows of what the actor may see: whoever is held to channels sees their inbounds alone. */
+export async function connectionRows(
+  engine: Engine,
+  actor: Actor,
+): Promise<readonly ConnectionRow[]> {
   const { inbounds, outbounds, statistics } = engine.pipeline;
+  if (actor.channels !== undefined) {
+    const seen = [...inbounds.values()].filter(({ name }) => isInScope(actor, name));
+    return seen.map((inbound) => sourceRow(engine, inbound));
+  }
   const edges = statistics.edges().filter((edge) => outbounds.has(edge.outbound) || edge.depth > 0);
   const ages = await oldestOf(engine, edges);
   const byInbound = Map.groupBy(edges, ({ inbound }) => inbound);

@@ -2,9 +2,12 @@
 import { type Context, Hono } from "@hono/hono";
 import { z } from "zod";
 import {
+  type Act,
+  type Actor,
   type Control,
   type Controlled,
-  findConnection,
+  findInScope,
+  isInScope,
   type Operation,
   OperationError,
   purgeConnection,
@@ -13,8 +16,9 @@ import {
   startConnection,
   stopConnection,
   testConnection,
+  withinScope,
 } from "../operations/mod.ts";
-import { allow } from "./allow.ts";
+import { allow, allowSteppedUp } from "./allow.ts";
 import { heldShape } from "./approvals.ts";
 import {
   connectionRows,
@@ -25,7 +29,7 @@ import {
   outboundStatus,
 } from "./connection_rows.ts";
 import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
-import { readJson, readQuery, text } from "./input.ts";
+import { readQuery, takeJson, text } from "./input.ts";
 import { shownSettings } from "./shown_settings.ts";
 
 const purgeQuery = z.object({ scope: z.enum(["all", "top"]).default("all") });
@@ -53,22 +57,26 @@ export function connectionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     if (done.error) throw new OperationError("connection.start_failed", done.error.message);
     return c.json({ name: done.name, running: done.running });
   };
+  const operate = allow("connections:control");
   return new Hono<ApiEnv>()
-    .get("/channels", allow("monitoring:read"), (c) => c.json(channels({ engine })))
+    .get("/channels", allow("monitoring:read"), (c) => c.json(channels({ engine }, c.var.actor)))
     .get(
       "/connections",
       allow("monitoring:read"),
-      async (c) => c.json(await connectionRows(engine)),
+      async (c) => c.json(await connectionRows(engine, c.var.actor)),
     )
     .get(
       "/connections/:name/metadata",
       allow("monitoring:read"),
-      (c) => c.json(metadata({ engine }, c.req.param("name"))),
+      async (c) => {
+        const act = actOf(engine, c);
+        return c.json(await withinScope(act, () => metadata(act, c.req.param("name"))));
+      },
     )
-    .post("/connections/:name/start", (c) => control(c, startConnection))
-    .post("/connections/:name/stop", (c) => control(c, stopConnection))
-    .post("/connections/:name/restart", (c) => control(c, restartConnection))
-    .post("/connections/:name/test", async (c) => {
+    .post("/connections/:name/start", operate, (c) => control(c, startConnection))
+    .post("/connections/:name/stop", operate, (c) => control(c, stopConnection))
+    .post("/connections/:name/restart", operate, (c) => control(c, restartConnection))
+    .post("/connections/:name/test", allow("connections:test"), async (c) => {
       const name = c.req.param("name");
       const { direction, durationMs, detail, supported, success } = await testConnection.perform(
         actOf(engine, c),
@@ -83,15 +91,15 @@ export function connectionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         detail: detail ?? null,
       });
     })
-    .post("/connections/:name/purge", async (c) => {
+    .post("/connections/:name/purge", allowSteppedUp(["messages:purge"]), async (c) => {
       const { scope } = readQuery(c.req.raw, purgeQuery);
       const name = c.req.param("name");
       const done = await purgeConnection.request(actOf(engine, c), { name, scope });
       if (done.held) return c.json(heldShape(done.held), 202);
       return c.json({ cancelled: done.output.cancelled });
     })
-    .post("/statistics/reset", async (c) => {
-      const { all, targets } = await readJson(c.req.raw, resetBody);
+    .post("/statistics/reset", allow("monitoring:diagnose"), async (c) => {
+      const { all, targets } = takeJson(c, resetBody);
       const { reset } = await resetStatistics.perform(actOf(engine, c), {
         all,
         targets: targets.map(({ role, channel_id, destination }) => ({
@@ -104,8 +112,9 @@ export function connectionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     });
 }
 
-function channels({ engine }: ApiContext) {
-  return [...engine.pipeline.inbounds.values()].map((inbound) => ({
+function channels({ engine }: ApiContext, actor: Actor) {
+  const seen = [...engine.pipeline.inbounds.values()].filter(({ name }) => isInScope(actor, name));
+  return seen.map((inbound) => ({
     id: inbound.name,
     name: inbound.name,
     enabled: true,
@@ -115,9 +124,9 @@ function channels({ engine }: ApiContext) {
   }));
 }
 
-/** @throws {OperationError} `connection.not_found`. */
-function metadata({ engine }: ApiContext, name: string) {
-  const found = findConnection(engine, name);
+/** @throws {OperationError} `connection.not_found`, `channel.denied`. */
+function metadata({ engine, actor }: Act, name: string) {
+  const found = findInScope(engine, name, actor);
   if (found.direction === "inbound") {
     const { inbound } = found;
     const { type, router, metadata, declaredSettings } = inbound.definition;

@@ -3,9 +3,10 @@ import { Hono } from "@hono/hono";
 import { z } from "zod";
 import { listDeadLetters, replayDeadLetters } from "../operations/mod.ts";
 import type { DeadLetter } from "../store/store.ts";
+import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { heldShape } from "./approvals.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
-import { paging, readJson, readQuery, text } from "./input.ts";
+import { paging, readQuery, takeJson, text } from "./input.ts";
 
 const listQuery = z.object({
   channel_id: text(256).optional(),
@@ -20,7 +21,7 @@ const replayBody = z.object({
 
 export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/dead-letters", async (c) => {
+    .get("/dead-letters", allowPatientData("messages:read"), async (c) => {
       const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
       const { total, deadLetters } = await listDeadLetters.perform(actOf(engine, c), {
         filter: { channel: by.channel_id, destination: by.destination_name },
@@ -28,8 +29,8 @@ export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
       });
       return c.json({ total, limit, offset, dead_letters: deadLetters.map(deadLetterShape) });
     })
-    .post("/dead-letters/replay", async (c) => {
-      const body = await readJson(c.req.raw, replayBody);
+    .post("/dead-letters/replay", allowSteppedUp(["messages:replay"]), async (c) => {
+      const body = takeJson(c, replayBody);
       const done = await replayDeadLetters.request(actOf(engine, c), {
         channel: body.channel_id ?? undefined,
         destination: body.destination_name ?? undefined,

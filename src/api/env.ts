@@ -1,4 +1,5 @@
 /** What every route is given. */
+import type { Auth, Identity } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { Act, Actor } from "../operations/mod.ts";
 import type { Arrival } from "./arrival.ts";
@@ -7,14 +8,31 @@ export interface ApiContext {
   readonly engine: Engine;
 }
 
+/** A body that was received whole, before anybody was asked who they are. */
+export interface Body {
+  readonly isEmpty: boolean;
+  /** Whether it says of itself that it is JSON, and is. */
+  readonly isJson: boolean;
+  readonly value: unknown;
+}
+
 export interface ApiEnv {
   Bindings: {
-    /** What is known of the request beside its text; the way to a WebSocket. */
-    arrival: Arrival;
+    readonly client: string;
+    /** The way to a WebSocket. */
+    readonly arrival: Arrival;
   };
   Variables: {
-    /** Who asks. */
+    /** Who asks; nobody until the route has let them in. */
     actor: Actor;
+    /** Of whoever has a session. */
+    identity: Identity | undefined;
+    /** Undefined while nobody signs in. */
+    auth: Auth | undefined;
+    /** Address of whoever asks. */
+    client: string;
+    /** The body as it came. */
+    body: Body | undefined;
   };
 }
 
@@ -24,6 +42,13 @@ export function actOf(
   c: { readonly var: ApiEnv["Variables"] },
 ): Act {
   return { engine, actor: c.var.actor };
+}
+
+/** Whoever asks, where the route has seen to it that there is a session. */
+export function identityOf(c: { readonly var: ApiEnv["Variables"] }): Identity {
+  const { identity } = c.var;
+  if (identity === undefined) throw new Error("A route for sessions was reached without one");
+  return identity;
 }
 
 /** Seconds since the epoch, as every answer shows times. */

@@ -2,8 +2,9 @@
 import { Hono } from "@hono/hono";
 import { z } from "zod";
 import type { ConnectionEventFilter, ConnectionEventRecord } from "../store/store.ts";
+import { requireInScope, scopeOf, withinScope } from "../operations/mod.ts";
 import { allow } from "./allow.ts";
-import { type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
+import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { decimal, integer, readQuery, text } from "./input.ts";
 
 const common = {
@@ -15,16 +16,22 @@ const ofOneQuery = z.object(common);
 const allQuery = z.object({ ...common, connection: text(256).optional() });
 
 export function eventRoutes({ engine }: ApiContext): Hono<ApiEnv> {
-  const list = async (filter: ConnectionEventFilter) =>
-    (await engine.store.connectionEvents(filter)).map(eventShape);
+  const list = (c: { readonly var: ApiEnv["Variables"] }, filter: ConnectionEventFilter) => {
+    const act = actOf(engine, c);
+    return withinScope(act, async () => {
+      if (filter.connection !== undefined) requireInScope(act.actor, filter.connection);
+      const inbounds = scopeOf(act.actor);
+      return (await engine.store.connectionEvents({ ...filter, inbounds })).map(eventShape);
+    });
+  };
   return new Hono<ApiEnv>()
     .get("/events", allow("monitoring:read"), async (c) => {
       const { connection, ...by } = readQuery(c.req.raw, allQuery, ["kind"]);
-      return c.json(await list({ ...filterOf(by), connection }));
+      return c.json(await list(c, { ...filterOf(by), connection }));
     })
     .get("/connections/:name/events", allow("monitoring:read"), async (c) => {
       const by = readQuery(c.req.raw, ofOneQuery, ["kind"]);
-      return c.json(await list({ ...filterOf(by), connection: c.req.param("name") }));
+      return c.json(await list(c, { ...filterOf(by), connection: c.req.param("name") }));
     });
 }
 

@@ -2,33 +2,39 @@
  * What is looked at before any route: whom the request was meant for, who sent the browser here,
  * and how its body is framed.
  *
- * Where loopback is the only wall, a page of another site must not get through it: neither by a name
- * of its own that resolves to this machine (the `Host`), nor by asking from its own origin. Off
- * loopback any name may lead here, and the origin must be that name, or `[api] public_origin`.
- * Source: spec api §0.1, §1.7.
+ * On loopback a page of another site must not get through to the engine: neither by a name of its
+ * own that resolves to this machine (the `Host`), nor by asking from its own origin. An API that
+ * other machines reach has any name; there, whoever asks has to bring a token, which no browser
+ * adds by itself. Source: spec api §0.1.
  */
-import { type Exposure, isLoopbackName } from "./exposure.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Largest body taken, bytes. */
 export const BODY_BYTES_MAX = 1_048_576;
 
-/** Returns why a request is refused, or undefined. */
-export function refusalOf(request: Request, exposure: Exposure): Refusal | undefined {
-  return hostRefusal(request, exposure) ?? originRefusal(request, exposure) ??
-    bodyRefusal(request.headers);
+export interface GuardOptions {
+  /** Other machines reach the API, by themselves or through a proxy, under any name. */
+  readonly isExposed: boolean;
+  /** `[api] public_origin`. */
+  readonly publicOrigin: string | undefined;
 }
 
-function hostRefusal({ headers, url }: Request, { isLocal, publicOrigin }: Exposure) {
+/** Returns why a request is refused, or undefined. */
+export function refusalOf(request: Request, options: GuardOptions): Refusal | undefined {
+  return (options.isExposed ? undefined : hostRefusal(request)) ??
+    originRefusal(request, options) ?? bodyRefusal(request.headers);
+}
+
+/** True for names and addresses that never leave the machine; brackets of IPv6 are allowed. */
+export function isLoopbackName(name: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(name);
+}
+
+function hostRefusal({ headers, url }: Request): Refusal | undefined {
   const host = headers.get("host");
   const target = URL.parse(url);
-  const publicHost = publicOrigin === undefined ? undefined : new URL(publicOrigin).hostname;
-  const isServed = (name: string) =>
-    isLocal
-      ? isLoopbackName(name) || name.toLowerCase() === publicHost
-      : /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/i.test(name);
-  const isOurs = (host === null || isServed(withoutPort(host))) &&
-    target !== null && isServed(target.hostname);
+  const isOurs = (host === null || isLoopbackName(withoutPort(host))) &&
+    target !== null && isLoopbackName(target.hostname);
   return isOurs ? undefined : new Refusal(421, "This host name is not served here");
 }
 
@@ -36,9 +42,16 @@ function withoutPort(host: string): string {
   return host.replace(/:\d{1,5}$/, "");
 }
 
-function originRefusal({ headers, method }: Request, exposure: Exposure): Refusal | undefined {
+function originRefusal(
+  { headers, method }: Request,
+  { isExposed, publicOrigin }: GuardOptions,
+): Refusal | undefined {
   const origin = headers.get("origin");
-  if (origin !== null && !isOurOrigin(origin, headers.get("host"), exposure)) {
+  const isOurs = (text: string) =>
+    isExposed
+      ? text === publicOrigin || URL.parse(text)?.host === headers.get("host")
+      : isLoopbackOrigin(text);
+  if (origin !== null && !isOurs(origin)) {
     return new Refusal(403, "Requests from another origin are not served");
   }
   // A picture or a form of another site sends no Origin, but every browser says where it stood.
@@ -50,19 +63,10 @@ function originRefusal({ headers, method }: Request, exposure: Exposure): Refusa
   return new Refusal(403, "Requests from another site are not served");
 }
 
-function isOurOrigin(
-  origin: string,
-  host: string | null,
-  { isLocal, publicOrigin }: Exposure,
-): boolean {
+function isLoopbackOrigin(origin: string): boolean {
   const url = URL.parse(origin);
-  if (url === null || url.origin !== origin.toLowerCase() || !/^https?:$/.test(url.protocol)) {
-    return false;
-  }
-  if (url.origin === publicOrigin) return true;
-  if (isLocal) return isLoopbackName(url.hostname);
-  return publicOrigin === undefined && host !== null &&
-    URL.parse(`${url.protocol}//${host}`)?.host === url.host;
+  return url !== null && url.origin === origin.toLowerCase() && isLoopbackName(url.hostname) &&
+    (url.protocol === "http:" || url.protocol === "https:");
 }
 
 function bodyRefusal(headers: Headers): Refusal | undefined {

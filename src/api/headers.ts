@@ -6,20 +6,21 @@ const ALWAYS: readonly (readonly [string, string])[] = [
   ["x-frame-options", "DENY"],
 ];
 
+/** Paths whose answers hold patient data. */
+const PRIVATE = /^\/(messages|dead-letters)(\/|$)/;
+
 const STRICT_TRANSPORT = [
   "strict-transport-security",
   "max-age=31536000; includeSubDomains",
 ] as const;
 
-/** Paths whose answers hold patient data. */
-const PRIVATE = /^\/(messages|dead-letters)(\/|$)/;
-
+/** `isSecure`: browsers reach the API over TLS, whoever terminates it. */
 export function addHeaders(
   response: Response,
-  { path, isStrictTransport }: { readonly path: string; readonly isStrictTransport: boolean },
+  { path, isSecure }: { readonly path: string; readonly isSecure: boolean },
 ): Response {
+  if (isSecure) response.headers.set(...STRICT_TRANSPORT);
   for (const [name, value] of ALWAYS) response.headers.set(name, value);
-  if (isStrictTransport) response.headers.set(...STRICT_TRANSPORT);
   if (PRIVATE.test(path)) response.headers.set("cache-control", "no-store");
   return response;
 }

@@ -4,7 +4,9 @@
  * Unknown keys are ignored; everything wrong is told at once, shaped as clients expect it (spec api
  * §0): `{ "detail": [{ "type", "loc", "msg", "input" }] }` with status 422.
  */
+import type { Context } from "@hono/hono";
 import { z } from "zod";
+import type { ApiEnv } from "./env.ts";
 import { BODY_BYTES_MAX } from "./guards.ts";
 import { type InputProblem, Refusal } from "./refusal.ts";
 import { queryOf } from "./route_table.ts";
@@ -60,18 +62,30 @@ export function readQuery<S extends z.ZodObject>(
 }
 
 /**
- * Reads a JSON body by `schema`.
- * @throws {Refusal} 422 for what is no JSON or does not fit; 413 and 408 for what does not end.
+ * Receives the body; one that says that it is JSON has to be.
+ * @throws {Refusal} 422 for what is no JSON; 413 and 408 for what does not end.
  */
-export async function readJson<S extends z.ZodType>(
-  request: Request,
-  schema: S,
-): Promise<z.output<S>> {
+export async function receiveBody(c: Context<ApiEnv>): Promise<void> {
+  const request = c.req.raw;
   const bytes = await readBytes(request);
-  if (bytes.length === 0) throw invalid([missing(["body"])]);
-  const type = request.headers.get("content-type") ?? "";
+  const isEmpty = bytes.length === 0;
   // A form of another site can send text, but not this type.
-  if (!/^application\/([a-z0-9.-]+\+)?json\s*(;|$)/i.test(type)) {
+  const type = request.headers.get("content-type") ?? "";
+  const isJson = !isEmpty && /^application\/([a-z0-9.-]+\+)?json\s*(;|$)/i.test(type);
+  c.set("body", { isEmpty, isJson, value: isJson ? parseJson(bytes) : undefined });
+}
+
+/**
+ * Takes the JSON body that was received, by `schema`.
+ * @throws {Refusal} 422.
+ */
+export function takeJson<S extends z.ZodType>(
+  c: { readonly var: ApiEnv["Variables"] },
+  schema: S,
+): z.output<S> {
+  const { body } = c.var;
+  if (body === undefined || body.isEmpty) throw invalid([missing(["body"])]);
+  if (!body.isJson) {
     throw invalid([{
       type: "model_attributes_type",
       loc: ["body"],
@@ -79,7 +93,7 @@ export async function readJson<S extends z.ZodType>(
       input: null,
     }]);
   }
-  return check(parseJson(bytes), { schema, where: "body" });
+  return check(body.value, { schema, where: "body" });
 }
 
 function parseJson(bytes: Uint8Array): unknown {

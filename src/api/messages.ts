@@ -11,6 +11,7 @@ import {
   viewResponses,
 } from "../operations/mod.ts";
 import type { MessageDetail, MessageSummary } from "../store/store.ts";
+import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { integer, paging, readQuery, text } from "./input.ts";
 import { Refusal } from "./refusal.ts";
@@ -36,7 +37,7 @@ const searchQuery = z.object({
 
 export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/messages", async (c) => {
+    .get("/messages", allowPatientData("messages:read"), async (c) => {
       const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
       const { total, messages } = await listMessages.perform(actOf(engine, c), {
         filter: filterOf(by),
@@ -45,7 +46,7 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
       return c.json({ total, limit, offset, messages: messages.map(summaryShape) });
     })
     // Before the route of one message, which would take "search" for an id.
-    .get("/messages/search", async (c) => {
+    .get("/messages/search", allowSteppedUp(["messages:read"]), async (c) => {
       const { limit, scan_limit, target, ...by } = readQuery(c.req.raw, searchQuery);
       const found = await searchMessages.perform(actOf(engine, c), {
         filter: filterOf(by),
@@ -63,11 +64,11 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         scan_limit,
       });
     })
-    .get("/messages/:message_id", async (c) => {
+    .get("/messages/:message_id", allowPatientData("messages:view_raw"), async (c) => {
       const id = c.req.param("message_id");
       return c.json(detailShape(await viewMessage.perform(actOf(engine, c), { id })));
     })
-    .get("/messages/:message_id/outbound", async (c) => {
+    .get("/messages/:message_id/outbound", allowPatientData("messages:view_raw"), async (c) => {
       const id = c.req.param("message_id");
       const payloads = await viewOutbound.perform(actOf(engine, c), { id });
       return c.json({
@@ -79,12 +80,12 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         })),
       });
     })
-    .get("/messages/:message_id/responses", async (c) => {
+    .get("/messages/:message_id/responses", allowPatientData("messages:read"), async (c) => {
       const id = c.req.param("message_id");
       const responses = await viewResponses.perform(actOf(engine, c), { id });
       return c.json({ message_id: id, responses });
     })
-    .post("/messages/:message_id/replay", async (c) => {
+    .post("/messages/:message_id/replay", allowSteppedUp(["messages:replay"]), async (c) => {
       const id = c.req.param("message_id");
       const { requeued } = await replayMessage.perform(actOf(engine, c), { id });
       return c.json({ message_id: id, requeued });

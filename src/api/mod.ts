@@ -1,14 +1,15 @@
 /**
- * The HTTP API: reads for dashboards, and the acts of `operations/`, over plain HTTP or TLS.
+ * The HTTP API: reads for dashboards, and the acts of `operations/`, each for whom it is meant.
  *
  * Upstream: consoles, editors, scrapers, load balancers. Downstream: `operations/` and the engine's
  * handles. The wire contract is spec api; the routes stand in the files named by what they are about.
- * Not here: what an act means, who may do it (`operations/`), and pages (`console/`).
+ * Not here: what an act means (`operations/`), who somebody is (`auth/`), and pages (`console/`).
  */
 import type { Engine } from "../engine.ts";
 import { EngineError } from "../errors.ts";
+import { plainHost } from "../settings/mod.ts";
 import { createApp } from "./app.ts";
-import { isLoopbackName } from "./exposure.ts";
+import { isLoopbackName } from "./guards.ts";
 import type { Listening } from "./serving/listening.ts";
 import { servePlain } from "./serving/plain.ts";
 import type { ApiTls } from "./serving/tls_reload.ts";
@@ -36,17 +37,15 @@ export interface ApiOptions {
  */
 export async function startApi(engine: Engine, options: ApiOptions): Promise<RunningApi> {
   const { host, port, tls } = options;
-  if (!isLoopbackName(host)) {
+  if (engine.auth === undefined && !isLoopbackName(host)) {
     throw new EngineError(
       "api.not_loopback",
-      `Cannot serve the API on "${host}": nobody signs in yet`,
-      {
-        hint: 'Set [api] host = "127.0.0.1"',
-      },
+      `Cannot serve the API on "${host}" with [auth] enabled = false`,
+      { hint: 'Set [api] host = "127.0.0.1"' },
     );
   }
-  const answer = createApp({ engine });
-  const hostname = host.replace(/^\[(.*)\]$/, "$1");
+  const answer = createApp({ engine }, host);
+  const hostname = plainHost(host);
   try {
     if (tls === undefined) return new Serving(host, servePlain(answer, { hostname, port }));
     // Most instances serve plain HTTP and need none of it.

@@ -1,11 +1,12 @@
 /** Routes for a security reviewer, and for whoever doubts the disk. */
 import { Hono } from "@hono/hono";
 import { checkIntegrity, viewPosture } from "../operations/mod.ts";
+import { allow } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
 
 export function postureRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/security/posture", async (c) => {
+    .get("/security/posture", allow("monitoring:read"), async (c) => {
       const posture = await viewPosture.perform(actOf(engine, c), undefined);
       return c.json({
         data_class: posture.dataClass ?? null,
@@ -21,7 +22,7 @@ export function postureRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         plaintext_columns: [],
       });
     })
-    .post("/status/integrity-check", async (c) => {
+    .post("/status/integrity-check", allow("monitoring:diagnose"), async (c) => {
       const { ok, detail } = await checkIntegrity.perform(actOf(engine, c), undefined);
       return c.json({ ok, detail });
     });

@@ -26,6 +26,23 @@ export class Refusal extends EngineError {
 
 const STATUS: ReadonlyMap<string, number> = new Map([
   ["operation.forbidden", 403],
+  ["channel.denied", 403],
+  ["auth.disabled", 503],
+  ["auth.not_signed_in", 401],
+  ["auth.refused", 401],
+  ["auth.busy", 429],
+  ["auth.too_many_attempts", 429],
+  ["auth.too_many_reads", 429],
+  ["auth.password_change_required", 403],
+  ["auth.mfa_required", 403],
+  ["auth.step_up_required", 403],
+  ["auth.wrong_password", 403],
+  ["auth.wrong_code", 401],
+  ["auth.code_not_accepted", 400],
+  ["auth.password_policy", 400],
+  ["auth.invalid", 400],
+  ["auth.conflict", 409],
+  ["auth.not_found", 404],
   ["config.root_not_allowed", 403],
   ["config.not_found", 404],
   ["config.invalid", 422],
@@ -46,18 +63,33 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ["store.closed", 503],
 ]);
 
+/** What clients react to, beside the status. Source: spec api §2.5, §2.9. */
+const HEADERS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
+  "auth.not_signed_in": { "www-authenticate": "Bearer" },
+  "auth.mfa_required": { "x-mfa-required": "1" },
+  "auth.step_up_required": { "x-step-up-required": "1" },
+  "auth.too_many_reads": { "retry-after": "10" },
+};
+
+export interface FailedAnswer {
+  readonly status: number;
+  readonly detail: Detail;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Returns the answer a failure has of its own; undefined for one that nobody expected. */
-export function answerTo(thrown: unknown): { status: number; detail: Detail } | undefined {
+export function answerTo(thrown: unknown): FailedAnswer | undefined {
   if (thrown instanceof Refusal) return thrown;
   if (!(thrown instanceof EngineError)) return undefined;
   const status = STATUS.get(thrown.code);
-  return status === undefined ? undefined : { status, detail: thrown.message };
+  if (status === undefined) return undefined;
+  return { status, detail: thrown.message, headers: HEADERS[thrown.code] };
 }
 
 export function jsonAnswer(
   status: number,
   detail: Detail,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Response {
   return Response.json({ detail }, { status, headers });
 }

@@ -2,15 +2,19 @@
 import { Hono } from "@hono/hono";
 import type { Engine } from "../engine.ts";
 import { VERSION } from "../version.ts";
-import { allow } from "./allow.ts";
+import { nobody } from "../operations/mod.ts";
+import { allow, allowKnown } from "./allow.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { outboxByStatus } from "./outbox.ts";
 
 export function statusRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    // For load balancers: asks nobody, not even the store. The version is for those who may know.
-    .get("/health", (c) => c.json({ status: "ok", version: VERSION }))
+    // For load balancers: asks nobody, and without a token not even the store.
+    .get("/health", allowKnown(), (c) => {
+      const version = c.var.actor === nobody ? null : VERSION;
+      return c.json({ status: "ok", version });
+    })
     .get("/stats", allow("monitoring:read"), async (c) => c.json(await stats(engine)))
     .get("/status", allow("monitoring:read"), async (c) => c.json(await status(engine)))
     .get(

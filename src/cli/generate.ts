@@ -5,6 +5,7 @@ import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./failure.ts";
 import { offline } from "./offline.ts";
+import { ProgressBar } from "./progress_bar.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface GenerateOptions {
@@ -92,29 +93,6 @@ async function write(
   }
   bar.clear();
   return Object.fromEntries(Object.entries(totals).sort(([a], [b]) => a < b ? -1 : 1));
-}
-
-/** One line on a terminal, nothing anywhere else. */
-class ProgressBar {
-  readonly #terminal: Terminal;
-  readonly #total: number;
-
-  constructor(terminal: Terminal, total: number) {
-    this.#terminal = terminal;
-    this.#total = total;
-  }
-
-  show(done: number): void {
-    if (!this.#terminal.isInteractive) return;
-    const width = 30;
-    const filled = Math.floor(done / this.#total * width);
-    const bar = `${"#".repeat(filled)}${".".repeat(width - filled)}`;
-    this.#terminal.progress(`\r[${bar}] ${done}/${this.#total}`);
-  }
-
-  clear(): void {
-    if (this.#terminal.isInteractive) this.#terminal.progress("\r\x1b[K");
-  }
 }
 
 type Types = Readonly<Record<string, readonly string[]>>;

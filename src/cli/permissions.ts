@@ -5,7 +5,18 @@ import { CommandFailure, exitCodes, tellError } from "./failure.ts";
 import { addAnchorOptions } from "./options.ts";
 import { type ServeOptions, settingFlags } from "./serve/options.ts";
 
-type Format = "flags" | "json";
+const formats = ["table", "flags", "json", "systemd", "container"] as const;
+
+const FROM_A_CHECKOUT =
+  "warning: this is a checkout, whose packages lie in a user's own cache: write the file with the " +
+  "program of an archive";
+
+interface PermissionsOptions extends ServeOptions {
+  readonly format: string;
+  readonly tighten?: boolean;
+  readonly audit?: string;
+  readonly json?: boolean;
+}
 
 export function declarePermissions(program: CliCommand, context: CliContext): void {
   const command = program.command("permissions")
@@ -15,9 +26,16 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
     .option("--host <address>", "as for serve")
     .option("--port <number>", "as for serve")
     .option("--allow-insecure-bind", "as for serve")
-    .option("--format <format>", "table, flags or json", "table");
-  command.runs(async (options: ServeOptions & { format: string }) => {
+    .option("--tighten", "show what could be narrower, and the [egress] that pins this graph")
+    .option("--audit <file>", "hold the runtime's log of an engine that ran against them")
+    .option("--json", "as JSON, with --tighten and --audit too")
+    .option("--format <format>", "table, flags, json, systemd or container", "table");
+  command.runs(async (options: PermissionsOptions) => {
     try {
+      if (options.tighten === true) {
+        const { showTightenings } = await import("./tighten.ts");
+        return await showTightenings(options, context);
+      }
       return await showPermissions(options, context);
     } catch (thrown) {
       tellError(context.terminal, thrown, context.isDebug);
@@ -27,10 +45,11 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
 }
 
 async function showPermissions(
-  options: ServeOptions & { format: string },
-  { terminal, env = {} }: CliContext,
+  options: PermissionsOptions,
+  context: CliContext,
 ): Promise<number> {
-  const format = formatOf(options.format);
+  const { terminal, env = {} } = context;
+  const format = formatOf(options.json === true ? "json" : options.format);
   const { findAnchor } = await import("./anchor.ts");
   const { deriveForInstance } = await import("./serve/instance.ts");
   const { fixedFlags, flagsOf } = await import("./serve/permission_set.ts");
@@ -39,10 +58,23 @@ async function showPermissions(
     env,
     allowInsecureBind: options.allowInsecureBind === true,
   });
+  if (options.audit !== undefined) {
+    const { auditPermissions } = await import("./permission_audit.ts");
+    const given = { file: options.audit, isJson: options.json === true };
+    return await auditPermissions(grants, given, context);
+  }
   const flags = flagsOf(grants);
   if (format === "flags") terminal.out(flags.join(" "));
   else if (format === "json") terminal.out(JSON.stringify({ flags, grants }));
-  else {
+  else if (format === "systemd" || format === "container") {
+    const { deploymentOf } = await import("./serve/deployment.ts");
+    const { settings } = anchor.loaded;
+    const deployment = deploymentOf({ settings, options, grants, flags });
+    if (deployment.programDir === undefined) terminal.err(FROM_A_CHECKOUT);
+    const { systemdUnit } = await import("./serve/systemd_unit.ts");
+    const { containerFile } = await import("./serve/container_file.ts");
+    terminal.out(format === "systemd" ? systemdUnit(deployment) : containerFile(deployment));
+  } else {
     const rows = grants.map(({ kind, action, value, reason }) =>
       [`--${action}-${kind}`, value, reason] as const
     );
@@ -60,10 +92,11 @@ async function showPermissions(
   return exitCodes.ok;
 }
 
-function formatOf(given: string): Format | "table" {
-  if (given === "table" || given === "flags" || given === "json") return given;
+function formatOf(given: string): (typeof formats)[number] {
+  const found = formats.find((format) => format === given);
+  if (found !== undefined) return found;
   throw new CommandFailure(`Unknown format "${given}"`, {
     exitCode: exitCodes.refused,
-    hint: 'Use "table", "flags" or "json"',
+    hint: 'Use "table", "flags", "json", "systemd" or "container"',
   });
 }

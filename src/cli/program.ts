@@ -13,6 +13,7 @@ import { declareGraph } from "./graph.ts";
 import { declareHl7Schema } from "./hl7schema.ts";
 import { declareInit } from "./init.ts";
 import { declarePermissions } from "./permissions.ts";
+import { declareRotateKey } from "./rotate_key.ts";
 import { declareServe } from "./serve.ts";
 import { declareSettings } from "./settings.ts";
 import { declareValidate } from "./validate.ts";
@@ -30,6 +31,7 @@ const declarations: readonly ((program: CliCommand, context: CliContext) => void
   declareGenerate,
   declareHl7Schema,
   declareGenKey,
+  declareRotateKey,
   declareAuditVerify,
   declareCompletion,
 ];

@@ -162,7 +162,7 @@ export interface ListenAddress {
 /**
  * What a connector reaches or touches: for `[egress]` checks and the permission flag line. `list`
  * names the `[egress]` list that must allow it; empty where none does (what inbounds read, and
- * certificate files).
+ * certificate files). `port` is the one that is used, also where the setting names none.
  */
 export type Reach =
   | { readonly kind: "net"; readonly list: string; readonly host: string; readonly port: number }

@@ -5,6 +5,7 @@
  * handler and would end the process.
  */
 import net from "node:net";
+import { hostAndPort } from "../settings/mod.ts";
 import { ConnectorError, type ListenAddress } from "./connector.ts";
 
 /**
@@ -31,11 +32,6 @@ export async function listen(server: net.Server, wanted: ListenAddress): Promise
 /** Stops accepting; resolves once the listening socket and all its connections are gone. */
 export function closeServer(server: net.Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
-}
-
-/** `host:port` with the brackets an IPv6 address needs. */
-export function hostAndPort({ host, port }: ListenAddress): string {
-  return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Finds the address of a name by binding it for a moment: a plain look-up needs a wider grant. */

@@ -21,6 +21,14 @@ const LEGACY_KEY_ID = "0";
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** What every sealed cell begins with, whichever key sealed it. */
+export const SEALED_PREFIX = `${CELL_PREFIX}${VERSION}`;
+
+/** Returns what the cells begin with that a key sealed. */
+export function prefixOfKey(keyId: string): string {
+  return `${SEALED_PREFIX}${keyId}:`;
+}
+
 /** Returns the cipher of a store with these keys, or of one without. */
 export function cellCipherOf(keys: CellKeys | undefined): CellCipher {
   return keys === undefined ? keylessCells : new SealedCells(keys);
@@ -38,7 +46,7 @@ export class SealedCells implements CellCipher {
     this.keyId = keyIdOf(active);
     this.#active = active;
     this.#keys = new Map([active, ...retired].map((key) => [keyIdOf(key), key]));
-    this.#prefix = `${CELL_PREFIX}${VERSION}${this.keyId}:`;
+    this.#prefix = prefixOfKey(this.keyId);
   }
 
   changes(text: string): boolean {

@@ -45,7 +45,7 @@ export {
   validateBundle,
   type ValidationFinding,
 } from "./load.ts";
-export { canonicalHost, isLoopback } from "./ports.ts";
+export { isLoopback } from "./ports.ts";
 export { BundleError, type GraphProblem, graphProblemText } from "./problems.ts";
 export {
   findReloadRoots,

@@ -5,6 +5,7 @@
  * two different addresses do not. Source: spec connectors-and-graph §4.7 (23, 25).
  */
 import type { SourcePosition } from "../sandbox/protocol.ts";
+import { canonicalHost } from "../settings/mod.ts";
 import { type GraphProblem, problemAt } from "./problems.ts";
 
 export interface Listener {
@@ -55,25 +56,6 @@ function isWildcard(host: string): boolean {
 export function isLoopback(host: string): boolean {
   const canonical = canonicalHost(host);
   return canonical === "localhost" || canonical === "::1" || canonical === "127.0.0.1";
-}
-
-/**
- * Returns one spelling for each host: lower case, no brackets, no final dot, IPv6 compressed, an
- * IPv4 address in IPv6 clothes as IPv4. Names are not looked up.
- */
-export function canonicalHost(host: string): string {
-  const plain = host.trim().toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
-  if (!plain.includes(":")) return plain;
-  const [address = "", zone] = plain.split("%", 2);
-  const url = URL.parse(`http://[${address}]/`);
-  if (url === null) return plain;
-  const short = url.hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
-  if (mapped !== null) {
-    const bits = (parseInt(mapped[1] ?? "0", 16) << 16 >>> 0) + parseInt(mapped[2] ?? "0", 16);
-    return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 255).join(".");
-  }
-  return zone === undefined ? short : `${short}%${zone}`;
 }
 
 function lowerFirst(text: string): string {

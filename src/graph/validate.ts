@@ -12,7 +12,7 @@ import {
 } from "../authoring/connectors/schema.ts";
 import { nameProblem, quoteName } from "../authoring/names.ts";
 import { checkInboundOptions, checkOutboundOptions } from "../authoring/options.ts";
-import { isTable, nearest } from "../settings/mod.ts";
+import { isOneHost, isTable, nearest } from "../settings/mod.ts";
 import type { DeclaredConnection, SourcePosition } from "../sandbox/protocol.ts";
 import type { Declared } from "./declared.ts";
 import { type Listener, portClashes } from "./ports.ts";
@@ -81,7 +81,12 @@ function optionProblems(
   direction: SettingDirection,
   { options }: DeclaredConnection,
 ): readonly string[] {
-  return direction === "in" ? checkInboundOptions(schema, options) : checkOutboundOptions(options);
+  if (direction === "out") return checkOutboundOptions(options);
+  const problems = checkInboundOptions(schema, options);
+  const { bind_address: address } = options;
+  if (typeof address !== "string" || address.trim() === "" || isOneHost(address)) return problems;
+  // It becomes a permission, which is good for reaching out as well as for listening.
+  return [...problems, 'Option "bind_address" must be one host name or address'];
 }
 
 const CASTS: readonly unknown[] = [undefined, "int", "float", "bool", "str"];

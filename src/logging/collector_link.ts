@@ -4,6 +4,7 @@
  * Every wait has a bound and ends with the signal. Nothing here knows records, retries or buffers.
  */
 import { isIPv4, isIPv6 } from "node:net";
+import { plainHost } from "../settings/mod.ts";
 import { lineFramed } from "./syslog.ts";
 
 export interface CollectorAddress {
@@ -29,11 +30,6 @@ export interface CollectorLink extends AsyncDisposable {
 /** Opens a link. Throws what the runtime throws, or `Deno.errors.TimedOut`. */
 export function openLink(options: LinkOptions): Promise<CollectorLink> {
   return options.protocol === "udp" ? Promise.resolve(new UdpLink(options)) : TcpLink.open(options);
-}
-
-/** Returns the host as the runtime takes it: an IPv6 address without its brackets. */
-export function plainHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 /**

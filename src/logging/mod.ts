@@ -5,7 +5,7 @@
  * and a syslog collector when one is set; every record passes the redactor first, always.
  * Not here: the audit log itself (`audit/`), alerts, and whatever would print a message.
  */
-export { type CollectorAddress, datagramSource, plainHost } from "./collector_link.ts";
+export { type CollectorAddress, datagramSource } from "./collector_link.ts";
 export { type Forwarder, type ForwarderOptions, startForwarder } from "./forwarder.ts";
 export { createLogger, type Log, type LoggerOptions, type LogSink, nullLogger } from "./log.ts";
 export type { LogFields, Logger, LogLevel } from "./logger.ts";

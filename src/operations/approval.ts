@@ -14,6 +14,7 @@ import {
   type Operation,
   requirePermission,
   stamp,
+  withinScope,
 } from "./operation.ts";
 
 /** What an act was asked with, as it is stored: names and flags. */
@@ -24,7 +25,7 @@ export interface ApprovalSpec<Input, Output> {
   /** False: an act with this input is never held. */
   holds?(input: Input): boolean;
   /** Throws what the act itself would refuse. */
-  check?(engine: Engine, input: Input): void | Promise<void>;
+  check?(engine: Engine, input: Input, actor: Actor): void | Promise<void>;
   /** What an approver reads: `Purge OB_LAB (all)`. */
   label(input: Input): string;
   params(input: Input, actor: Actor): ApprovalParams;
@@ -71,7 +72,7 @@ export function approvable<Input, Output>(
         return { held: undefined, output: await operation.perform(act, input) };
       }
       requirePermission(act.actor, operation.permission);
-      await spec.check?.(act.engine, input);
+      await withinScope(act, () => spec.check?.(act.engine, input, act.actor));
       return { held: await hold(act, spec.key, spec.params(input, act.actor)) };
     },
     label: (params) => spec.label(spec.input(params)),

@@ -1,5 +1,7 @@
 /** Lists deliveries that were given up, newest failure first. */
 import type { DeadLetterFilter, DeadLetterPage, Page } from "../store/store.ts";
+import { scopeOf } from "./channel_scope.ts";
+import { gatedDeadLetter } from "./field_gates.ts";
 import { operation } from "./operation.ts";
 
 export interface DeadLetterList {
@@ -9,8 +11,10 @@ export interface DeadLetterList {
 
 export const listDeadLetters = operation({
   permission: "messages:read",
-  run: (engine, { filter, page }: DeadLetterList): Promise<DeadLetterPage> =>
-    engine.store.deadLetters(filter, page),
+  async run(engine, { filter, page }: DeadLetterList, _rowOf, actor): Promise<DeadLetterPage> {
+    const found = await engine.store.deadLetters({ ...filter, channels: scopeOf(actor) }, page);
+    return { ...found, deadLetters: found.deadLetters.map((dead) => gatedDeadLetter(dead, actor)) };
+  },
   audit({ filter }, { deadLetters }) {
     const count = deadLetters.filter(({ summary, lastError }) =>
       summary !== null || lastError !== null

@@ -1,5 +1,7 @@
 /** Lists messages, newest first, without their bodies. */
 import type { MessageFilter, MessagePage, Page } from "../store/store.ts";
+import { scopeOf } from "./channel_scope.ts";
+import { gatedSummary } from "./field_gates.ts";
 import { operation } from "./operation.ts";
 
 export interface MessageList {
@@ -9,8 +11,10 @@ export interface MessageList {
 
 export const listMessages = operation({
   permission: "messages:read",
-  run: (engine, { filter, page }: MessageList): Promise<MessagePage> =>
-    engine.store.messages(filter, page),
+  async run(engine, { filter, page }: MessageList, _rowOf, actor): Promise<MessagePage> {
+    const found = await engine.store.messages({ ...filter, channels: scopeOf(actor) }, page);
+    return { ...found, messages: found.messages.map((message) => gatedSummary(message, actor)) };
+  },
   audit({ filter }, { messages }) {
     const count = messages.filter(({ summary, error, metadata }) =>
       summary !== null || error !== null || metadata !== null

@@ -19,6 +19,9 @@ export {
   type Inbound,
   type Outbound,
 } from "./connection.ts";
+export { findInScope, isInScope, requireInScope, scopeOf } from "./channel_scope.ts";
+export { createRole } from "./create_role.ts";
+export { createUser } from "./create_user.ts";
 export {
   approve,
   type Decision,
@@ -26,6 +29,10 @@ export {
   type PendingApproval,
   reject,
 } from "./decide_approval.ts";
+export { deleteRole } from "./delete_role.ts";
+export { deleteUser } from "./delete_user.ts";
+export { endUserSessions } from "./end_user_sessions.ts";
+export { authOf } from "./identity.ts";
 export { listDeadLetters } from "./list_dead_letters.ts";
 export { listMessages } from "./list_messages.ts";
 export {
@@ -34,15 +41,26 @@ export {
   type Approval,
   isPermitted,
   localOperator,
+  nobody,
   type Operation,
   OperationError,
   type Permission,
   requirePermission,
+  systemIdentity,
+  withinScope,
 } from "./operation.ts";
 export { isDrained, purgeConnection } from "./purge_connection.ts";
 export { type Reload, reloadConfig, type Reloaded } from "./reload_config.ts";
 export { replayDeadLetters } from "./replay_dead_letters.ts";
 export { replayMessage } from "./replay_message.ts";
+export { resetUserFactor } from "./reset_user_factor.ts";
+export { resetUserPassword } from "./reset_user_password.ts";
+export { setChannelScope } from "./set_channel_scope.ts";
+export { setGroupRoles } from "./set_group_roles.ts";
+export { setGroupScopes } from "./set_group_scopes.ts";
+export { setUserRoles } from "./set_user_roles.ts";
+export { updateRole } from "./update_role.ts";
+export { updateUser } from "./update_user.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
 export { restartConnection } from "./restart_connection.ts";
 export { type Control, type Controlled, startConnection } from "./start_connection.ts";

@@ -5,31 +5,12 @@
  * Downstream: the engine's handles.
  */
 import { auditRow } from "../audit/mod.ts";
+import type { Permission } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
 import type { ActAudit } from "../store/intents.ts";
 
-/** Everything that can be granted. Source: spec api §3. */
-export type Permission =
-  | "monitoring:read"
-  | "monitoring:diagnose"
-  | "messages:read"
-  | "messages:view_summary"
-  | "messages:view_raw"
-  | "messages:replay"
-  | "messages:purge"
-  | "connections:control"
-  | "connections:test"
-  | "dr:operate"
-  | "config:deploy"
-  | "config:validate"
-  | "code:edit"
-  | "ai:assist"
-  | "service:configure"
-  | "users:read"
-  | "users:manage"
-  | "audit:read"
-  | "approvals:approve";
+export type { Permission };
 
 /** Acts that `[approvals]` can hold for a second person. Source: spec api §4. */
 export type Approval = "connection_purge" | "dead_letter_replay" | "config_reload";
@@ -38,10 +19,20 @@ export type Approval = "connection_purge" | "dead_letter_replay" | "config_reloa
 export interface Actor {
   readonly name: string;
   readonly permissions: ReadonlySet<Permission> | "all";
+  /** Id of the account; undefined for the engine's own identities. */
+  readonly userId?: string;
+  /** Inbounds it may see; undefined: all. */
+  readonly channels?: ReadonlySet<string>;
 }
 
-/** Whoever reaches the engine on its own machine, as long as there is no sign-in. */
+/** Whoever reaches the engine's process on its own machine: a hang-up, a watched file. */
 export const localOperator: Actor = { name: "local", permissions: "all" };
+
+/** Whoever asks while `[auth] enabled = false`. Source: spec api §0.4. */
+export const systemIdentity: Actor = { name: "system", userId: "system", permissions: "all" };
+
+/** Whoever nobody has let in. */
+export const nobody: Actor = { name: "anonymous", permissions: new Set() };
 
 export function isPermitted(actor: Actor, permission: Permission): boolean {
   return actor.permissions === "all" || actor.permissions.has(permission);
@@ -67,9 +58,9 @@ export type RowOf = (
 
 export interface OperationSpec<Input, Output> {
   readonly permission: Permission;
-  run(engine: Engine, input: Input, rowOf: RowOf): Promise<Output>;
+  run(engine: Engine, input: Input, rowOf: RowOf, actor: Actor): Promise<Output>;
   /** Undefined when nothing happened that is worth a row. Written before the act is answered. */
-  audit?(input: Input, output: Output): AuditFact | undefined;
+  audit?(input: Input, output: Output, actor: Actor): AuditFact | undefined;
   /** The same of an act that was tried and failed. */
   auditFailure?(input: Input, thrown: unknown): AuditFact | undefined;
 }
@@ -95,9 +86,20 @@ export interface Operation<Input, Output> {
  * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
  * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
- * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`, `approval.decided`.
+ * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`,
+ * `approval.decided`, `channel.denied`.
  */
 export class OperationError extends EngineError {}
+
+/** An act on what lies outside of the actor's channels; it is written down. */
+export class ChannelDenied extends OperationError {
+  readonly channel: string | undefined;
+
+  constructor(channel: string | undefined, code = "channel.denied", message?: string) {
+    super(code, message ?? "This connection is outside of your channels");
+    this.channel = channel;
+  }
+}
 
 export function operation<Input, Output>(
   spec: OperationSpec<Input, Output>,
@@ -114,15 +116,33 @@ export function operation<Input, Output>(
       });
       let output: Output;
       try {
-        output = await spec.run(engine, input, rowOf);
+        output = await spec.run(engine, input, rowOf, actor);
       } catch (thrown) {
-        await note({ engine, actor }, spec.auditFailure?.(input, thrown));
+        await noteFailure(
+          { engine, actor },
+          denialFact(thrown) ?? spec.auditFailure?.(input, thrown),
+        );
         throw thrown;
       }
-      await note({ engine, actor }, spec.audit?.(input, output));
+      await note({ engine, actor }, spec.audit?.(input, output, actor));
       return output;
     },
   };
+}
+
+function denialFact(thrown: unknown): AuditFact | undefined {
+  if (!(thrown instanceof ChannelDenied)) return undefined;
+  return { action: "auth.channel_denied", fields: { channel: thrown.channel } };
+}
+
+/** Runs a read that is no operation; a denial is written down as one of an operation is. */
+export async function withinScope<T>(act: Act, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (thrown) {
+    await note(act, denialFact(thrown));
+    throw thrown;
+  }
 }
 
 /** Appends the row, and tells the log of it once it is durable. */
@@ -135,6 +155,18 @@ async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promis
     await engine.store.submit({ kind: "register", changes: [], audit });
   }
   engine.logger.info(`audit.${action}`, { actor: actor.name, channel_id: channel, ...fields });
+}
+
+/** Nothing was done: that its row cannot be written must not hide why. */
+async function noteFailure(act: Act, fact: AuditFact | undefined): Promise<void> {
+  try {
+    await note(act, fact);
+  } catch (thrown) {
+    act.engine.logger.error("operation.audit_failed", {
+      act: fact?.action,
+      error: errorClass(thrown),
+    });
+  }
 }
 
 /** @throws {OperationError} `operation.forbidden`. */

@@ -2,6 +2,7 @@
 import type { Engine } from "../engine.ts";
 import type { ActAudit } from "../store/intents.ts";
 import { approvable } from "./approval.ts";
+import { requireUnscoped } from "./channel_scope.ts";
 import { findOutbound, type Outbound } from "./connection.ts";
 import { operation, OperationError, stamp } from "./operation.ts";
 
@@ -15,7 +16,13 @@ const ROWS_A_COMMIT = 500;
 
 const purge = operation({
   permission: "messages:purge",
-  async run(engine, { name, scope }: Purge, rowOf): Promise<{ readonly cancelled: number }> {
+  async run(
+    engine,
+    { name, scope }: Purge,
+    rowOf,
+    actor,
+  ): Promise<{ readonly cancelled: number }> {
+    requireUnscoped(actor, name);
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
     const audit = rowOf("connection_purge", { connection: name, scope });
@@ -30,7 +37,10 @@ const purge = operation({
 
 export const purgeConnection = approvable(purge, {
   key: "connection_purge",
-  check: (engine, { name }) => requireDrained(findOutbound(engine, name)),
+  check: (engine, { name }, actor) => {
+    requireUnscoped(actor, name);
+    requireDrained(findOutbound(engine, name));
+  },
   label: ({ name, scope }) => `Purge ${name} (${scope === "all" ? "all that waits" : "its head"})`,
   params: ({ name, scope }) => ({ name, scope }),
   input: ({ name, scope }): Purge => ({

@@ -1,12 +1,19 @@
 /** Sends deliveries again that were given up, optionally of one inbound and one outbound. */
 import type { DeadLetterFilter } from "../store/store.ts";
 import { approvable } from "./approval.ts";
-import { operation, stamp } from "./operation.ts";
+import { requireInScope, requireUnscoped } from "./channel_scope.ts";
+import { type Actor, operation, stamp } from "./operation.ts";
 
 const replay = operation({
   permission: "messages:replay",
-  async run(engine, filter: DeadLetterFilter, rowOf): Promise<{ readonly requeued: number }> {
+  async run(
+    engine,
+    filter: DeadLetterFilter,
+    rowOf,
+    actor,
+  ): Promise<{ readonly requeued: number }> {
     const { channel, destination } = filter;
+    requireScope(filter, actor);
     const { requeued, lanes, edges } = await engine.store.submit({
       kind: "replay_dead",
       channel,
@@ -28,6 +35,7 @@ const replay = operation({
 
 export const replayDeadLetters = approvable(replay, {
   key: "dead_letter_replay",
+  check: (_engine, filter, actor) => requireScope(filter, actor),
   label: ({ channel = "every inbound", destination = "every outbound" }) =>
     `Replay dead letters from ${channel} to ${destination}`,
   params: ({ channel, destination }) => ({
@@ -40,3 +48,8 @@ export const replayDeadLetters = approvable(replay, {
   }),
   result: ({ requeued }) => ({ requeued }),
 });
+
+function requireScope({ channel }: DeadLetterFilter, actor: Actor): void {
+  if (channel === undefined) requireUnscoped(actor);
+  else requireInScope(actor, channel);
+}

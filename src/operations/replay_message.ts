@@ -2,11 +2,13 @@
  * Sends a message again: what of it is dead or pending, else all that was delivered. Cancelled rows
  * stay. Source: spec api §1.5.
  */
+import { findMessage } from "./channel_scope.ts";
 import { messageNotFound, operation, OperationError, stamp } from "./operation.ts";
 
 export const replayMessage = operation({
   permission: "messages:replay",
-  async run(engine, { id }: { readonly id: string }, rowOf): Promise<{ requeued: number }> {
+  async run(engine, { id }: { readonly id: string }, rowOf, actor): Promise<{ requeued: number }> {
+    if (actor.channels !== undefined) await findMessage(engine, id, actor);
     const audit = rowOf("message_replay", { message_id: id });
     const result = await engine.store.submit({ kind: "replay", id, at: stamp(engine), audit });
     if (!result.found) throw messageNotFound();

@@ -1,4 +1,5 @@
 /** Lets the counters people see begin at zero; metrics and totals go on. */
+import { requireInScope, requireUnscoped } from "./channel_scope.ts";
 import { operation } from "./operation.ts";
 
 export interface StatisticsTarget {
@@ -15,7 +16,17 @@ export interface StatisticsReset {
 
 export const resetStatistics = operation({
   permission: "monitoring:diagnose",
-  run(engine, { all, targets }: StatisticsReset): Promise<{ readonly reset: number }> {
+  async run(
+    engine,
+    { all, targets }: StatisticsReset,
+    _rowOf,
+    actor,
+  ): Promise<{ readonly reset: number }> {
+    if (all) requireUnscoped(actor);
+    for (const { role, channel, destination } of targets) {
+      if (role === "source") requireInScope(actor, channel);
+      else requireUnscoped(actor, destination);
+    }
     const { statistics } = engine.pipeline;
     const sources = [...statistics.inbounds].filter(([channel]) =>
       all || targets.some((target) => target.role === "source" && target.channel === channel)
@@ -28,7 +39,7 @@ export const resetStatistics = operation({
     );
     for (const [, source] of sources) source.reset();
     for (const edge of edges) edge.reset();
-    return Promise.resolve({ reset: sources.length + edges.length });
+    return { reset: sources.length + edges.length };
   },
   audit: ({ all }, { reset }) => ({ action: "stats_reset", fields: { all, reset } }),
 });

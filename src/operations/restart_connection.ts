@@ -1,12 +1,12 @@
 /** Stops and starts an inbound; an outbound is freed of what halted it and keeps its connector. */
-import { findConnection } from "./connection.ts";
+import { findInScope } from "./channel_scope.ts";
 import { operation } from "./operation.ts";
 import { type Control, controlFact, type Controlled, startInbound } from "./start_connection.ts";
 
 export const restartConnection = operation({
   permission: "connections:control",
-  async run(engine, { name }: Control): Promise<Controlled> {
-    const found = findConnection(engine, name);
+  async run(engine, { name }: Control, _rowOf, actor): Promise<Controlled> {
+    const found = findInScope(engine, name, actor);
     if (found.direction === "inbound") {
       await found.inbound.stop();
       return await startInbound(found.inbound);

@@ -1,6 +1,7 @@
 /** Starts the intake of an inbound, or lets an outbound deliver again. */
 import type { EngineError } from "../errors.ts";
-import { findConnection, type Inbound } from "./connection.ts";
+import type { Inbound } from "./connection.ts";
+import { findInScope } from "./channel_scope.ts";
 import { operation } from "./operation.ts";
 
 export interface Control {
@@ -17,8 +18,8 @@ export interface Controlled {
 
 export const startConnection = operation({
   permission: "connections:control",
-  async run(engine, { name }: Control): Promise<Controlled> {
-    const found = findConnection(engine, name);
+  async run(engine, { name }: Control, _rowOf, actor): Promise<Controlled> {
+    const found = findInScope(engine, name, actor);
     if (found.direction === "inbound") return await startInbound(found.inbound);
     found.outbound.resume();
     return { name, direction: "outbound", running: true, error: undefined };

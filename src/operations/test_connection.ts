@@ -1,6 +1,7 @@
 /** Reaches for a connection's partner without sending data. */
 import type { Engine } from "../engine.ts";
-import { findConnection, type Outbound } from "./connection.ts";
+import { findInScope } from "./channel_scope.ts";
+import type { Outbound } from "./connection.ts";
 import { failureText, operation } from "./operation.ts";
 
 export interface ConnectionTest {
@@ -17,8 +18,13 @@ const PROBE_LIMIT_MS = 35_000;
 
 export const testConnection = operation({
   permission: "connections:test",
-  async run(engine, { name }: { readonly name: string }): Promise<ConnectionTest> {
-    const found = findConnection(engine, name);
+  async run(
+    engine,
+    { name }: { readonly name: string },
+    _rowOf,
+    actor,
+  ): Promise<ConnectionTest> {
+    const found = findInScope(engine, name, actor);
     if (found.direction === "outbound") return await probe(engine, found.outbound);
     return {
       name,

@@ -1,12 +1,13 @@
 /** Shows one message with its body, its rows and its timeline, and says so in the timeline. */
 import type { MessageDetail } from "../store/store.ts";
-import { messageNotFound, operation, stamp } from "./operation.ts";
+import { findMessage } from "./channel_scope.ts";
+import { gatedDetail } from "./field_gates.ts";
+import { operation, stamp } from "./operation.ts";
 
 export const viewMessage = operation({
   permission: "messages:view_raw",
-  async run(engine, { id }: { readonly id: string }, rowOf): Promise<MessageDetail> {
-    const message = await engine.store.message(id);
-    if (message === undefined) throw messageNotFound();
+  async run(engine, { id }: { readonly id: string }, rowOf, actor): Promise<MessageDetail> {
+    const message = await findMessage(engine, id, actor);
     // Nobody sees a body without a trace of it, so the trace is durable first.
     const audit = rowOf("message_view", { message_id: id });
     await engine.store.submit({
@@ -16,7 +17,7 @@ export const viewMessage = operation({
       at: stamp(engine),
       audit,
     });
-    return message;
+    return gatedDetail(message, actor);
   },
   audit: ({ id }) => ({ action: "message_view", fields: { message_id: id }, isCommitted: true }),
 });

@@ -2,7 +2,7 @@
  * The engine's own text for the realm of author code: authoring, hl7 and `realm/`, types stripped.
  *
  * The worker may not read, so the engine reads for it. A shipped bundle holds the same files in a
- * folder `realm/` beside it; this file alone knows where they are.
+ * folder `src/` beside it; this file alone knows where they are.
  */
 import { stripTypeScriptTypes } from "node:module";
 import {
@@ -14,15 +14,12 @@ import {
 } from "./module_ids.ts";
 
 const isShipped = !import.meta.url.endsWith("/src/sandbox/engine_sources.ts");
-const root = new URL(isShipped ? "./realm/" : "../", import.meta.url);
+const root = new URL(isShipped ? "./src/" : "../", import.meta.url);
 
 let cached: Promise<readonly SourceText[]> | undefined;
 
 /** Where the worker's own module is. */
-export const workerUrl: URL = new URL(
-  isShipped ? "./sandbox_worker.js" : "./worker.ts",
-  import.meta.url,
-);
+export const workerUrl: URL = new URL("./worker.ts", import.meta.url);
 
 /** Reads every engine file that the realm needs, once a process. */
 export function engineSources(): Promise<readonly SourceText[]> {

@@ -4,9 +4,9 @@
  * A rule sees coerced, complete settings and returns what is wrong, or nothing. Rules never read
  * the world: whether a file exists or a port is free is found where it is used.
  */
-import { isIPv6 } from "node:net";
 import type { Settings } from "./catalogue.ts";
 import { negotiatedSuites, permitsNegotiatedSuites } from "./cipher_string.ts";
+import { canonicalHost, isOneHost, parseHostEntry } from "./hosts.ts";
 
 export interface Finding {
   readonly section: string;
@@ -131,9 +131,12 @@ export function ackAfterIsIngest({ inbound }: Settings): readonly Finding[] {
   )];
 }
 
-export function bindHostIsNamed({ inbound }: Settings): readonly Finding[] {
-  if (inbound.bindHost.trim() !== "") return [];
-  return [finding("inbound", "bind_host", "[inbound] bind_host must not be empty")];
+/** Each becomes a permission, which is good for reaching out as well as for listening. */
+export function listenersBindOneHost({ api, inbound }: Settings): readonly Finding[] {
+  const named = [["api", "host", api.host], ["inbound", "bind_host", inbound.bindHost]] as const;
+  return named.filter(([, , host]) => !isOneHost(host)).map(([section, key]) =>
+    finding(section, key, `[${section}] ${key} takes one host name or address`)
+  );
 }
 
 /** Whoever is believed here says where every request came from. Source: A `[api]`. */
@@ -156,11 +159,6 @@ export function forwardHostIsOneHost({ logging: { forwardHost } }: Settings): re
     "forward_host",
     "[logging] forward_host takes one host name or address; the port stands in forward_port",
   )];
-}
-
-function isOneHost(text: string): boolean {
-  if (/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$/.test(text)) return true;
-  return isIPv6(text.replace(/^\[(.*)\]$/, "$1")) && !text.includes("%");
 }
 
 export function vacuumTimeIsClockTime({ retention }: Settings): readonly Finding[] {
@@ -293,7 +291,8 @@ function webhookHost({ webhookUrl }: Settings["alerts"]): string | undefined {
 }
 
 function isListed(host: string, list: readonly string[]): boolean {
-  return list.length === 0 || list.some((entry) => entry.toLowerCase() === host.toLowerCase());
+  return list.length === 0 ||
+    list.some((entry) => canonicalHost(entry) === canonicalHost(host));
 }
 
 /** A rule for a transport that is off would lose its alerts without a word. Source: A `[alerts]`. */
@@ -344,27 +343,6 @@ export function egressEntriesAreHosts({ egress }: Settings): readonly Finding[] 
   return found;
 }
 
-/** An `[egress]` entry: a host, and a port when only that one is allowed. */
-export interface HostEntry {
-  readonly host: string;
-  readonly port: number | undefined;
-}
-
-/**
- * Reads `host`, `host:port`, `::1` or `[::1]:2575`; returns undefined for anything else. The host
- * comes back in lower case, without brackets and without a final dot.
- */
-export function parseHostEntry(entry: string): HostEntry | undefined {
-  const bracketed = /^\[([0-9A-Fa-f:.]+)\](?::(\d{1,5}))?$/.exec(entry);
-  const plain = /^([^\s:[\]/@]+)(?::(\d{1,5}))?$/.exec(entry);
-  const bareIpv6 = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/.test(entry);
-  const match = bracketed ?? plain;
-  if (match === null) return bareIpv6 ? { host: entry.toLowerCase(), port: undefined } : undefined;
-  const port = match[2] === undefined ? undefined : Number(match[2]);
-  if (port !== undefined && (port < 1 || port > 65535)) return undefined;
-  return { host: (match[1] ?? "").toLowerCase().replace(/\.$/, ""), port };
-}
-
 /** `10.0.0.1`, `fe80::1`, or a network of them: `10.0.0.0/8`. */
 function isAddress(entry: string): boolean {
   const [address = "", bits, ...rest] = entry.split("/");
@@ -391,7 +369,7 @@ export const checks: readonly Check[] = [
   upstreamTlsNamesProxies,
   trustedProxiesAreAddresses,
   ackAfterIsIngest,
-  bindHostIsNamed,
+  listenersBindOneHost,
   directoryIsNamed,
   directoryUsesTls,
   kerberosNeedsDirectory,

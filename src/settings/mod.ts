@@ -8,9 +8,17 @@
  */
 export { type AiPolicy, aiPolicy } from "./ai_policy.ts";
 export * from "./catalogue.ts";
-export { type Check, checks, type Finding, type HostEntry, parseHostEntry } from "./checks.ts";
+export { type Check, checks, type Finding } from "./checks.ts";
 export { isTable, numberFrom } from "./coerce.ts";
 export { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
+export {
+  canonicalHost,
+  hostAndPort,
+  type HostEntry,
+  isOneHost,
+  parseHostEntry,
+  plainHost,
+} from "./hosts.ts";
 export {
   type LoadedSettings,
   loadSettings,

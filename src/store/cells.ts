@@ -1,17 +1,39 @@
 /** Which parts of intents and rows are sealed, and the one place that seals and opens them. */
 import type { CellCipher } from "../crypto/cells.ts";
+import { prefixOfKey } from "../crypto/sealed_cells.ts";
 import { type RegisterChange, sealedValues } from "./registers/mod.ts";
 import type { ClaimResult, Intent, NewDelivery, NewMessage, StateWrite } from "./intents.ts";
 
-/** Returns the batch with every cell sealed; equal texts of one batch share one sealed form. */
-export function sealIntents(cipher: CellCipher, intents: readonly Intent[]): readonly Intent[] {
+/**
+ * Returns the batch with every cell sealed; equal texts of one batch share one sealed form.
+ *
+ * @param announce is told how many cells will be sealed, before the first is.
+ */
+export function sealIntents(
+  cipher: CellCipher,
+  intents: readonly Intent[],
+  announce?: (cells: number) => void,
+): readonly Intent[] {
   const forms = new Map<string, string>();
-  const seal = (text: string) => {
-    if (cipher.changes(text) && !forms.has(text)) forms.set(text, cipher.seal(text));
+  const note = (text: string) => {
+    if (cipher.changes(text)) forms.set(text, text);
   };
-  for (const intent of intents) eachCell(intent, seal);
+  for (const intent of intents) eachCell(intent, note);
   if (forms.size === 0) return intents;
+  announce?.(forms.size);
+  for (const text of forms.keys()) forms.set(text, cipher.seal(text));
   return intents.map((intent) => mapCells(intent, (text) => forms.get(text) ?? text));
+}
+
+/**
+ * Returns a stored cell as the active key seals it: itself when it is empty or sealed so already,
+ * and when no key opens it.
+ */
+export function renewCell(cipher: CellCipher, cell: string): string {
+  const { keyId } = cipher;
+  if (keyId === undefined || cell === "" || cell.startsWith(prefixOfKey(keyId))) return cell;
+  const text = cipher.open(cell);
+  return text === undefined ? cell : cipher.seal(text);
 }
 
 /** Shows `see` what `mapCells()` maps, and copies nothing: without a key that is all the work. */

@@ -6,6 +6,8 @@ import { EngineError } from "../errors.ts";
  * another program's database; `store.open_failed`; `store.busy`; `store.read_only`;
  * `store.disk_full`; `store.io`; `store.corrupt`; `store.unreadable` no key opens a cell;
  * `store.key_missing` a key that cells were sealed with is not configured;
+ * `store.key_in_use` the running engine seals with another key; `store.older_schema` it is older
+ * than this program;
  * `store.log_mismatch`; `store.failed`; `store.closed`.
  */
 export class StoreError extends EngineError {}

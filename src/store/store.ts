@@ -87,6 +87,8 @@ export interface Page {
 
 export interface MessageFilter {
   readonly channel?: string;
+  /** Whoever asks sees messages of these inbounds only. */
+  readonly channels?: readonly string[];
   readonly status?: string;
   readonly messageType?: string;
   readonly controlId?: string;
@@ -149,6 +151,8 @@ export interface OutboundPayload {
 
 export interface DeadLetterFilter {
   readonly channel?: string;
+  /** Whoever asks sees rows of these inbounds only. */
+  readonly channels?: readonly string[];
   readonly destination?: string;
 }
 
@@ -173,6 +177,8 @@ export interface DeadLetterPage {
 
 export interface ConnectionEventFilter {
   readonly connection?: string;
+  /** Whoever asks sees events of these inbounds only. */
+  readonly inbounds?: readonly string[];
   readonly kinds?: readonly string[];
   /** Microseconds since the epoch. */
   readonly since?: number;

@@ -6,6 +6,8 @@
  */
 import assert from "node:assert/strict";
 import { type RunningApi, startApi } from "../../src/api/mod.ts";
+import type { TakeNotice } from "../../src/auth/mod.ts";
+import type { Clock } from "../../src/clock.ts";
 import { freePort } from "../connectors/waiting.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { admission, answered, Walk } from "../walk/bench.ts";
@@ -24,6 +26,9 @@ export type Json = { readonly [key: string]: Json } & readonly Json[];
 export interface ApiBenchOptions {
   readonly labOptions?: string;
   readonly settings?: string;
+  readonly clock?: Clock;
+  readonly takeNotice?: TakeNotice;
+  readonly host?: string;
 }
 
 export class ApiBench implements AsyncDisposable {
@@ -42,15 +47,17 @@ export class ApiBench implements AsyncDisposable {
     this.#api = rest.api;
   }
 
-  static async open({ labOptions = "{}", settings }: ApiBenchOptions = {}): Promise<ApiBench> {
+  static async open(
+    { labOptions = "{}", settings, clock, takeNotice, host = "127.0.0.1" }: ApiBenchOptions = {},
+  ): Promise<ApiBench> {
     await using stack = new AsyncDisposableStack();
     const lab = stack.use(await ScriptedPartner.start());
     const inboundPort = await freePort();
     const archive = await Deno.makeTempDir({ prefix: "mefor_archive_" });
     stack.defer(() => Deno.remove(archive, { recursive: true }));
     const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive });
-    const walk = stack.use(await Walk.open({ graph, settings }));
-    const api = stack.use(await startApi(walk.engine, { host: "127.0.0.1", port: 0 }));
+    const walk = stack.use(await Walk.open({ graph, settings, clock, takeNotice }));
+    const api = stack.use(await startApi(walk.engine, { host, port: 0 }));
     const bench = new ApiBench(walk, { lab, inboundPort, api });
     bench.#held = stack.move();
     return bench;

@@ -37,7 +37,7 @@ Deno.test("POST /config/reload runs what lies on the disk now, and says how much
   assert.deepEqual([applied.status, applied.json.dry_run], [200, false]);
   assert.deepEqual([await isThere("OB_IDLE"), await isThere("OB_OTHER")], [false, true]);
   const row = audited(bench, "config_reload") ?? "";
-  assert.match(row, /actor=local dir=\S+ inbound=1 outbound=3 dry_run=false fingerprint=/);
+  assert.match(row, /actor=system dir=\S+ inbound=1 outbound=3 dry_run=false fingerprint=/);
   await bench.send("L1");
   await bench.walk.disposition("L1", "processed");
 });

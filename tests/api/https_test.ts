@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import tls from "node:tls";
 import { startApi } from "../../src/api/mod.ts";
 import { EngineError } from "../../src/errors.ts";
+import { PASSWORD, seedUser } from "../auth/bench.ts";
 import { hasTool, runTool } from "../connectors/foreign_tool.ts";
 import { blocksOf, readPages } from "../docs/pages.ts";
 import { freePort, within } from "../connectors/waiting.ts";
@@ -101,6 +102,33 @@ tlsTest("startApi() serves the whole API over TLS, with its guards and headers",
     assert.match(answer, new RegExp(`strict-transport-security: ${HSTS}`), request);
   }
   assert.match(await walk.logged("api.refused"), /client=127\.0\.0\.1 status=4/);
+});
+
+tlsTest("off loopback TLS serves any name, to whoever signs in", async ({ ca, server }) => {
+  const settings = `[auth]\n[api]\nhost = "0.0.0.0"\n${tlsLines(server)}`;
+  await using walk = await Walk.open({ graph: await emptyGraph(), settings });
+  const tls = tlsOf(tlsLines(server));
+  await using api = await startApi(walk.engine, { host: "0.0.0.0", port: 0, tls });
+  const ask = (host: string, more = "") =>
+    exchange(
+      api.port,
+      ca,
+      `GET /status HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`,
+    );
+  for (const host of ["engine.example.org", "10.0.0.9:8765", "localhost"]) {
+    assert.match(await ask(host), /^HTTP\/1\.1 401 [^]*strict-transport-security/, host);
+    assert.match(await ask(host, `Origin: https://${host}\r\n`), /^HTTP\/1\.1 401 /, host);
+    assert.match(await ask(host, "Origin: https://evil.example\r\n"), /^HTTP\/1\.1 403 /, host);
+  }
+  await seedUser(walk.engine.store, "ann");
+  const login = await fetchOnce(`https://localhost:${api.port}/auth/login`, {
+    ca,
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username: "ann", password: PASSWORD }),
+  });
+  const token = `Authorization: Bearer ${JSON.parse(login.text).token}\r\n`;
+  assert.match(await ask("engine.example.org", token), /^HTTP\/1\.1 200 /);
 });
 
 tlsTest("startApi() names the address it cannot have, over TLS too", async ({ ca, server }) => {

@@ -152,7 +152,7 @@ Deno.test("replay sends what is dead, else what is done, and 409 when there is n
   await bench.lab.waitForFrames(3);
   await bench.walk.drained();
   assert.deepEqual(bench.lab.controlIds, ["L1", "L1", "L1"]);
-  assert.match(await bench.walk.logged("audit.message_replay"), /actor=local .*requeued=1/);
+  assert.match(await bench.walk.logged("audit.message_replay"), /actor=system .*requeued=1/);
 
   const unrouted = await bench.walk.message("U2");
   const refused = await bench.post(`/messages/${unrouted.id}/replay`);

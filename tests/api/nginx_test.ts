@@ -116,7 +116,7 @@ const HSTS = "max-age=31536000; includeSubDomains";
 tlsTest("behind nginx the API is one site over TLS", async ({ dir, ca, server }) => {
   if (!await hasNginx() || !await hasTool("curl", ["--version"])) return;
   const lines = 'tls_terminated_upstream = true\ntrusted_proxies = ["127.0.0.1"]\n';
-  await using walk = await openWalk(lines);
+  await using walk = await openWalk(`${lines}[auth]\n`);
   await using api = await startApi(walk.engine, { host: "127.0.0.1", port: 0 });
   const upstream = `http://127.0.0.1:${api.port}`;
   await using nginx = await Nginx.start({ dir, identity: server, upstream }, ca);
@@ -130,7 +130,7 @@ tlsTest("behind nginx the API is one site over TLS", async ({ dir, ca, server })
       body: "{}",
       headers: { "content-type": "application/json", origin },
     });
-  assert.equal((await replay(url)).status, 200);
+  assert.equal((await replay(url)).status, 401, "past the guards, and asked for a token");
   assert.equal((await replay("https://evil.example")).status, 403);
   assert.equal((await replay("http://localhost:3000")).status, 403);
   // Another name of the same proxy, as the network knows it.

@@ -170,5 +170,5 @@ Deno.test("a reset moves what people see and leaves the metrics alone", async ()
   assert.ok(
     [...await bench.get("/connections")].every((row) => Number(row.read ?? row.written) === 0),
   );
-  assert.match(await bench.walk.logged("audit.stats_reset"), /actor=local all=false reset=2/);
+  assert.match(await bench.walk.logged("audit.stats_reset"), /actor=system all=false reset=2/);
 });

@@ -59,7 +59,15 @@ function result(changes: Partial<RunResult>): RunResult {
 
 function reportOf(...runs: RunResult[]): Report {
   const syncTime = { p50Us: 100, p99Us: 300, fullP50Us: 120, fullP99Us: 400 };
-  return { machine: "a machine", startedAt: "2026-01-01T00:00:00Z", syncTime, runs, sandbox: [] };
+  return {
+    machine: "a machine",
+    startedAt: "2026-01-01T00:00:00Z",
+    syncTime,
+    runs,
+    sandbox: [],
+    starts: [],
+    reloads: [],
+  };
 }
 
 Deno.test("figuresOf() leaves the warm-up out of every figure", () => {

@@ -46,6 +46,53 @@ Deno.test("the reference loop reconciles and gets every figure", async () => {
   }
 });
 
+Deno.test("the shipped bundle is started both ways, each up to an ACK", async () => {
+  const directory = await Deno.makeTempDir();
+  const file = `${directory}/result.json`;
+  try {
+    const { code, stdout, stderr } = await bench(
+      ...["--profile", "start", "--repeat", "2", "--directory", directory, "--json", file],
+    );
+    assert.equal(code, 0, stdout + stderr);
+    const { starts, runs } = JSON.parse(await Deno.readTextFile(file));
+    assert.deepEqual(runs, []);
+    assert.deepEqual(starts.map(({ how }: { how: string }) => how), [
+      "engine alone",
+      "with launcher",
+    ]);
+    for (const { starts: count, minMs, medianMs, maxMs, cpuSeconds } of starts) {
+      assert.equal(count, 2);
+      assert.ok(0 < minMs && minMs <= medianMs && medianMs <= maxMs && cpuSeconds > 0);
+    }
+    assert.match(stdout, /^with launcher +2 +\d+ +\d+\/\d+ +\d\.\d\d$/m);
+    const left = [...Deno.readDirSync(directory)].map((entry) => entry.name);
+    assert.deepEqual(left, ["result.json"], "nothing of the starts is left behind");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("a bundle is loaded anew under traffic, and every message is acknowledged", async () => {
+  const directory = await Deno.makeTempDir();
+  const file = `${directory}/result.json`;
+  try {
+    const { code, stdout, stderr } = await bench(
+      ...["--profile", "reload", "--repeat", "2", "--directory", directory, "--json", file],
+    );
+    assert.equal(code, 0, stdout + stderr);
+    const { reloads: [result], runs } = JSON.parse(await Deno.readTextFile(file));
+    assert.deepEqual(runs, []);
+    const { modules, reloads, medianMs, maxMs, acks, ackMaxMs, quietAckMaxMs } = result;
+    assert.deepEqual([modules, reloads], [200, 2]);
+    assert.ok(0 < medianMs && medianMs <= maxMs && acks > 0 && ackMaxMs > 0 && quietAckMaxMs > 0);
+    assert.match(stdout, /^200 modules +2 +\d+ +\d+ +\d+ /m);
+    const left = [...Deno.readDirSync(directory)].map((entry) => entry.name);
+    assert.deepEqual(left, ["result.json"], "nothing of the run is left behind");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("an unknown profile or a useless number is refused by name", async () => {
   const unknown = await bench("--profile", "nonsense");
   const number = await bench("--seconds=-1");

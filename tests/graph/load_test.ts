@@ -117,6 +117,28 @@ Deno.test("loadGraph() does not miss names that a broken module would have decla
   assert.ok(!lines.some((line) => line.includes("is not defined")), lines.join("\n"));
 });
 
+Deno.test("loadGraph() refuses a bind_address that is not one host", async () => {
+  await using bundle = await openBundle({ "graph/adt.ts": "" });
+  const load = (bind_address: string) => {
+    const options = { router: "route", bind_address };
+    const inbounds = [connection("IB_A", "mllp", { settings: { port: 2575 }, options })];
+    const fake = new FakeSandbox(registryOf({ ...sound, inbounds }));
+    return problemsOf(
+      loadGraph(loadOptions(bundle.dir, fake)).then(({ sandbox }) => sandbox[Symbol.dispose]()),
+    );
+  };
+  for (const address of ["10.0.0.1", "::", "[::1]", "localhost"]) {
+    assert.deepEqual(await load(address), [], address);
+  }
+  for (const address of ["10.0.0.0/8", "*", "*.example.org", "10.0.0.1:2575"]) {
+    const [first] = await load(address);
+    assert.match(
+      first ?? "",
+      /Inbound "IB_A": option "bind_address" must be one host name or address/,
+    );
+  }
+});
+
 Deno.test("loadGraph() refuses what [egress] does not allow, resolved", async () => {
   await using bundle = await openBundle({
     "graph/adt.ts": "",

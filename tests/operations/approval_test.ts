@@ -54,7 +54,7 @@ Deno.test("a purge waits for another person, and happens once", async () => {
   assert.deepEqual([listed?.id, listed?.label, listed?.requester], [
     approval_id,
     "Purge OB_LAB (all that waits)",
-    "local",
+    "system",
   ]);
   // Over the API everybody is the same person as long as nobody signs in.
   const own = await bench.post(`/approvals/${approval_id}/approve`);
@@ -71,9 +71,9 @@ Deno.test("a purge waits for another person, and happens once", async () => {
   assert.deepEqual(await bench.get("/approvals"), { approvals: [] });
   await until(() => lab.depth === 0, "the purge");
   assert.deepEqual((await actions(bench)).map((text) => text.replace(/^(ann|bob) /, "X ")), [
-    "local approval.requested",
+    "system approval.requested",
     "X approval.approved",
-    "local connection_purge",
+    "system connection_purge",
   ]);
   await assert.rejects(approve({ engine, actor: bob }, approval_id!), {
     code: "approval.decided",

@@ -4,7 +4,6 @@ import {
   type Check,
   checks,
   loadSettings,
-  parseHostEntry,
   postureOf,
   SettingsError,
 } from "../../src/settings/mod.ts";
@@ -121,7 +120,12 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
   ["forwardHostIsOneHost", "MEFOR_LOGGING_FORWARD_HOST=a.org,b.org", /takes one host name/],
   ["vacuumTimeIsClockTime", "MEFOR_RETENTION_VACUUM_AT=24:00", /time of day/],
   ["vacuumTimeIsClockTime", "MEFOR_RETENTION_VACUUM_AT=3:30", /time of day/],
+  ["listenersBindOneHost", "MEFOR_API_HOST=10.0.0.0/8", /\[api\] host takes one host/],
+  ["listenersBindOneHost", "MEFOR_INBOUND_BIND_HOST=*", /\[inbound\] bind_host takes one host/],
+  ["listenersBindOneHost", "MEFOR_INBOUND_BIND_HOST=lab:2575", /bind_host takes one host/],
   ["egressEntriesAreHosts", "MEFOR_EGRESS_ALLOWED_MLLP=mllp://lab", /host:port/],
+  ["egressEntriesAreHosts", "MEFOR_EGRESS_ALLOWED_MLLP=*.example.org", /host:port/],
+  ["egressEntriesAreHosts", "MEFOR_EGRESS_ALLOWED_MLLP=10.0.0.0/8", /host:port/],
   ["egressEntriesAreHosts", "MEFOR_EGRESS_ALLOWED_HTTP=lab:99999", /host:port/],
 ];
 
@@ -151,6 +155,7 @@ const accepted = [
   `${directory} MEFOR_AUTH_AD_SERVER=ldaps://dc1:636 MEFOR_AUTH_KERBEROS_ENABLED=true`,
   `${directory} MEFOR_AUTH_AD_SERVER=ldap://dc1 MEFOR_AUTH_AD_ALLOW_INSECURE_LDAP=true`,
   "MEFOR_ALERTS_WEBHOOK_URL=https://A.org/t MEFOR_ALERTS_WEBHOOK_ALLOWED_HOSTS=a.org",
+  "MEFOR_ALERTS_WEBHOOK_URL=https://[0::1]/t MEFOR_ALERTS_WEBHOOK_ALLOWED_HOSTS=::1",
   `MEFOR_CLUSTER_ENABLED=true ${postgres}`,
   "MEFOR_CLUSTER_HEARTBEAT_SECONDS=1 MEFOR_CLUSTER_LEADER_FENCE_TIMEOUT_SECONDS=2",
   "MEFOR_RETENTION_VACUUM_AT=03:30",
@@ -162,7 +167,7 @@ for (const env of accepted) {
 }
 
 /** Rules over what only a file can hold, tested below. */
-const elsewhere = ["bindHostIsNamed", "alertRulesReachSomeone"];
+const elsewhere = ["alertRulesReachSomeone"];
 
 Deno.test("storeKeysAreKeys() shows no key and collects with other problems", () => {
   const keys = [`${KEY}AA`, KEY.replace("=", ""), "short", "MSH|^~", "A".repeat(44)];
@@ -182,19 +187,6 @@ Deno.test("checks and this file name the same rules", () => {
   for (const [rule] of refused) assert.ok(names.has(rule), rule);
   const tested = new Set([...refused.map(([rule]) => rule), ...elsewhere]);
   for (const name of names) assert.ok(tested.has(name), `${name} has no test`);
-});
-
-Deno.test("parseHostEntry() reads hosts, ports and IPv6", () => {
-  assert.deepEqual(parseHostEntry("Lab.Example.ORG."), {
-    host: "lab.example.org",
-    port: undefined,
-  });
-  assert.deepEqual(parseHostEntry("lab:2575"), { host: "lab", port: 2575 });
-  assert.deepEqual(parseHostEntry("[FE80::1]:2575"), { host: "fe80::1", port: 2575 });
-  assert.deepEqual(parseHostEntry("::1"), { host: "::1", port: undefined });
-  for (const bad of ["", "lab:0", "lab:", "a b", "http://lab", "lab/x", "u@lab", "[lab]:1"]) {
-    assert.equal(parseHostEntry(bad), undefined, bad);
-  }
 });
 
 // Goal: the table of A [ai]: names we know imply a posture, any other name states both parts.
@@ -229,11 +221,11 @@ Deno.test("postureOf() is not fooled by names of Object.prototype", () => {
   assert.ok("problem" in postureOf(settings.ai));
 });
 
-Deno.test("bindHostIsNamed() refuses a blank bind_host", () => {
+Deno.test("listenersBindOneHost() refuses a blank bind_host and says where it stands", () => {
   const file = { path: "messagefoundry.toml", text: '\n[inbound]\nbind_host = " "\n' };
   assert.throws(
     () => loadSettings({ file }),
-    /messagefoundry\.toml:3: \[inbound\] bind_host must not be empty/,
+    /messagefoundry\.toml:3: \[inbound\] bind_host takes one host name or address/,
   );
 });
 

@@ -5,7 +5,8 @@
  * are ours. Store and bundle live in one temporary directory that goes with the bench.
  */
 import { DatabaseSync } from "node:sqlite";
-import { systemClock } from "../../src/clock.ts";
+import type { TakeNotice } from "../../src/auth/mod.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { Engine } from "../../src/engine.ts";
 import { createLogger, renderRecord } from "../../src/logging/mod.ts";
 import { loadSettings } from "../../src/settings/mod.ts";
@@ -24,6 +25,8 @@ export interface WalkOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where the store lives; in the bundle's directory when left out. */
   readonly storeDir?: string;
+  readonly clock?: Clock;
+  readonly takeNotice?: TakeNotice;
 }
 
 const SETTLED_MS = 15_000;
@@ -74,8 +77,10 @@ export class Walk implements AsyncDisposable {
 
   /** Starts the engine, also again on the same store. */
   async start(): Promise<void> {
-    const { settings = "", env = {} } = this.#options;
-    const text = `[store]\npath = "${this.storePath}"\n${settings}`;
+    const { settings = "", env = {}, clock = systemClock, takeNotice } = this.#options;
+    // Most walks are not about who asks.
+    const auth = /^\[auth\]/m.test(settings) ? "" : "[auth]\nenabled = false\n";
+    const text = `${auth}[store]\npath = "${this.storePath}"\n${settings}`;
     this.#engine = await Engine.start({
       settings: loadSettings({ file: { path: "messagefoundry.toml", text }, env }).settings,
       bundleDir: this.dir,
@@ -86,7 +91,8 @@ export class Walk implements AsyncDisposable {
         sinks: [{ write: (record) => this.log.push(renderRecord(record, "text")) }],
       }),
       logDropped: () => ({ stdout: 0 }),
-      clock: systemClock,
+      clock,
+      takeNotice,
     });
   }
 

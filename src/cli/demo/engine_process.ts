@@ -42,6 +42,8 @@ export async function demoInstance(
     MEFOR_VALUE_LAB_PORT: String(ports.lab),
     MEFOR_VALUE_ARCHIVE_DIR: folder.archive,
     MEFOR_VALUE_RESEARCH_DIR: folder.research,
+    // Nobody signs in to the demo: it lives on loopback, in a folder of its own, with no real data.
+    MEFOR_AUTH_ENABLED: "false",
     MEFOR_EGRESS_DENY_BY_DEFAULT: "true",
     MEFOR_EGRESS_ALLOWED_MLLP: `127.0.0.1:${ports.ehr},127.0.0.1:${ports.lab}`,
     MEFOR_EGRESS_ALLOWED_FILE_DIRS: folder.dir,

@@ -11,7 +11,7 @@ import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import { environmentsDir, type Graph, listenersOf } from "../../graph/mod.ts";
 import { type Logger, openLog } from "../../logging/mod.ts";
-import type { Settings } from "../../settings/mod.ts";
+import { hostAndPort, type Settings } from "../../settings/mod.ts";
 import { VERSION } from "../../version.ts";
 import { type Anchor, findAnchor } from "../anchor.ts";
 import type { CliContext } from "../context.ts";
@@ -100,7 +100,7 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
     );
     const { host, port } = settings.api;
     const api = stack.use(await startApi(engine, { host, port, tls }));
-    const url = `${tls === undefined ? "http" : "https"}://${hostPort(api)}`;
+    const url = `${tls === undefined ? "http" : "https"}://${hostAndPort(api)}`;
     logRunning(anchor, { logger, graph: engine.graph, url });
     // A launcher can give the next process what this one lacks.
     const again = "the bundle needs other permissions";
@@ -254,8 +254,4 @@ async function stopWithLauncher(signals: StopSignals): Promise<void> {
 
 function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof EngineError ? thrown.code : undefined;
-}
-
-function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

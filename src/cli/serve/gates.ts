@@ -32,24 +32,22 @@ interface GateContext extends GateInput {
 
 type Gate = (context: GateContext) => Omit<GateFinding, "gate"> | undefined;
 
-/** Sign-in is not built yet, so whoever reaches the API may use it. */
+/** Whoever reaches an API without sign-in may use it. */
 function apiWithoutSignIn({ settings: { api, auth } }: GateContext) {
-  if (isLoopback(api.host)) return undefined;
+  if (auth.enabled || isLoopback(api.host)) return undefined;
   return refuse(
-    auth.enabled
-      ? `Cannot serve the API on "${api.host}": this version has no sign-in, so it serves loopback only`
-      : `Cannot serve the API on "${api.host}" with [auth] enabled = false`,
+    `Cannot serve the API on "${api.host}" with [auth] enabled = false`,
     'Set [api] host = "127.0.0.1"; no flag relaxes this',
   );
 }
 
 /** Behind a proxy the network reaches a loopback address too. */
-function proxyWithoutSignIn({ settings: { api } }: GateContext) {
-  if (!isLoopback(api.host) || !hasUpstreamTls(api)) return undefined;
+function proxyWithoutSignIn({ settings: { api, auth } }: GateContext) {
+  if (auth.enabled || !isLoopback(api.host) || api.trustedProxies.length === 0) return undefined;
   return refuse(
-    "Cannot serve the API behind a proxy: this version has no sign-in, so whoever reaches the " +
-      "proxy could use it",
-    "Unset [api] tls_terminated_upstream; no flag relaxes this",
+    "Cannot serve the API behind a proxy with [auth] enabled = false: whoever reaches the proxy " +
+      "could use it",
+    "Unset [api] trusted_proxies; no flag relaxes this",
   );
 }
 
@@ -248,6 +246,21 @@ export function askGates(input: GateInput): readonly GateFinding[] {
     const finding = ask({ ...input, posture });
     return finding === undefined ? [] : [{ gate, ...finding }];
   });
+}
+
+/**
+ * Asks the gates of what opens the store and runs no engine.
+ *
+ * @throws {CommandFailure} exit code 2, for the first that refuses.
+ */
+export function passStoreGates(settings: Settings): void {
+  const context = { settings, allowInsecureBind: false, posture: undefined };
+  for (const ask of [storeBackendIsBuilt, keyProviderIsBuilt]) {
+    const finding = ask(context);
+    if (finding === undefined) continue;
+    const { message, hint } = finding;
+    throw new CommandFailure(message, { exitCode: exitCodes.refused, hint });
+  }
 }
 
 /**

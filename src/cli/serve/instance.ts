@@ -13,12 +13,19 @@ import {
   exposedListeners,
   type Graph,
   graphProblemText,
+  type LoadedGraph,
   loadGraph,
 } from "../../graph/mod.ts";
 import type { Anchor } from "../anchor.ts";
 import { isMissing, realPathOf } from "../paths.ts";
+import { tighten, type Tightened } from "./tighten.ts";
 import { apiTlsFiles } from "./api_tls.ts";
 import { derivePermissions, type Grant, type InstancePaths } from "./permission_set.ts";
+
+export interface InstanceOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly allowInsecureBind: boolean;
+}
 
 /**
  * Loads the graph and derives the engine's permissions.
@@ -27,11 +34,44 @@ import { derivePermissions, type Grant, type InstancePaths } from "./permission_
  */
 export async function deriveForInstance(
   anchor: Anchor,
-  { env, allowInsecureBind }: {
-    readonly env: Readonly<Record<string, string | undefined>>;
-    readonly allowInsecureBind: boolean;
-  },
+  { env, allowInsecureBind }: InstanceOptions,
 ): Promise<{ grants: readonly Grant[]; warnings: readonly string[] }> {
+  const { graph, warnings } = await loadOnce(anchor, env);
+  return {
+    grants: grantsFor(anchor, { graph, allowInsecureBind }),
+    warnings: warnings.map(graphProblemText),
+  };
+}
+
+/**
+ * Loads the graph and finds what of its permissions could be narrower.
+ *
+ * @throws {BundleError} the graph cannot be used.
+ */
+export async function tightenInstance(
+  anchor: Anchor,
+  { env, allowInsecureBind }: InstanceOptions,
+): Promise<Tightened> {
+  const { graph } = await loadOnce(anchor, env);
+  const reaches = (["inbound", "outbound"] as const).flatMap((direction) =>
+    [...graph[`${direction}s`].values()].flatMap(({ type, settings }) =>
+      connectorOf(type).reach(direction, settings)
+    )
+  );
+  return tighten({
+    settings: anchor.loaded.settings,
+    grants: grantsFor(anchor, { graph, allowInsecureBind }),
+    paths: pathsOf(anchor),
+    reaches,
+    realPathOf: (path) => realPathOf(resolve(path)),
+  });
+}
+
+/** Loads the graph for what it says, and runs none of it afterwards. */
+async function loadOnce(
+  anchor: Anchor,
+  env: InstanceOptions["env"],
+): Promise<Pick<LoadedGraph<unknown>, "graph" | "warnings">> {
   const { settings } = anchor.loaded;
   const { graph, sandbox, warnings } = await loadGraph({
     bundleDir: anchor.bundleDir,
@@ -42,10 +82,7 @@ export async function deriveForInstance(
     reachOf: (type, direction, values) => connectorOf(type).reach(direction, values),
   });
   sandbox[Symbol.dispose]();
-  return {
-    grants: grantsFor(anchor, { graph, allowInsecureBind }),
-    warnings: warnings.map(graphProblemText),
-  };
+  return { graph, warnings };
 }
 
 /** Derives the grants of a loaded graph, or of the settings alone. */
@@ -81,6 +118,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     serviceFile,
     bundleDir,
     environmentsDir: environmentsDir(settings.environments),
+    egressDirs: settings.egress.allowedFileDirs.map((dir) => resolve(dir)),
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
     apiTlsFiles: apiTlsFiles(settings.api),
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,

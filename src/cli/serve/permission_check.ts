@@ -10,12 +10,15 @@ export interface PermissionDifference {
   readonly wider: readonly string[];
 }
 
-/** Kinds of which the engine never holds the whole, with a scope that no graph asks for. */
+/**
+ * Kinds of which the engine never holds the whole, with scopes that only the whole, or nearly the
+ * whole (`--allow-net=0.0.0.0/0`), contains: no partner has an address for documentation (RFC 5737).
+ */
 const WHOLE: readonly (readonly [string, readonly Deno.PermissionDescriptor[]])[] = [
-  ["--allow-net", [{ name: "net" }]],
-  ["--allow-read", [{ name: "read" }]],
-  ["--allow-write", [{ name: "write" }]],
-  ["--allow-env", [{ name: "env" }]],
+  ["--allow-net", [{ name: "net" }, { name: "net", host: "192.0.2.1:9" }]],
+  ["--allow-read", [{ name: "read" }, { name: "read", path: "/" }]],
+  ["--allow-write", [{ name: "write" }, { name: "write", path: "/" }]],
+  ["--allow-env", [{ name: "env" }, { name: "env", variable: "PATH" }]],
   ["--allow-run", [{ name: "run" }, { name: "run", command: Deno.execPath() }]],
   ["--allow-ffi", [{ name: "ffi" }]],
   ["--allow-sys", [{ name: "sys" }]],
@@ -29,8 +32,11 @@ export function comparePermissions(
   const missing = grants.filter((grant) =>
     grant.action === "allow" && query(descriptorOf(grant)) !== "granted"
   );
+  const wanted = new Set(grants.map((grant) => JSON.stringify(descriptorOf(grant))));
   const wider = WHOLE.filter(([, descriptors]) =>
-    descriptors.some((descriptor) => query(descriptor) === "granted")
+    descriptors.some((descriptor) =>
+      query(descriptor) === "granted" && !wanted.has(JSON.stringify(descriptor))
+    )
   ).map(([flag]) => flag);
   return { missing, wider };
 }

@@ -5,12 +5,12 @@
  * flag line, `messagefoundry permissions`, and the comparison at the engine's start. Every grant
  * names the setting behind it, so a reviewer can read where data may go, and why.
  */
-import { isIPv6 } from "node:net";
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
+import { deniedNet } from "../../graph/denied_addresses.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import type { Settings } from "../../settings/mod.ts";
+import { hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -38,6 +38,8 @@ export interface InstancePaths {
   readonly serviceFile: string | undefined;
   readonly bundleDir: string;
   readonly environmentsDir: string;
+  /** `[egress] allowed_file_dirs`. */
+  readonly egressDirs: readonly string[];
   /** `[api] config_reload_roots`; one that is not there yet is granted as written. */
   readonly reloadRoots: readonly string[];
   /** Certificate and key files of the API, each with its key in `[api]`. */
@@ -67,14 +69,10 @@ export interface PermissionInput {
   readonly realPathOf: (path: string) => string;
 }
 
-/**
- * Addresses no partner has: link-local hosts and the metadata services of clouds, which would hand
- * out credentials. Checked again after a name was looked up. The runtime knows no IPv6 ranges here.
- */
-const DENIED = ["169.254.0.0/16", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]"];
-
 /** Files SQLite and the engine keep beside the store. */
 const STORE_FILES = ["", "-wal", "-shm", "-log", ".lock"];
+/** Tells the password of the first administrator; `src/auth/bootstrap.ts` writes it. */
+const FIRST_PASSWORD_FILE = "bootstrap-admin.txt";
 
 /** Returns every grant once, in the order of the flags. */
 export function derivePermissions(input: PermissionInput): readonly Grant[] {
@@ -82,7 +80,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...listeners(input),
     ...destinations(input),
     ...collector(input),
-    ...DENIED.map((value) => deny("net", value, "no partner lives there")),
+    ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
   ];
@@ -91,11 +89,11 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
 
 function listeners({ settings, graph, listenOf }: PermissionInput): readonly Grant[] {
   const { api } = settings;
-  const grants = [allow("net", hostPort(api), "[api] host, port")];
+  const grants = [allow("net", hostAndPort(api), "[api] host, port")];
   if (api.tlsCertFile !== undefined && /^localhost$/i.test(api.host)) {
     // Bound by its address, which is granted apart from the name.
     for (const host of ["127.0.0.1", "::1"]) {
-      grants.push(allow("net", hostPort({ host, port: api.port }), "[api] host, port"));
+      grants.push(allow("net", hostAndPort({ host, port: api.port }), "[api] host, port"));
     }
   }
   for (const inbound of graph?.inbounds.values() ?? []) {
@@ -104,7 +102,9 @@ function listeners({ settings, graph, listenOf }: PermissionInput): readonly Gra
     const interfaceSetting = inbound.bindAddress === undefined
       ? "[inbound] bind_host"
       : "bind_address";
-    grants.push(allow("net", hostPort(address), `inbound "${inbound.name}", ${interfaceSetting}`));
+    grants.push(
+      allow("net", hostAndPort(address), `inbound "${inbound.name}", ${interfaceSetting}`),
+    );
   }
   return grants;
 }
@@ -114,20 +114,22 @@ function destinations({ graph, reachOf }: PermissionInput): readonly Grant[] {
   for (const { name, type, settings } of graph?.outbounds.values() ?? []) {
     for (const reach of reachOf(type, "outbound", settings)) {
       if (reach.kind === "net") {
-        grants.push(allow("net", hostPort(reach), `outbound "${name}", host and port`));
+        grants.push(allow("net", hostAndPort(reach), `outbound "${name}", host and port`));
       }
     }
   }
   return grants;
 }
 
-/** A datagram socket needs its own end granted too: any free port of one interface. */
+/** A datagram socket needs its own end granted too: port 0 is any free port of one interface. */
 function collector({ settings: { logging } }: PermissionInput): readonly Grant[] {
   const { forwardEnabled, forwardHost: host, forwardPort: port, forwardProtocol } = logging;
   if (!forwardEnabled || host === undefined) return [];
-  const grants = [allow("net", hostPort({ host, port }), "[logging] forward_host, forward_port")];
+  const grants = [
+    allow("net", hostAndPort({ host, port }), "[logging] forward_host, forward_port"),
+  ];
   if (forwardProtocol === "udp") {
-    const source = hostPort({ host: datagramSource(host), port: 0 });
+    const source = hostAndPort({ host: datagramSource(host), port: 0 });
     grants.push(allow("net", source, '[logging] forward_protocol "udp", its own end'));
   }
   return grants;
@@ -160,12 +162,23 @@ function files(input: PermissionInput): readonly Grant[] {
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });
   }
+  for (const dir of paths.egressDirs) {
+    // Where an entry that is a link leads to is known only to a process that may read there.
+    if (input.realPathOf(dir) === dir) continue;
+    add(dir, { reason: "[egress] allowed_file_dirs, a link", writes: false });
+  }
   const storeDir = input.realPathOf(dirname(settings.store.path));
   const storeName = settings.store.path.slice(dirname(settings.store.path).length);
   for (const path of new Set([settings.store.path, `${storeDir}${storeName}`])) {
     for (const suffix of STORE_FILES) {
       read.push(allow("read", `${path}${suffix}`, "[store] path"));
       write.push(allow("write", `${path}${suffix}`, "[store] path"));
+    }
+  }
+  if (settings.auth.enabled) {
+    for (const dir of new Set([dirname(settings.store.path), storeDir])) {
+      const file = `${dir}/${FIRST_PASSWORD_FILE}`;
+      write.push(allow("write", file, "[auth] enabled, the first password"));
     }
   }
   for (const { path, reason, writes } of connectionPaths(input)) add(path, { reason, writes });
@@ -233,12 +246,6 @@ function isInside(value: string, others: readonly string[]): boolean {
   return others.some((other) =>
     value !== other && isAbsolute(other) && value.startsWith(other + sep)
   );
-}
-
-/** `host:port` as a net grant wants it. Port 0 is any free port of that interface. */
-function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
-  const plain = host.replace(/^\[(.*)\]$/, "$1");
-  return isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`;
 }
 
 function allow(kind: GrantKind, value: string, reason: string): Grant {

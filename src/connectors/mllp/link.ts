@@ -5,6 +5,7 @@
  */
 import net from "node:net";
 import tls from "node:tls";
+import { hostAndPort } from "../../settings/mod.ts";
 import { DeliveryError } from "../connector.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
 import type { MllpDestinationOptions } from "./options.ts";
@@ -161,7 +162,7 @@ export function dial(
   { signal, onRead }: { signal: AbortSignal; onRead?: (chunk: Uint8Array) => void },
 ): Promise<net.Socket> {
   const { host, port, connectTimeoutMs } = options;
-  const target = `"${net.isIPv6(host) ? `[${host}]` : host}:${port}"`;
+  const target = `"${hostAndPort({ host, port })}"`;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(notReached("delivery.aborted", `Cannot connect to ${target}: stopped`));

@@ -3,6 +3,7 @@ import net from "node:net";
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import { mllpSchema } from "../../authoring/connectors/mllp.ts";
 import { type Codec, type Delimiters, parseEncodingCharacters } from "../../hl7/mod.ts";
+import { plainHost } from "../../settings/mod.ts";
 import { AllowList } from "../allow_list.ts";
 import {
   ConnectorError,
@@ -61,7 +62,7 @@ export function readDestinationOptions(
   { allowInsecureTls }: { allowInsecureTls: boolean },
 ): MllpDestinationOptions {
   const settings = new SettingReader(mllpSchema, "out", values);
-  const host = settings.text("host");
+  const host = plainHost(settings.text("host"));
   const characters = settings.optionalText("encoding_characters");
   return {
     host,

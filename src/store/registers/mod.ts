@@ -8,6 +8,12 @@
 import type { AuditFields } from "../../crypto/audit_chain.ts";
 import { approvalChanges, approvalQueries } from "./approvals.ts";
 import { auditQueries } from "./audit.ts";
+import {
+  identityChanges,
+  identityQueries,
+  identitySealedColumns,
+  identitySealedValues,
+} from "./identity.ts";
 
 export type { AuditFields };
 
@@ -15,11 +21,15 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [...approvalChanges] as const;
+export const registerChanges = [...approvalChanges, ...identityChanges] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
-export const registerQueries = [...approvalQueries, ...auditQueries] as const;
+export const registerQueries = [
+  ...approvalQueries,
+  ...auditQueries,
+  ...identityQueries,
+] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
 /** One statement of a register intent. */
@@ -48,7 +58,11 @@ export interface RegisterResult {
 }
 
 /** Positions of values that are sealed, by statement; `ciphered_cells.ts` lists the columns. */
-export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {};
+export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {
+  ...identitySealedValues,
+};
 
 /** Columns that are opened when they are read, by statement. */
-export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {};
+export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {
+  ...identitySealedColumns,
+};

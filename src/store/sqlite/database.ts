@@ -12,7 +12,7 @@ import { LogMismatch, type LogPlace, readLog } from "./commit_log.ts";
 import { carryOut, readPayload } from "./redo.ts";
 import { Session } from "./session.ts";
 import { statements } from "./statements.ts";
-import { admitKeys } from "./store_keys.ts";
+import { addUses, admitKeys, keysOfStore } from "./store_keys.ts";
 
 export interface OpenOptions {
   readonly path: string;
@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly now: number;
   /** Ids of the configured keys, the active one first. */
   readonly keyIds?: readonly string[];
+  /** Uses of the active key that are entered with the opening. */
+  readonly uses?: number;
 }
 
 /** A lane with open rows, found at start. */
@@ -44,6 +46,10 @@ export interface OpenedDatabase {
   readonly log: LogPlace;
   /** The first frame of the log that this opening may write. */
   readonly nextFrame: number;
+  /** Ids of all keys that cells may be sealed with; `CLEAR` among them. */
+  readonly keysInUse: readonly string[];
+  /** Times the active key has sealed, at most, those that were entered now included. */
+  readonly keyUses: number;
   readonly unlock: () => void;
 }
 
@@ -69,8 +75,9 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
     restrictFiles(path);
     configure(db);
     migrate(db);
-    admitKeys(db, { keyIds: options.keyIds ?? [], now: options.now });
-    const begun = beginEpoch(db, { now: options.now, logPath: `${path}-log` });
+    const { now, keyIds = [], uses = 0 } = options;
+    const begun = beginEpoch(db, { now, keyIds, uses, logPath: `${path}-log` });
+    removeFile(begun.log.path);
     if (options.synchronous === "normal") db.exec("PRAGMA synchronous = NORMAL");
     return { db, unlock, ...begun };
   } catch (cause) {
@@ -87,6 +94,15 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
   }
 }
 
+/** What the tables hold, durably, need not lie beside them, perhaps sealed with a former key. */
+function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // There is none, or it is written over.
+  }
+}
+
 function foreignLog(path: string, cause: LogMismatch): StoreError {
   return new StoreError(
     "store.log_mismatch",
@@ -99,7 +115,7 @@ function foreignLog(path: string, cause: LogMismatch): StoreError {
 }
 
 /** Follows links, so that two names of one store meet at one lock file. */
-function realPathOf(path: string): string {
+export function realPathOf(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch (cause) {
@@ -107,7 +123,10 @@ function realPathOf(path: string): string {
     if (!(cause instanceof Deno.errors.NotFound)) return path;
   }
   try {
-    return join(Deno.realPathSync(dirname(path)), basename(path));
+    const folder = dirname(path);
+    // The engine may see the store's files and not their folder; it does not try, and need not.
+    const { state } = Deno.permissions.querySync({ name: "read", path: folder });
+    return state === "granted" ? join(Deno.realPathSync(folder), basename(path)) : path;
   } catch {
     return path;
   }
@@ -216,22 +235,35 @@ function configure(db: DatabaseSync): void {
   db.exec("PRAGMA foreign_keys = OFF");
   db.exec("PRAGMA cache_size = -65536");
   db.exec("PRAGMA temp_store = MEMORY");
+  // What was deleted, moved or sealed anew must not stay in the free parts of pages. A memory's worth
+  // of zeros a page costs nothing that can be measured.
+  db.exec("PRAGMA secure_delete = ON");
   // The writer checkpoints between batches (writer.ts), never inside a commit somebody waits for.
   db.exec("PRAGMA wal_autocheckpoint = 0");
 }
 
+/** The schema version of this program. */
+const SCHEMA_VERSION = migrations[migrations.length - 1]!.version;
+
+/**
+ * Whether the schema is as this program wants it, and not older.
+ *
+ * @throws {StoreError} `store.newer_schema`
+ */
+export function hasCurrentSchema(db: DatabaseSync): boolean {
+  const current = schemaVersion(db);
+  if (current <= SCHEMA_VERSION) return current === SCHEMA_VERSION;
+  throw new StoreError(
+    "store.newer_schema",
+    `Cannot open the store: its schema version ${current} is newer than this engine's ` +
+      SCHEMA_VERSION,
+    { hint: "Start the engine version that wrote it, or a newer one" },
+  );
+}
+
 /** Brings the schema up to date; equal versions cost one read. */
 function migrate(db: DatabaseSync): void {
-  const current = schemaVersion(db);
-  const target = migrations[migrations.length - 1]!.version;
-  if (current === target) return;
-  if (current > target) {
-    throw new StoreError(
-      "store.newer_schema",
-      `Cannot open the store: its schema version ${current} is newer than this engine's ${target}`,
-      { hint: "Start the engine version that wrote it, or a newer one" },
-    );
-  }
+  if (hasCurrentSchema(db)) return;
   db.exec("BEGIN EXCLUSIVE");
   try {
     const locked = schemaVersion(db);
@@ -239,7 +271,7 @@ function migrate(db: DatabaseSync): void {
     for (const { version, sql } of migrations) {
       if (version > locked) db.exec(sql);
     }
-    db.prepare("UPDATE store_meta SET schema_version = ? WHERE id = 1").run(target);
+    db.prepare("UPDATE store_meta SET schema_version = ? WHERE id = 1").run(SCHEMA_VERSION);
     db.exec("COMMIT");
   } catch (cause) {
     rollBack(db);
@@ -280,15 +312,23 @@ function createMeta(db: DatabaseSync): void {
 }
 
 /**
- * Starts a new epoch: reserves numbers, carries out what the last process had not brought into the
- * tables, and re-pends what it left in flight.
+ * Starts a new epoch: admits the keys, reserves numbers, carries out what the last process had not
+ * brought into the tables, and re-pends what it left in flight.
  */
 function beginEpoch(
   db: DatabaseSync,
-  { now, logPath }: { readonly now: number; readonly logPath: string },
+  { now, keyIds, uses, logPath }: {
+    readonly now: number;
+    readonly keyIds: readonly string[];
+    readonly uses: number;
+    readonly logPath: string;
+  },
 ) {
   db.exec("BEGIN IMMEDIATE");
   try {
+    admitKeys(db, { keyIds, now });
+    const [active] = keyIds;
+    const keyUses = active === undefined ? 0 : addUses(db, active, uses);
     const meta = db.prepare("SELECT epoch, next_seq FROM store_meta WHERE id = 1").get()!;
     const epoch = Number(meta.epoch) + 1;
     const nextSeq = Number(meta.next_seq);
@@ -302,8 +342,9 @@ function beginEpoch(
       channel: String(row.channel_id),
       open: Number(row.open),
     }));
+    const keysInUse = keysOfStore(db);
     db.exec("COMMIT");
-    return { epoch, nextSeq, recovered, lanes, log, nextFrame };
+    return { epoch, nextSeq, recovered, lanes, log, nextFrame, keysInUse, keyUses };
   } catch (cause) {
     rollBack(db);
     throw cause;

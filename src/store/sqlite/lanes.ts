@@ -1,7 +1,9 @@
 /**
  * Intents that read or change many rows at once: claims from cold, resync, sweeps, notes. They run on
  * the tables, when everything on its way has been stored (spec pipeline-store-cluster §1.3, §3).
+ * Errors they write are the store's own words, and sealed like any other.
  */
+import type { CellCipher } from "../../crypto/cells.ts";
 import type {
   ClaimIntent,
   ClaimResult,
@@ -15,8 +17,8 @@ import type {
 import { textOf } from "./cell_text.ts";
 import type { Session, SqlRow } from "./session.ts";
 
-export function claim(session: Session, intent: ClaimIntent): ClaimResult {
-  return intent.unordered ? claimDue(session, intent) : claimPrefix(session, intent);
+export function claim(session: Session, intent: ClaimIntent, cipher: CellCipher): ClaimResult {
+  return intent.unordered ? claimDue(session, intent) : claimPrefix(session, intent, cipher);
 }
 
 /** Any due rows of an unordered lane, oldest first; those that back off are skipped. */
@@ -36,7 +38,7 @@ function claimDue(session: Session, intent: ClaimIntent): ClaimResult {
 }
 
 /** The contiguous due prefix of an ordered lane. */
-function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
+function claimPrefix(session: Session, intent: ClaimIntent, cipher: CellCipher): ClaimResult {
   const { stage, lane, limit, readAhead, at, after, attemptsMax, suspects = false } = intent;
   const wanted = limit + readAhead;
   const read = session.all("readLane", stage, lane, after, wanted + 1);
@@ -56,7 +58,7 @@ function claimPrefix(session: Session, intent: ClaimIntent): ClaimResult {
     }
     const attempts = Number(row.attempts);
     if (attemptsMax !== undefined && attempts >= attemptsMax) {
-      exhaust(session, row, at);
+      exhaust(session, row, { at, error: cipher.seal("attempts exhausted") });
       exhausted += 1;
       continue;
     }
@@ -94,8 +96,11 @@ function buryMessage(
   session.change("finalize", messageSeq);
 }
 
-function exhaust(session: Session, row: SqlRow, at: number): void {
-  const error = "attempts exhausted";
+function exhaust(
+  session: Session,
+  row: SqlRow,
+  { at, error }: { readonly at: number; readonly error: string },
+): void {
   session.change("killOpenRow", error, at, Number(row.seq));
   const destination = row.handler_name === null ? null : String(row.handler_name);
   buryMessage(session, { messageSeq: Number(row.message_seq), destination, error, at });
@@ -123,14 +128,18 @@ export function resync(session: Session, { stage, lane, at }: ResyncIntent) {
 
 // Sweeps and notes.
 
-export function sweepMissing(session: Session, intent: SweepMissingIntent): SweepResult {
+export function sweepMissing(
+  session: Session,
+  intent: SweepMissingIntent,
+  cipher: CellCipher,
+): SweepResult {
   const { at } = intent;
   const destinations = new Set(intent.destinations);
   const handlers = new Set(intent.handlers);
   let dead = 0;
   for (const { lane } of session.all("openOutbound")) {
     if (destinations.has(String(lane))) continue;
-    const error = "destination removed";
+    const error = cipher.seal("destination removed");
     for (const row of session.all("openRowsOfLane", "outbound", String(lane))) {
       session.change("killOpenRow", error, at, Number(row.seq));
       const messageSeq = Number(row.message_seq);
@@ -141,7 +150,7 @@ export function sweepMissing(session: Session, intent: SweepMissingIntent): Swee
   for (const row of session.all("openRouted")) {
     const handler = String(row.handler_name);
     if (handlers.has(handler)) continue;
-    const error = "handler removed";
+    const error = cipher.seal("handler removed");
     session.change("killOpenRow", error, at, Number(row.seq));
     buryMessage(session, { messageSeq: Number(row.message_seq), destination: handler, error, at });
     dead += 1;

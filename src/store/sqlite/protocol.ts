@@ -35,12 +35,28 @@ export type FromWriter =
     readonly epoch: number;
     readonly recovered: number;
     readonly lanes: readonly OpenLane[];
+    /** Ids of all keys that cells may be sealed with; `CLEAR` among them. */
+    readonly keysInUse: readonly string[];
+    /** How often the active key has sealed, at most. */
+    readonly keyUses: number;
   }
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
   | { readonly type: "batch"; readonly id: number; readonly outcomes: Flat }
   | { readonly type: "settled"; readonly id: number }
+  /** The same, said now and then. */
+  | { readonly type: "key_uses"; readonly uses: number }
   | { readonly type: "counters"; readonly id: number; readonly counters: StoreCounters }
   | { readonly type: "closed"; readonly id: number };
+
+export type ToSealer =
+  | { readonly type: "seal"; readonly path: string; readonly keys: CellKeys }
+  | { readonly type: "stop" };
+
+/** One of them, and it is the last message. */
+export type FromSealer =
+  | { readonly type: "sealed"; readonly cells: Readonly<Record<string, number>> }
+  | { readonly type: "stopped" }
+  | { readonly type: "failed"; readonly failure: StoreFailure };
 
 export interface Query {
   readonly name: string;

@@ -38,12 +38,28 @@ function countBy(table: string, column: string): string {
          + (SELECT count(*) FROM ${table} WHERE ${column} = ?1) AS total`;
 }
 
+/** Whether a column is among the names of a JSON list; without a list, whatever it is. */
+function isAmong(column: string, list: string): string {
+  return `(${list} IS NULL OR ${column} IN (SELECT value FROM json_each(${list})))`;
+}
+
 export const queries = {
   /** Newest first; numbers grow with arrival, so no sort is needed. */
   messages: `
     SELECT ${SUMMARY}
       FROM messages m
      WHERE ${MESSAGE_FILTER}
+     ORDER BY m.seq DESC
+     LIMIT ?5 OFFSET ?6`,
+
+  /** Of several inbounds, ?1; few ask this way, so it looks at each message. */
+  messagesOfChannels: `
+    SELECT ${SUMMARY}
+      FROM messages m
+     WHERE ${isAmong("m.channel_id", "?1")}
+       AND (?2 IS NULL OR m.status = ?2)
+       AND (?3 IS NULL OR m.message_type = ?3)
+       AND (?4 IS NULL OR m.control_id = ?4)
      ORDER BY m.seq DESC
      LIMIT ?5 OFFSET ?6`,
 
@@ -73,6 +89,14 @@ export const queries = {
     SELECT count(*) AS total
       FROM messages m
      WHERE ${MESSAGE_FILTER}`,
+
+  countOfChannels: `
+    SELECT count(*) AS total
+      FROM messages m
+     WHERE ${isAmong("m.channel_id", "?1")}
+       AND (?2 IS NULL OR m.status = ?2)
+       AND (?3 IS NULL OR m.message_type = ?3)
+       AND (?4 IS NULL OR m.control_id = ?4)`,
 
   countOfChannel: `
     SELECT count(*) AS total
@@ -142,6 +166,7 @@ export const queries = {
      WHERE q.status = 'dead' AND q.stage = 'outbound'
        AND (?1 IS NULL OR q.channel_id = ?1)
        AND (?2 IS NULL OR q.lane = ?2)
+       AND ${isAmong("q.channel_id", "?5")}
      ORDER BY q.updated_at DESC, q.seq DESC
      LIMIT ?3 OFFSET ?4`,
 
@@ -150,7 +175,8 @@ export const queries = {
       FROM queue INDEXED BY queue_dead
      WHERE status = 'dead' AND stage = 'outbound'
        AND (?1 IS NULL OR channel_id = ?1)
-       AND (?2 IS NULL OR lane = ?2)`,
+       AND (?2 IS NULL OR lane = ?2)
+       AND ${isAmong("channel_id", "?3")}`,
 
   /** Outbound rows of any status, and those set aside. */
   outbox: `
@@ -176,6 +202,7 @@ export const queries = {
       FROM connection_event
      WHERE (?1 IS NULL OR ts >= ?1)
        AND (?2 IS NULL OR instr(?2, ' ' || kind || ' ') > 0)
+       AND (?4 IS NULL OR (direction = 'inbound' AND ${isAmong("connection", "?4")}))
      ORDER BY id DESC
      LIMIT ?3`,
 
@@ -183,9 +210,10 @@ export const queries = {
   connectionEventsOf: `
     SELECT id, ts, connection, transport, direction, kind, peer_host, reason
       FROM connection_event
-     WHERE connection = ?4
+     WHERE connection = ?5
        AND (?1 IS NULL OR ts >= ?1)
        AND (?2 IS NULL OR instr(?2, ' ' || kind || ' ') > 0)
+       AND (?4 IS NULL OR (direction = 'inbound' AND ${isAmong("connection", "?4")}))
      ORDER BY id DESC
      LIMIT ?3`,
 

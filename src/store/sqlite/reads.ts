@@ -121,9 +121,10 @@ export class Reads {
 
   async deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {
     const values = [filter.channel ?? null, filter.destination ?? null];
+    const channels = listOf(filter.channels);
     const [rows, count] = await Promise.all([
-      this.#query("deadLetters", [...values, page.limit, page.offset]),
-      this.#query("countDead", values),
+      this.#query("deadLetters", [...values, page.limit, page.offset, channels]),
+      this.#query("countDead", [...values, channels]),
     ]);
     const opened = this.#open(rows, ["last_error", "summary"]);
     return { total: Number(count[0]?.total ?? 0), deadLetters: opened.map(toDeadLetter) };
@@ -131,7 +132,7 @@ export class Reads {
 
   async connectionEvents(filter: ConnectionEventFilter): Promise<ConnectionEventRecord[]> {
     const kinds = filter.kinds?.length ? ` ${filter.kinds.join(" ")} ` : null;
-    const values = [filter.since ?? null, kinds, filter.limit];
+    const values = [filter.since ?? null, kinds, filter.limit, listOf(filter.inbounds)];
     const rows = this.#open(
       filter.connection === undefined
         ? await this.#query("connectionEvents", values)
@@ -223,6 +224,13 @@ function planMessages(filter: MessageFilter): MessagePlan {
   const { channel, status, messageType, controlId } = filter;
   const shared = [status ?? null, messageType ?? null];
   const isFiltered = shared.some((value) => value !== null);
+  if (filter.channels !== undefined) {
+    const channels = channel === undefined
+      ? filter.channels
+      : filter.channels.filter((name) => name === channel);
+    const values = [listOf(channels), ...shared, controlId ?? null];
+    return { select: "messagesOfChannels", values, count: { name: "countOfChannels", values } };
+  }
   if (controlId !== undefined) {
     const values = [controlId, ...shared, channel ?? null];
     const count = isFiltered || channel !== undefined
@@ -242,6 +250,10 @@ function planMessages(filter: MessageFilter): MessagePlan {
     ? { name: "countMessages", values } as const
     : { name: "countAll", values: [] } as const;
   return { select: "messages", values, count };
+}
+
+function listOf(names: readonly string[] | undefined): string | null {
+  return names === undefined ? null : JSON.stringify(names);
 }
 
 /** How the message entered stands in its row; the timeline begins with it. */

@@ -1,7 +1,9 @@
 /** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
 import type { CellCipher } from "../../crypto/cells.ts";
-import type { CellKeys } from "../../crypto/keys.ts";
+import { type CellKeys, keyIdOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
+import type { Logger } from "../../logging/mod.ts";
+import { USES_WARNED } from "../counted_cells.ts";
 import { StoreError, type StoreFailure } from "../errors.ts";
 import {
   defaultGroupCommit,
@@ -38,6 +40,8 @@ import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 import type { QueryName } from "./queries.ts";
 import { Reads } from "./reads.ts";
+import { Sealer } from "./sealer.ts";
+import { CLEAR } from "./store_keys.ts";
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -48,6 +52,8 @@ export interface SqliteStoreOptions {
   readonly now: () => number;
   /** Unset: cells are stored as they are. */
   readonly keys?: CellKeys;
+  /** Told what an operator has to know of keys. */
+  readonly logger?: Logger;
   /** Module of the writer's thread, which calls `serveWriter()`; for tests. */
   readonly writer?: URL;
 }
@@ -78,6 +84,10 @@ export class SqliteStore implements Store {
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
+  readonly #logger: Logger | undefined;
+  /** Seals what was stored in clear, if there may be any. */
+  readonly #sealer: Sealer | undefined;
+  #isKeyWorn = false;
   /** Batches the writer was given, and how many of them the tables are known to hold. */
   #batchesSent = 0;
   #settledTo = 0;
@@ -129,6 +139,8 @@ export class SqliteStore implements Store {
       epoch: number;
       recovered: number;
       lanes: Store["openLanes"];
+      keysInUse: readonly string[];
+      keyUses: number;
     },
   ) {
     this.path = options.path;
@@ -150,6 +162,13 @@ export class SqliteStore implements Store {
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
     this.#writer.onerror = (event) => this.#onDeath(event, "writer");
     this.#reader.onerror = (event) => this.#onDeath(event, "reader");
+    const { path, keys, logger } = options;
+    this.#logger = logger;
+    if (keys !== undefined) {
+      this.#onKeyUses(opened.keyUses);
+      this.#tellOfKeys(keys, opened.keysInUse);
+      if (opened.keysInUse.includes(CLEAR)) this.#sealer = new Sealer({ path, keys, logger });
+    }
   }
 
   nextToken(count = 1): number {
@@ -267,6 +286,7 @@ export class SqliteStore implements Store {
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
     const hasDied = this.#hasDied;
     this.#broken = closed;
+    await this.#sealer?.[Symbol.asyncDispose]();
     try {
       if (!hasDied) {
         await this.#ask(this.#reader, (id) => ({ type: "close", id }));
@@ -301,8 +321,34 @@ export class SqliteStore implements Store {
         (index, result) => settles[index]!.resolve(result),
         (index, failure) => settles[index]!.reject(toError(failure)),
       );
+    } else if (message.type === "key_uses") {
+      this.#onKeyUses(message.uses);
     } else if ("id" in message) {
       this.#settleReply(message.id, message);
+    }
+  }
+
+  /** Said once a start, from then on. */
+  #onKeyUses(uses: number): void {
+    if (this.#isKeyWorn || uses < USES_WARNED) return;
+    this.#isKeyWorn = true;
+    this.#logger?.warning("store.key_worn", {
+      key_id: this.keyId,
+      uses,
+      reason: "make a new key, put this one among the retired, and run rotate-key",
+    });
+  }
+
+  /** Which retired keys are needed, so that nobody takes one away too early or keeps it for ever. */
+  #tellOfKeys({ retired }: CellKeys, keysInUse: readonly string[]): void {
+    for (const keyId of retired.map(keyIdOf)) {
+      if (keysInUse.includes(keyId)) {
+        const reason = "cells may be sealed with it until rotate-key has run";
+        this.#logger?.info("store.key_needed", { key_id: keyId, reason });
+      } else {
+        const reason = "no cell is sealed with it: it may leave the retired keys";
+        this.#logger?.info("store.key_unneeded", { key_id: keyId, reason });
+      }
     }
   }
 

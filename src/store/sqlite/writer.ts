@@ -10,6 +10,7 @@
  * failure of the disk or file fails the whole batch: nobody is answered as if it were durable.
  * After either, memory is void until the tables have taken in what the log holds (`mend`).
  */
+import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import { describeFailure, isEnvironmental } from "../errors.ts";
 import type { ActAudit, Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
@@ -48,6 +49,8 @@ export interface WriterCounters {
 export interface WriterOptions {
   readonly session: Session;
   readonly log: CommitLog;
+  /** Seals what the store itself writes, and what it writes again. Intents come sealed. */
+  readonly cipher?: CellCipher;
   readonly audit: AuditLog;
   /** Whether commits wait for the disk. */
   readonly isSyncing: boolean;
@@ -95,6 +98,7 @@ interface Step {
 export class Writer {
   readonly #session: Session;
   readonly #log: CommitLog;
+  readonly #cipher: CellCipher;
   readonly #audit: AuditLog;
   readonly #registers: Registers;
   readonly #isSyncing: boolean;
@@ -118,8 +122,17 @@ export class Writer {
   #lookedAt = 0;
 
   constructor(
-    { session, log, audit, isSyncing, onPoint, tidyMessages = TIDY_MESSAGES }: WriterOptions,
+    {
+      session,
+      log,
+      audit,
+      cipher = keylessCells,
+      isSyncing,
+      onPoint,
+      tidyMessages = TIDY_MESSAGES,
+    }: WriterOptions,
   ) {
+    this.#cipher = cipher;
     this.#tidyMessages = tidyMessages;
     this.#session = session;
     this.#log = log;
@@ -127,7 +140,7 @@ export class Writer {
     this.#registers = new Registers(session.db, { audit, isSyncing });
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
-    this.#work = new WorkingSet(session, new TableLoader(session));
+    this.#work = new WorkingSet(session, new TableLoader(session, cipher));
     this.#tables = new Tables(session);
     this.#lookUp = new LookUpTables(session);
     this.#durableFrom = log.nextId;
@@ -215,6 +228,16 @@ export class Writer {
     if (this.#work.isDirty || isSynced) {
       this.#store((into) => this.#work.takeUntil(Infinity, into), isSynced);
     }
+  }
+
+  /**
+   * Makes a change of the store's own; it is durable when this returns.
+   *
+   * @throws what the database says; nothing is changed then.
+   */
+  durably(change: (session: Session) => void): void {
+    this.#mend();
+    this.#synced(true, () => this.#inTransaction(() => change(this.#session)));
   }
 
   /** Has SQLite's own log copied back when it has grown. */
@@ -328,7 +351,7 @@ export class Writer {
     if (isRowIntent(intent)) return execute(this.#work, intent);
     this.#flush();
     const act = intent as TableIntent;
-    const result = executeOnTables(this.#session, act);
+    const result = executeOnTables(this.#session, act, this.#cipher);
     if ("audit" in act && act.audit !== undefined) this.#note(act.audit, result as Counts);
     return result;
   }
@@ -509,10 +532,10 @@ export class Writer {
   }
 }
 
-function executeOnTables(session: Session, intent: TableIntent): unknown {
+function executeOnTables(session: Session, intent: TableIntent, cipher: CellCipher): unknown {
   switch (intent.kind) {
     case "claim":
-      return claim(session, intent);
+      return claim(session, intent, cipher);
     case "resync":
       return resync(session, intent);
     case "replay":
@@ -522,7 +545,7 @@ function executeOnTables(session: Session, intent: TableIntent): unknown {
     case "cancel":
       return cancelQueued(session, intent);
     case "sweep_missing":
-      return sweepMissing(session, intent);
+      return sweepMissing(session, intent, cipher);
     case "note_event":
       return noteEvent(session, intent);
     case "connection_events":

@@ -6,6 +6,7 @@ import { type CellKeys, keyIdsOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
+import { CountedCells, type UseBudget } from "../counted_cells.ts";
 import { describeFailure } from "../errors.ts";
 import type { ClaimResult, Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
@@ -14,13 +15,14 @@ import { openDatabase, type OpenedDatabase } from "./database.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
+import { addUses } from "./store_keys.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
 type CipherOf = (keys: CellKeys | undefined) => CellCipher;
 
-/** Answers the engine's thread for the life of this worker; `cipherOf` is for tests. */
-export function serveWriter(cipherOf: CipherOf = cellCipherOf): void {
-  const thread = new WriterThread(cipherOf);
+/** Answers the engine's thread for the life of this worker; `cipherOf` and `budget` are for tests. */
+export function serveWriter(cipherOf: CipherOf = cellCipherOf, budget?: UseBudget): void {
+  const thread = new WriterThread(cipherOf, budget);
   self.onmessage = ({ data }: MessageEvent<ToWriter>) => thread.receive(data);
 }
 
@@ -29,7 +31,8 @@ const TIDY_MS = 500;
 
 class WriterThread {
   readonly #cipherOf: CipherOf;
-  #cipher: CellCipher = keylessCells;
+  readonly #budget: UseBudget | undefined;
+  #cipher = new CountedCells(keylessCells);
   /** Messages of the engine's thread: how many it has sent, and how many came. */
   #sent: Int32Array<ArrayBufferLike> = new Int32Array(1);
   #came = 0;
@@ -43,8 +46,9 @@ class WriterThread {
   #log: CommitLog | undefined;
   #tidyTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(cipherOf: CipherOf) {
+  constructor(cipherOf: CipherOf, budget: UseBudget | undefined) {
     this.#cipherOf = cipherOf;
+    this.#budget = budget;
   }
 
   receive(message: ToWriter): void {
@@ -65,8 +69,11 @@ class WriterThread {
 
   #open(message: Extract<ToWriter, { type: "open" }>): void {
     try {
-      this.#cipher = this.#cipherOf(message.keys);
-      const opened = openDatabase({ ...message.options, keyIds: keyIdsOf(message.keys) });
+      this.#cipher = new CountedCells(this.#cipherOf(message.keys), this.#budget);
+      const uses = this.#cipher.wanted(0);
+      const keyIds = keyIdsOf(message.keys);
+      const opened = openDatabase({ ...message.options, keyIds, uses });
+      this.#cipher.grant(uses);
       this.#opened = opened;
       this.#session = new Session(opened.db, opened.nextSeq);
       const failpoints = message.failpoints ? parseFailpoints(message.failpoints) : noFailpoints;
@@ -76,6 +83,7 @@ class WriterThread {
       this.#writer = new Writer({
         session: this.#session,
         log: this.#log,
+        cipher: this.#cipher,
         audit: new AuditLog(opened.db, this.#cipher),
         isSyncing: message.options.synchronous === "full",
         onPoint,
@@ -86,8 +94,8 @@ class WriterThread {
         this.#isCheckpointing = false;
         this.#writer!.counters.checkpoints += 1;
       };
-      const { epoch, recovered, lanes } = opened;
-      post({ type: "opened", epoch, recovered, lanes });
+      const { epoch, recovered, lanes, keysInUse, keyUses } = opened;
+      post({ type: "opened", epoch, recovered, lanes, keysInUse, keyUses });
     } catch (thrown) {
       post({ type: "open_failed", failure: describeFailure(thrown) });
     }
@@ -108,7 +116,9 @@ class WriterThread {
   #runBatch(id: number, intents: readonly Intent[]): void {
     let sealed: readonly Intent[];
     try {
-      sealed = sealIntents(this.#cipher, intents);
+      // What the batch takes into memory may have to be sealed anew, whether the batch is or not.
+      this.#enterUses(0);
+      sealed = sealIntents(this.#cipher, intents, (cells) => this.#enterUses(cells));
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.
       return this.#answer(id, intents, this.#writer!.refuse(intents, thrown));
@@ -121,6 +131,24 @@ class WriterThread {
         intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome
       ),
     );
+  }
+
+  /** Enters uses of the key in the store before so many cells are sealed, many at a time. */
+  #enterUses(cells: number): void {
+    const uses = this.#cipher.wanted(cells);
+    if (uses === 0) return;
+    this.#writer!.durably(({ db }) => {
+      post({ type: "key_uses", uses: addUses(db, this.#cipher.keyId!, uses) });
+    });
+    this.#cipher.grant(uses);
+  }
+
+  /** Enters that uses were not made after all. */
+  #giveUsesBack(): void {
+    const { keyId, left } = this.#cipher;
+    if (keyId === undefined || left === 0) return;
+    this.#cipher.grant(-left);
+    this.#writer!.durably(({ db }) => addUses(db, keyId, -left));
   }
 
   /** Opens what a claim read. A cipher that throws fails this claim; its commit stands. */
@@ -184,6 +212,7 @@ class WriterThread {
     // What cannot be done now the next opening does, from the logs.
     this.#quietly((writer) => {
       writer.storeAll(true);
+      this.#giveUsesBack();
       writer.checkpoint("TRUNCATE");
       this.#log?.remove();
       this.#log = undefined;

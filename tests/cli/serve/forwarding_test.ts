@@ -27,7 +27,7 @@ async function bundle(
   await dir.write("graph/adt.ts", graphText({ port, partnerPort }));
   await dir.write(
     "messagefoundry.toml",
-    `[api]\nport = ${await freePort()}\n[logging]\n${logging}`,
+    `[auth]\nenabled = false\n[api]\nport = ${await freePort()}\n[logging]\n${logging}`,
   );
   return { port, args: ["--project-root", dir.path, "--db", `${dir.path}/mf.db`, "--env", "dev"] };
 }

@@ -34,12 +34,16 @@ Deno.test("no environment, or a name of one's own without a posture, is refused"
 });
 
 // Goal: nobody reaches an API without sign-in over the network, whatever else is set.
-Deno.test("the API off loopback is refused while there is no sign-in; no flag relaxes it", () => {
+Deno.test("the API off loopback is refused without sign-in; no flag relaxes it", () => {
   const open = `${dev}[api]\nhost = "0.0.0.0"\n`;
-  for (const auth of ["", "[auth]\nenabled = false\n"]) {
-    assert.equal(ask(open + auth)[0], "2 refuse");
-    assert.equal(ask(open + auth, true)[0], "2 refuse");
-  }
+  const off = "[auth]\nenabled = false\n";
+  assert.equal(ask(open + off)[0], "2 refuse");
+  assert.equal(ask(open + off, true)[0], "2 refuse");
+  // With sign-in it takes TLS in front, or somebody who says that it does without.
+  assert.deepEqual(ask(open), ["10 refuse"]);
+  assert.deepEqual(ask(open, true), ["10 warn"]);
+  const proxied = 'tls_terminated_upstream = true\ntrusted_proxies = ["10.0.0.1"]\n';
+  assert.deepEqual(ask(open + proxied), ["10 info"]);
 });
 
 Deno.test("what this version cannot do is refused, never ignored", () => {
@@ -119,18 +123,18 @@ const rows: readonly Row[] = [
   {
     gate: "2",
     action: "refuse",
-    sentence: /has no sign-in, so it serves loopback only$/,
-    when: api(open, proxied),
+    sentence: /with \[auth\] enabled = false$/,
+    when: { ...api(open, proxied), auth: "enabled = false" },
     flag: true,
-    unless: api('host = "::1"'),
+    unless: api(open, proxied),
   },
   {
     gate: "2",
     action: "refuse",
-    sentence: /behind a proxy: this version has no sign-in/,
-    when: api(proxied),
+    sentence: /behind a proxy with \[auth\] enabled = false/,
+    when: { ...api('trusted_proxies = ["10.0.0.1"]'), auth: "enabled = false" },
     flag: true,
-    unless: api('trusted_proxies = ["10.0.0.1"]'),
+    unless: api(proxied),
   },
   {
     gate: "3",

@@ -55,6 +55,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       serviceFile: "/etc/mf.toml",
       bundleDir: "/srv/bundle",
       environmentsDir: "/srv/values",
+      egressDirs: [],
       reloadRoots: [],
       apiTlsFiles: [],
       missingStoreDir: undefined,
@@ -174,6 +175,15 @@ Deno.test("derivePermissions() lets a reload read its roots, and what stands beh
   assert.deepEqual(granted, ["read /srv/staging", "read /srv/current", "read /srv/releases/7"]);
 });
 
+Deno.test("derivePermissions() lets the engine see where an [egress] entry leads that is a link", () => {
+  const paths = { ...input().paths, egressDirs: ["/srv/plain", "/srv/link"] };
+  const realPathOf = (path: string) => path.replace("/srv/link", "/mnt/share");
+  const granted = derivePermissions(input({ paths, realPathOf }))
+    .filter(({ reason }) => reason.startsWith("[egress]"))
+    .map(({ kind, value }) => `${kind} ${value}`);
+  assert.deepEqual(granted, ["read /srv/link", "read /mnt/share"]);
+});
+
 Deno.test("flagsOf() is one line the runtime takes, without paths inside others", () => {
   const flags = flagsOf(derivePermissions(input({ graph })));
   for (const flag of ["--no-prompt", "--cached-only", "--frozen", "--ignore-env"]) {
@@ -202,7 +212,9 @@ Deno.test("comparePermissions() names the flag and setting of what is missing", 
       descriptor.name === "net" && descriptor.host === "lab.example.org:6661" ||
         descriptor.name === "net" && descriptor.host === undefined ||
         descriptor.name === "run" || descriptor.name === "ffi" || descriptor.name === "sys" ||
-        (descriptor.name === "read" || descriptor.name === "write") && descriptor.path === undefined
+        (descriptor.name === "read" || descriptor.name === "write") &&
+          (descriptor.path === undefined || descriptor.path === "/") ||
+        descriptor.name === "net" && descriptor.host === "192.0.2.1:9"
         ? "prompt"
         : "granted",
   );
@@ -244,4 +256,22 @@ Deno.test("derivePermissions() grants the addresses of localhost for TLS, the na
     "127.0.0.1:8765",
     "[::1]:8765",
   ]);
+});
+
+Deno.test("comparePermissions() sees a kind that is open but for its name", () => {
+  const grants = derivePermissions(input({ graph }));
+  const widerBy = (open: (descriptor: Deno.PermissionDescriptor) => boolean, asked = grants) =>
+    comparePermissions(asked, (descriptor) => open(descriptor) ? "granted" : "prompt").wider;
+  assert.deepEqual(widerBy((one) => one.name === "read" && one.path === "/"), ["--allow-read"]);
+  assert.deepEqual(widerBy((one) => one.name === "write" && one.path === "/"), ["--allow-write"]);
+  assert.deepEqual(widerBy((one) => one.name === "net" && one.host === "192.0.2.1:9"), [
+    "--allow-net",
+  ]);
+  assert.deepEqual(widerBy((one) => one.name === "env" && one.variable === "PATH"), [
+    "--allow-env",
+  ]);
+  // A graph that writes to the root of the disk asked for it; --tighten says what that means.
+  const outbounds = new Map([["OB_F", outbound("OB_F", { path: "/" })]]);
+  const asked = derivePermissions(input({ graph: { ...graph, outbounds } }));
+  assert.deepEqual(widerBy((one) => one.name === "write" && one.path === "/", asked), []);
 });

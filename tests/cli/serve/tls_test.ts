@@ -85,6 +85,12 @@ tlsTest("serve finds certificates beside itself, and binds localhost by name", a
   assert.equal((await fetchOnce(`${url}/health`, { ca })).status, 200);
   assert.equal(await served.stop(), 0);
   assert.doesNotMatch(served.text, /WARNING|ERROR|error:/);
+
+  const exposed = [...args, "--host", "0.0.0.0"];
+  await using open = new Served(exposed, { flags: launcherFlags, cwd: dir.path });
+  await open.line(/^info: The API on "0\.0\.0\.0" is served over TLS$/);
+  assert.equal((await fetchOnce(`${await urlOf(open)}/health`, { ca })).status, 200);
+  assert.equal(await open.stop(), 0);
 });
 
 tlsTest("serve without a certificate it can use ends with 3, before anything is opened", async (

@@ -3,9 +3,14 @@ import net from "node:net";
 import type { DeliveryError } from "../../../src/connectors/connector.ts";
 import { type PartnerStep, ScriptedPartner } from "../scripted_partner.ts";
 import { freePort, pause, until, within } from "../waiting.ts";
-import { adt, DestinationBench } from "./bench.ts";
+import { adt, DestinationBench, SourceBench } from "./bench.ts";
 
 const never = new AbortController().signal;
+
+/** Some containers have IPv4 only. */
+function hasIpv6Loopback(): boolean {
+  return Deno.networkInterfaces().some(({ address }) => address === "::1");
+}
 
 /** What a failed delivery must say. */
 interface Failure {
@@ -44,6 +49,19 @@ Deno.test("send() delivers over one connection and returns the reply", async () 
   );
   assert.deepEqual(bench.recorder.kinds, []);
   assert.equal(bench.destination.counters.connectionsOpen, 1);
+});
+
+Deno.test({
+  name: "send() takes an IPv6 address with and without brackets, as a listener does",
+  ignore: !hasIpv6Loopback(),
+  fn: async () => {
+    for (const host of ["[::1]", "::1"]) {
+      await using source = await SourceBench.open({}, { bindHost: host });
+      await using bench = new DestinationBench({ host, port: source.port });
+      assert.ok((await bench.send("1")).accepted);
+      assert.deepEqual(source.texts, [adt("1")]);
+    }
+  },
 });
 
 // Goal: replies do not share the memory they were read into. Method: long ones, then short ones.

@@ -55,11 +55,20 @@ export function testReads(backend: StoreBackend): void {
       { controlId: "C7", messageType: "ADT^A01", channel: "IB_0", status: "received" },
       { channel: "IB_9" },
       { controlId: "none" },
+      { channels: ["IB_1"] },
+      { channels: ["IB_1", "IB_2", "IB_9"] },
+      { channels: [] },
+      { channels: ["IB_1", "IB_2"], status: "error", messageType: "ORU^R01" },
+      { channels: ["IB_1", "IB_2"], controlId: "C7" },
+      { channels: ["IB_1", "IB_2"], channel: "IB_2" },
+      { channels: ["IB_1"], channel: "IB_2" },
     ];
     for (const filter of filters) {
       const expected = newestFirst.filter((message) =>
         Object.entries(filter).every(([key, value]) =>
-          message[key as keyof MessageFilter] === value
+          key === "channels"
+            ? value.includes(message.channel)
+            : message[key as keyof typeof message] === value
         )
       ).map(({ id }) => id);
       const title = JSON.stringify(filter);

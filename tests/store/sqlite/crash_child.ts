@@ -1,12 +1,14 @@
 /**
  * Moves messages through a store until a failpoint kills it, or until `rounds` batches are done.
  *
- * Arguments: path, failpoints, rounds. Every line on standard output is a {@link Line}: what is
+ * Arguments: path, failpoints, rounds, and `1` for a store with a key. Every line on standard output is a {@link Line}: what is
  * about to be submitted as one batch, then that it was answered.
  */
 import type { HandOffIntent, HandOffResult, Intent } from "../../../src/store/intents.ts";
 import type { SqliteStore } from "../../../src/store/sqlite/store.ts";
+import { testKeys } from "../ciphers.ts";
 import { openStore } from "./bench.ts";
+import { countingWriter } from "./few_uses.ts";
 
 export type Line =
   | { readonly line: "submits"; readonly batch: Batch }
@@ -34,8 +36,9 @@ export const bodyOf = (id: string) => `MSH|^~\\&|${id}\r`;
 export const changedOf = (id: string) => `MSH|^~\\&|changed|${id}\r`;
 
 async function main(): Promise<void> {
-  const [path, failpoints, rounds] = Deno.args;
-  const store = await openStore(path!, { synchronous: "full", failpoints });
+  const [path, failpoints, rounds, isSealed] = Deno.args;
+  const sealed = isSealed === "1" ? { keys: testKeys, writer: countingWriter } : {};
+  const store = await openStore(path!, { synchronous: "full", failpoints, ...sealed });
   const walk = new Walk(store);
   await walk.pickUp();
   for (let round = 0; round < Number(rounds); round += 1) await walk.step();

@@ -117,6 +117,21 @@ Deno.test("a chain that began without a key is keyed from the first key on", asy
   assert.ok(!forged.ok && forged.row === 6);
 });
 
+Deno.test("a damaged key of the chain keeps no store from opening, and shows in the log", async () => {
+  await using folder = new Folder();
+  const path = folder.file();
+  await logOf(path, 2, testKeys);
+  inspect(path, (db) => db.exec("UPDATE audit_key SET key = substr(key, 1, 60)"));
+  await logOf(path, 2, testKeys);
+  const found = verdict(path, testKeys);
+  assert.ok(!found.ok && found.row === 1);
+  assert.deepEqual(
+    inspect(path, (db) => db.prepare("SELECT keyed FROM audit_log ORDER BY id").all())
+      .map(({ keyed }) => keyed),
+    [1, 1, 0, 0],
+  );
+});
+
 Deno.test("an act and its audit row are one commit, and what did nothing leaves none", async () => {
   await using bench = await StoreBench.open(sqliteBackend);
   const store = bench.store as SqliteStore;

@@ -215,6 +215,7 @@ Deno.test("a store of the first version gets its totals when it is opened", asyn
       DROP INDEX queue_dead;
       CREATE INDEX queue_dead ON queue (lane, seq) WHERE status = 'dead';
       ALTER TABLE store_meta DROP COLUMN log_from;
+      ALTER TABLE store_meta DROP COLUMN sealing_key;
       UPDATE store_meta SET schema_version = 1`);
     Deno.removeSync(`${path}-log`);
   }

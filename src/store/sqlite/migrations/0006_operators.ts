@@ -20,6 +20,8 @@ CREATE TABLE users (
   password_hash         TEXT,
   password_changed_at   INTEGER,
   must_change_password  INTEGER NOT NULL DEFAULT 0,
+  -- The first administrator, until somebody has taken it over.
+  unclaimed             INTEGER NOT NULL DEFAULT 0,
   failed_attempts       INTEGER NOT NULL DEFAULT 0,
   locked_until          INTEGER,
   -- JSON list of inbounds; NULL: all.
@@ -28,7 +30,7 @@ CREATE TABLE users (
   totp_staged           TEXT,
   totp_enabled          INTEGER NOT NULL DEFAULT 0,
   totp_enrolled_at      INTEGER,
-  -- JSON list of hashes.
+  -- JSON: the salt of all, and the hashes of those that are left.
   totp_recovery_codes   TEXT,
   last_totp_step        INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -77,6 +79,7 @@ CREATE TABLE sessions (
   mfa_verified_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_user ON sessions (user_id, created_at);
+CREATE INDEX sessions_expiry ON sessions (expires_at);
 
 CREATE TABLE audit_log (
   id          INTEGER PRIMARY KEY,

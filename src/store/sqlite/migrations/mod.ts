@@ -3,6 +3,7 @@ import { sql as stagedQueue } from "./0001_staged_queue.ts";
 import { sql as totals } from "./0002_totals.ts";
 import { sql as commitLog } from "./0003_commit_log.ts";
 import { sql as storeKeys } from "./0004_store_keys.ts";
+import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
 
 export interface Migration {
@@ -16,5 +17,6 @@ export const migrations: readonly Migration[] = [
   { version: 2, name: "0002_totals", sql: totals },
   { version: 3, name: "0003_commit_log", sql: commitLog },
   { version: 4, name: "0004_store_keys", sql: storeKeys },
+  { version: 5, name: "0005_key_rotation", sql: keyRotation },
   { version: 6, name: "0006_operators", sql: operators },
 ];

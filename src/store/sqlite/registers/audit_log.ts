@@ -11,6 +11,7 @@ import type { CellCipher } from "../../../crypto/cells.ts";
 import { textOf } from "../cell_text.ts";
 
 const KEY_BYTES = 32;
+const KEY_SHAPE = /^[0-9a-f]{64}$/;
 
 export class AuditLog {
   readonly #db: DatabaseSync;
@@ -18,10 +19,13 @@ export class AuditLog {
   #insert: StatementSync | undefined;
   #newest: string | undefined;
 
-  /** Makes the chain's key when the store has a key of its own to seal it with, and none yet. */
+  /**
+   * Makes the chain's key when the store has a key of its own to seal it with, and none yet. With a
+   * key that cannot be read the chain goes on without, and a check shows from which row on.
+   */
   constructor(db: DatabaseSync, cipher: CellCipher) {
     this.#db = db;
-    this.#key = readAuditKey(db, cipher) ?? makeKey(db, cipher);
+    this.#key = hasAuditKey(db) ? readAuditKey(db, cipher) : makeKey(db, cipher);
   }
 
   append({ at, actor, action, channel, detail }: AuditFields): void {
@@ -52,8 +56,12 @@ export class AuditLog {
 export function readAuditKey(db: DatabaseSync, cipher: CellCipher): Uint8Array | undefined {
   const row = db.prepare("SELECT CAST(key AS BLOB) AS key FROM audit_key WHERE id = 1").get();
   if (row === undefined) return undefined;
-  const opened = cipher.open(textOf(row.key as Uint8Array) ?? "");
-  return opened === undefined ? undefined : Uint8Array.fromHex(opened);
+  const opened = cipher.open(textOf(row.key as Uint8Array) ?? "") ?? "";
+  return KEY_SHAPE.test(opened) ? Uint8Array.fromHex(opened) : undefined;
+}
+
+function hasAuditKey(db: DatabaseSync): boolean {
+  return db.prepare("SELECT 1 FROM audit_key WHERE id = 1").get() !== undefined;
 }
 
 function makeKey(db: DatabaseSync, cipher: CellCipher): Uint8Array | undefined {

@@ -2,8 +2,10 @@
 import type { RegisterChangeName, RegisterQueryName } from "../../registers/mod.ts";
 import { approvalSql } from "./approvals.ts";
 import { auditSql } from "./audit.ts";
+import { identitySql } from "./identity.ts";
 
 export const registerSql: Readonly<Record<RegisterChangeName | RegisterQueryName, string>> = {
   ...approvalSql,
   ...auditSql,
+  ...identitySql,
 };

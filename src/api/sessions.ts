@@ -1,0 +1,78 @@
+/** Routes that open and close a session, and say whose it is. */
+import { Hono } from "@hono/hono";
+import { z } from "zod";
+import { authOf } from "../operations/mod.ts";
+import { allowAnyone, allowSignedIn } from "./allow.ts";
+import { type ApiContext, type ApiEnv, identityOf } from "./env.ts";
+import { currentUser, systemUser } from "./identity_shapes.ts";
+import { takeJson, text } from "./input.ts";
+import { Refusal } from "./refusal.ts";
+
+const loginBody = z.object({
+  username: text(256),
+  password: text(1024),
+  provider: text(16).default("local"),
+});
+const codeBody = z.object({ code: text(64) });
+
+export function sessionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  return new Hono<ApiEnv>()
+    .get("/auth/providers", allowAnyone({ needsAccounts: true }), (c) =>
+      // A directory and single sign-on are not built.
+      c.json({ local: true, ad: false, kerberos: false }))
+    .post("/auth/login", allowAnyone({ needsAccounts: true, isLimited: true }), async (c) => {
+      const { username, password, provider } = takeJson(c, loginBody);
+      if (provider !== "local" && provider !== "ad") {
+        throw new Refusal(400, "There is no such provider");
+      }
+      const auth = authOf(engine);
+      const { client } = c.var;
+      if (provider === "ad") return await auth.refuseDirectory({ username, password }, client);
+      const signedIn = await auth.signIn({ username, password }, client);
+      return c.json({
+        token: signedIn.token,
+        token_type: "bearer",
+        must_change_password: signedIn.account.mustChangePassword,
+        mfa_required: signedIn.mfaRequired,
+        user: currentUser(signedIn.account),
+      });
+    })
+    .post("/auth/negotiate", allowAnyone({ needsAccounts: true, isLimited: true }), async (c) => {
+      if (!isNegotiation(c.req.header("authorization"))) {
+        throw new Refusal(400, "The Authorization header holds no SPNEGO token");
+      }
+      return await authOf(engine).refuseNegotiation(c.var.client);
+    })
+    .post(
+      "/auth/logout",
+      allowSignedIn({ needsAccounts: true, isOpenWhilePasswordIsDue: true }),
+      async (c) => {
+        await authOf(engine).signOut(identityOf(c));
+        return c.json({ detail: "logged out" });
+      },
+    )
+    .get("/auth/me", allowSignedIn({ isOpenWhilePasswordIsDue: true }), (c) => {
+      const { identity } = c.var;
+      return c.json(identity === undefined ? systemUser() : currentUser(identity.account));
+    })
+    .post(
+      "/auth/mfa-verify",
+      allowSignedIn({ needsAccounts: true, isLimited: true }),
+      async (c) => {
+        const { code } = takeJson(c, codeBody);
+        await authOf(engine).secondFactor.verify(identityOf(c), code, c.var.client);
+        return c.json({ detail: "verified" });
+      },
+    );
+}
+
+/** Whether a header can be the begin of a single sign-on at all. */
+function isNegotiation(header: string | undefined): boolean {
+  const token = /^Negotiate ([A-Za-z0-9+/]+={0,2})$/.exec(header ?? "")?.[1];
+  if (token === undefined) return false;
+  try {
+    return Uint8Array.fromBase64(token).length > 0;
+  } catch {
+    return false;
+  }
+}

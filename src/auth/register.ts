@@ -1,0 +1,87 @@
+/**
+ * How this room reads and writes: every change with its audit rows in one commit, told to the log
+ * once it is durable.
+ */
+import { type AuditFacts, auditRow } from "../audit/mod.ts";
+import { type Clock, micros } from "../clock.ts";
+import type { Logger } from "../logging/mod.ts";
+import type { RegisterChange, RegisterQueryName, RegisterRow } from "../store/registers/mod.ts";
+import type { Store } from "../store/store.ts";
+
+/** What is written of an act. */
+export interface Fact {
+  readonly actor: string;
+  /** Source of the names: spec api §2.12. */
+  readonly action: string;
+  readonly channel?: string;
+  readonly facts?: AuditFacts;
+}
+
+export class IdentityRegister {
+  readonly #store: Pick<Store, "submit" | "register">;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  constructor(
+    { store, clock, logger }: {
+      store: Pick<Store, "submit" | "register">;
+      clock: Clock;
+      logger: Logger;
+    },
+  ) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** Microseconds since the epoch. */
+  get now(): number {
+    return micros(this.#clock);
+  }
+
+  /**
+   * Writes all of it or nothing; false when a change did not do what it had to.
+   * @throws {StoreError} nothing was written.
+   */
+  async commit(changes: readonly RegisterChange[], ...facts: readonly Fact[]): Promise<boolean> {
+    const now = this.#clock.now();
+    const audit = facts.map((fact) => auditRow({ now, ...fact }));
+    const { applied } = await this.#store.submit({ kind: "register", changes, audit });
+    if (!applied) return false;
+    for (const { actor, action, channel, facts: fields } of facts) {
+      this.#logger.info(`audit.${action}`, { actor, channel_id: channel, ...shownOf(fields) });
+    }
+    return true;
+  }
+
+  rows(
+    name: RegisterQueryName,
+    ...values: readonly (string | number | null)[]
+  ): Promise<readonly RegisterRow[]> {
+    return this.#store.register(name, ...values);
+  }
+
+  async first(
+    name: RegisterQueryName,
+    ...values: readonly (string | number | null)[]
+  ): Promise<RegisterRow | undefined> {
+    return (await this.#store.register(name, ...values))[0];
+  }
+
+  async count(
+    name: RegisterQueryName,
+    ...values: readonly (string | number | null)[]
+  ): Promise<number> {
+    return Number((await this.first(name, ...values))?.total ?? 0);
+  }
+}
+
+/** Fields of a log line are plain. */
+function shownOf(facts: AuditFacts = {}): Record<string, string | number | boolean | null> {
+  return Object.fromEntries(
+    Object.entries(facts).flatMap(([key, value]) => {
+      if (value === undefined) return [];
+      return [[key, typeof value === "object" && value !== null ? value.join(" ") : value]];
+    }),
+  );
+}

@@ -1,0 +1,25 @@
+/**
+ * Fields that hold patient data beside a message's body: shown to whoever holds
+ * `messages:view_summary`, null to everybody else. Source: spec api §3.
+ */
+import type { DeadLetter, MessageDetail, MessageSummary } from "../store/store.ts";
+import { type Actor, isPermitted } from "./operation.ts";
+
+export function gatedSummary<M extends MessageSummary>(message: M, actor: Actor): M {
+  if (isPermitted(actor, "messages:view_summary")) return message;
+  return { ...message, summary: null, error: null, metadata: null };
+}
+
+export function gatedDetail(message: MessageDetail, actor: Actor): MessageDetail {
+  if (isPermitted(actor, "messages:view_summary")) return message;
+  return {
+    ...gatedSummary(message, actor),
+    rows: message.rows.map((row) => ({ ...row, lastError: null })),
+    events: message.events.map((event) => ({ ...event, detail: null })),
+  };
+}
+
+export function gatedDeadLetter(dead: DeadLetter, actor: Actor): DeadLetter {
+  if (isPermitted(actor, "messages:view_summary")) return dead;
+  return { ...dead, summary: null, lastError: null };
+}

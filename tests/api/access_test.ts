@@ -1,0 +1,260 @@
+// Goal: everything is denied that nobody has allowed: every route asks of whoever calls it what the
+// contract says, for every role, for nobody, and for who has to change the password first.
+// Method: the contract's table as text; the routes as they are declared; every pair called.
+import assert from "node:assert/strict";
+import { Hono } from "@hono/hono";
+import { allow } from "../../src/api/allow.ts";
+import { accessTable, declareRoutes, type RouteAccess } from "../../src/api/app.ts";
+import type { ApiContext } from "../../src/api/env.ts";
+import { builtInRoles, type Permission } from "../../src/auth/mod.ts";
+import { ApiBench } from "./bench.ts";
+import { ApiClient, unlimited } from "./client.ts";
+
+/** Source: spec api §1.1. `+L`: attempts are counted. `!`: not while nobody signs in. */
+const contract = `
+GET /health | O
+GET /ai/policy | O
+GET /security/posture | B monitoring:read
+GET /channels | B monitoring:read
+GET /connections | B monitoring:read
+POST /connections/:name/start | B connections:control
+POST /connections/:name/stop | B connections:control
+POST /connections/:name/restart | B connections:control
+GET /connections/:name/metadata | B monitoring:read
+POST /connections/:name/test | B connections:test
+POST /connections/:name/purge | SU messages:purge
+GET /connections/:name/events | B monitoring:read
+POST /statistics/reset | B monitoring:diagnose
+GET /events | B monitoring:read
+GET /dead-letters | PHI messages:read
+POST /dead-letters/replay | SU messages:replay
+GET /approvals | B approvals:approve
+POST /approvals/:approval_id/approve | B approvals:approve
+POST /approvals/:approval_id/reject | B approvals:approve
+POST /config/reload | SU config:deploy
+GET /config/provenance | B monitoring:read
+GET /messages | PHI messages:read
+GET /messages/search | SU messages:read
+GET /messages/:message_id | PHI messages:view_raw
+GET /messages/:message_id/responses | PHI messages:read
+GET /messages/:message_id/outbound | PHI messages:view_raw
+POST /messages/:message_id/replay | SU messages:replay
+GET /stats | B monitoring:read
+GET /metrics | B monitoring:read
+GET /status | B monitoring:read
+POST /status/integrity-check | B monitoring:diagnose
+GET /cluster/status | B monitoring:read
+GET /cluster/nodes | B monitoring:read
+GET /dr/status | B monitoring:read
+POST /dr/activate | B dr:operate
+POST /dr/release | B dr:operate
+GET /service/status | B monitoring:read
+GET /auth/providers | P !
+POST /auth/login | P +L !
+POST /auth/negotiate | P +L !
+POST /auth/logout | B !
+GET /auth/me | B
+POST /auth/mfa-verify | B +L !
+POST /me/password | B +L !
+POST /me/reauth | B +L !
+GET /me/mfa | B !
+POST /me/mfa/enroll | RA !
+POST /me/mfa/confirm | RA +L !
+DELETE /me/mfa | SU !
+GET /me/sessions | B !
+DELETE /me/sessions | B !
+DELETE /me/sessions/:session_id | B !
+GET /me/security-events | B !
+GET /roles | B users:read !
+GET /roles/custom | B users:read !
+POST /roles/custom | SU users:manage !
+PUT /roles/custom/:role_id | SU users:manage !
+DELETE /roles/custom/:role_id | SU users:manage !
+GET /users | B users:read !
+POST /users | SU users:manage !
+PATCH /users/:user_id | SU users:manage !
+DELETE /users/:user_id | SU users:manage !
+DELETE /users/:user_id/sessions | SU users:manage !
+PUT /users/:user_id/roles | SU users:manage !
+POST /users/:user_id/reset-password | SU users:manage !
+POST /users/:user_id/reset-mfa | SU users:manage !
+GET /users/:user_id/channel-scope | B users:manage !
+PUT /users/:user_id/channel-scope | SU users:manage !
+GET /ad-group-map | B users:manage !
+PUT /ad-group-map | SU users:manage !
+GET /ad-group-scope-map | B users:manage !
+PUT /ad-group-scope-map | SU users:manage !
+GET /audit | B audit:read !
+`.trim().split("\n");
+
+const OPEN_WHILE_PASSWORD_IS_DUE = ["POST /auth/logout", "GET /auth/me", "POST /me/password"];
+
+// Routes are declared without looking at the engine.
+const declared = accessTable(declareRoutes({ engine: {} } as ApiContext).routes);
+
+function lineOf({ method, path, access }: RouteAccess): string {
+  const { mode, permissions, isLimited, needsAccounts } = access;
+  const words = [
+    mode,
+    ...permissions,
+    ...(isLimited ? ["+L"] : []),
+    ...(needsAccounts ? ["!"] : []),
+  ];
+  return `${method} ${path} | ${words.join(" ")}`;
+}
+
+Deno.test("every route is for whom the contract says, and there is no other", () => {
+  assert.deepEqual(declared.map(lineOf).toSorted(), contract.toSorted());
+  const open = declared.filter(({ access }) => access.isOpenWhilePasswordIsDue);
+  assert.deepEqual(
+    open.map(({ method, path }) => `${method} ${path}`).toSorted(),
+    OPEN_WHILE_PASSWORD_IS_DUE.toSorted(),
+  );
+});
+
+Deno.test("a route that does not say whom it is for is not served", () => {
+  const good = new Hono().get("/a", allow("monitoring:read") as never, (c) => c.text("a"));
+  assert.equal(accessTable(good.routes).length, 1);
+  const bad = new Hono().get("/a", (c) => c.text("a"));
+  assert.throws(() => accessTable(bad.routes), /Nobody says whom GET \/a is for/);
+  const late = new Hono().get("/a", (c) => c.text("a"), allow("monitoring:read") as never);
+  assert.throws(() => accessTable(late.routes), /Nobody says/);
+});
+
+/** What the answer may be although nothing is wrong: there is no disaster recovery site here. */
+function isFault({ path }: RouteAccess, status: number): boolean {
+  return status >= 500 && !(status === 503 && path.startsWith("/dr/"));
+}
+
+/** A request that changes nothing, whoever makes it: what it names is not there. */
+function harmless({ method, path }: RouteAccess): { path: string; body: unknown } {
+  const body = path === "/config/reload" ? { config_dir: "/not/here" } : {};
+  return { path: path.replace(/:\w+/g, "none"), body: method === "GET" ? undefined : body };
+}
+
+/** What is asked of each route, by who asks. */
+async function walk(ask: (route: RouteAccess) => Promise<void>): Promise<void> {
+  // Signing out comes last: it ends the session that asks.
+  const isLast = ({ path }: RouteAccess) => path === "/auth/logout";
+  for (const route of declared.filter((route) => !isLast(route))) await ask(route);
+  for (const route of declared.filter(isLast)) await ask(route);
+}
+
+const isForSessions = ({ access: { mode } }: RouteAccess) => mode !== "P" && mode !== "O";
+
+Deno.test("every route, with no token and with every kind of wrong one", async () => {
+  await using bench = await ApiBench.open({ settings: unlimited });
+  const tokens = [undefined, "", "Bearer", "Bearer x", `Bearer ${"a".repeat(43)}`, "Basic YTpi"];
+  for (const authorization of tokens) {
+    await walk(async (route) => {
+      const { path, body } = harmless(route);
+      const answer = await bench.request(path, {
+        method: route.method,
+        headers: {
+          ...(authorization === undefined ? {} : { authorization }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const title = `${authorization} ${route.method} ${path}`;
+      if (isForSessions(route)) {
+        assert.equal(answer.status, 401, title);
+        assert.equal(answer.headers.get("www-authenticate"), "Bearer", title);
+        assert.equal(typeof answer.json.detail, "string", title);
+      } else assert.ok(answer.status !== 401 && answer.status < 500, `${title}: ${answer.status}`);
+    });
+  }
+  const rows = await bench.walk.engine.store.register("auditNewest", 1000);
+  assert.deepEqual(
+    rows.map(({ action }) => action).filter((action) => action !== "auth.bootstrap_admin_created"),
+    [],
+    "nobody did anything",
+  );
+});
+
+for (const role of [...builtInRoles, { id: "none", permissions: [] as Permission[] }]) {
+  Deno.test(`every route, as ${role.id}`, async () => {
+    await using bench = await ApiBench.open({ settings: unlimited });
+    const roles = role.id === "none" ? [] : [role.id];
+    const client = await ApiClient.of(bench, "somebody", { roles });
+    let denied = 0;
+    await walk(async (route) => {
+      const { path, body } = harmless(route);
+      const answer = await client.once(route.method, path, body);
+      const title = `${route.method} ${path}: ${answer.status} ${answer.text}`;
+      const missing = route.access.permissions.filter((name) => !role.permissions.includes(name));
+      assert.ok(!isFault(route, answer.status) && answer.status !== 429, title);
+      if (missing.length > 0) {
+        denied += 1;
+        assert.equal(answer.status, 403, title);
+        assert.match(String(answer.json.detail), /permission/, title);
+        assert.equal(answer.headers.get("x-step-up-required"), null, title);
+      } else {
+        assert.ok(answer.status !== 401 || route.path === "/auth/mfa-verify", title);
+        assert.doesNotMatch(answer.text, /permission "/, title);
+      }
+    });
+    const rows = await bench.walk.engine.store.register("auditNewest", 1000);
+    const noted = rows.filter(({ action }) => action === "auth.permission_denied");
+    assert.equal(noted.length, denied);
+    for (const { actor, detail } of noted) {
+      assert.equal(actor, "somebody");
+      assert.deepEqual(Object.keys(JSON.parse(String(detail))), ["permission", "path"]);
+    }
+    assert.equal((await client.once("GET", "/auth/me")).status, 401, "signed out at the end");
+  });
+}
+
+Deno.test("every route, while the password has to be changed", async () => {
+  await using bench = await ApiBench.open({ settings: unlimited });
+  const client = await ApiClient.of(bench, "fresh", { roles: ["administrator"], mustChange: true });
+  await walk(async (route) => {
+    const { path, body } = harmless(route);
+    const answer = await client.once(route.method, path, body);
+    const title = `${route.method} ${path}: ${answer.status}`;
+    const isOpen = OPEN_WHILE_PASSWORD_IS_DUE.includes(`${route.method} ${route.path}`);
+    if (isForSessions(route) && !isOpen) {
+      assert.equal(answer.status, 403, title);
+      assert.match(String(answer.json.detail), /password change required/, title);
+    } else assert.ok(answer.status !== 403 && !isFault(route, answer.status), title);
+  });
+});
+
+Deno.test("every sensitive route wants a fresh password, and nothing of it happens without", async () => {
+  await using bench = await ApiBench.open({
+    settings: `${unlimited}step_up_max_age_seconds = 0\n`,
+  });
+  const client = await ApiClient.of(bench, "root", { roles: ["administrator"] });
+  await walk(async (route) => {
+    const { path, body } = harmless(route);
+    const answer = await client.once(route.method, path, body);
+    const title = `${route.method} ${path}: ${answer.status}`;
+    const isSensitive = ["SU", "RA"].includes(route.access.mode);
+    assert.equal(answer.headers.get("x-step-up-required"), isSensitive ? "1" : null, title);
+    assert.equal(answer.headers.get("x-mfa-required"), null, title);
+    if (!isSensitive) return;
+    assert.equal(answer.status, 403, title);
+    assert.match(String(answer.json.detail), /step-up re-verification/, title);
+  });
+});
+
+Deno.test("every route, while nobody signs in: what needs accounts is 503, the rest is open", async () => {
+  await using bench = await ApiBench.open();
+  await walk(async (route) => {
+    const { path, body } = harmless(route);
+    const answer = await bench.request(path, {
+      method: route.method,
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const title = `${route.method} ${path}: ${answer.status}`;
+    if (route.access.needsAccounts) assert.equal(answer.status, 503, title);
+    else assert.ok(!isFault(route, answer.status) && answer.status !== 401, title);
+  });
+  const me = await bench.get("/auth/me");
+  assert.deepEqual([me.user_id, me.username, me.auth_provider], ["system", "system", "local"]);
+  assert.equal(me.permissions!.length, 19);
+  assert.deepEqual([...me.roles!], [
+    ...["administrator", "auditor", "coding", "deployment", "operator", "viewer"],
+  ]);
+});

@@ -231,6 +231,64 @@ tlsTest("with tls_client_ca_file only that authority's clients get in", async (
   await assert.rejects(fetchOnce(bench.url, { ca: otherCa, identity: client }));
 });
 
+// The runtime keeps one cache of sessions for every listener of the process; see
+// connectors/client_certificates.ts.
+tlsTest("a resumed session opens no door that its certificate does not", async (
+  { dir, ca, otherCa, server, client },
+) => {
+  let asked = 0;
+  const answer = () => {
+    asked++;
+    return Promise.resolve(new Response("in"));
+  };
+  const open = (authority: string) =>
+    HttpsBench.open({ lines: tlsLines(server) + authority, answer });
+  await using anyone = await open("");
+  await using own = await open(`tls_client_ca_file = "${ca.file}"\n`);
+  await using other = await open(`tls_client_ca_file = "${otherCa.file}"\n`);
+  const shown = ["-cert", client.cert, "-key", client.key];
+  for (const version of ["-tls1_2", "-tls1_3"]) {
+    const ask = (bench: HttpsBench, ...more: string[]) =>
+      getBy(bench.port, { dir, ca }, version, ...more);
+    asked = 0;
+    assert.ok((await ask(anyone, "-sess_out", "anyone")).isServed);
+    assert.ok((await ask(own, ...shown, "-sess_out", "own")).isServed);
+    assert.deepEqual(await ask(own, ...shown, "-sess_in", "own"), {
+      isServed: true,
+      isResumed: true,
+    });
+    assert.equal(asked, 3);
+    for (const [bench, session] of [[own, "anyone"], [other, "anyone"], [other, "own"]] as const) {
+      assert.equal((await ask(bench, "-sess_in", session)).isServed, false, session);
+    }
+    assert.equal(asked, 3, version);
+    await own.logged(/api\.tls_failed client=127\.0\.0\.1 reason="resumed without a certificate"/);
+  }
+});
+
+/** Asks once by openssl, which shows and keeps sessions as it is told. */
+async function getBy(
+  port: number,
+  { dir, ca }: Pick<Certificates, "dir" | "ca">,
+  ...more: string[]
+): Promise<{ isServed: boolean; isResumed: boolean }> {
+  const child = new Deno.Command("openssl", {
+    // deno-fmt-ignore
+    args: ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", ca.file, "-ign_eof", ...more],
+    cwd: dir,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  await writer.write(new TextEncoder().encode(request)).catch(() => {});
+  const { stdout } = await within(child.output(), "openssl to end", 20_000);
+  await writer.close().catch(() => {});
+  const text = new TextDecoder().decode(stdout);
+  return { isServed: /HTTP\/1\.1 200 /.test(text), isResumed: /\nReused, /.test(text) };
+}
+
 /** A client certificate of the authority in `dir` that ended yesterday. */
 async function expired(dir: string) {
   const day = (offset: number) =>
@@ -288,6 +346,13 @@ tlsTest("files that cannot be used are named", async ({ dir, server, renewed, ot
   bad(`tls_cert_file = "${server.cert}"\n`, /no readable PEM key$/);
   bad(tlsLines({ cert: server.cert, key: renewed.key }), /does not belong to certificate/);
   bad(`${tlsLines(server)}tls_client_ca_file = "${otherCa.directory}/empty.pem"\n`, /empty\.pem/);
+  // deno-fmt-ignore
+  await runTool("openssl", ["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-keyout", "weak.key",
+    "-out", "weak.pem", "-subj", "/CN=localhost", "-days", "2"], { cwd: dir });
+  bad(
+    tlsLines({ cert: `${dir}/weak.pem`, key: `${dir}/weak.key` }),
+    /weak\.pem.* refuses its key$/,
+  );
   const both = `${dir}/both.pem`;
   const { cert, key } = pem(server);
   await Deno.writeTextFile(both, cert + key);

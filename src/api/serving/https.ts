@@ -82,6 +82,8 @@ class HttpsListening implements Listening {
   #isStopping = false;
   readonly #tls: ApiTls;
   readonly #lookMs: number | undefined;
+  /** Undefined while clients need no certificate. */
+  #clients: ReturnType<ApiTls["clientsOf"]> | undefined;
 
   constructor(answer: Answer, { tls, logger, clock, limits = httpsLimits, lookMs }: HttpsOptions) {
     this.#tls = tls;
@@ -90,7 +92,7 @@ class HttpsListening implements Listening {
     this.#upgrades = new Upgrades(answer);
     this.#reload = new TlsReload(tls, { logger, clock });
     const server = https.createServer({
-      ...contextOptions(tls, this.#reload.load()),
+      ...this.#contextOf(this.#reload.load()),
       handshakeTimeout: limits.handshakeMs,
       headersTimeout: limits.headersMs,
       requestTimeout: limits.requestMs,
@@ -103,6 +105,17 @@ class HttpsListening implements Listening {
     server.maxHeadersCount = HEADERS_MAX + 1;
     server.maxConnections = limits.connectionsMax;
     this.#watchConnections();
+  }
+
+  #contextOf({ cert, key, ca }: TlsMaterial): tls.TlsOptions {
+    const { minVersion, clientsOf } = this.#tls;
+    this.#clients = ca === undefined ? undefined : clientsOf(ca);
+    return {
+      cert,
+      key,
+      minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
+      ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
+    };
   }
 
   get port(): number {
@@ -129,7 +142,7 @@ class HttpsListening implements Listening {
       this.#logger.error("api.accept_failed", { reason: error.code ?? error.name });
     });
     this.#reload.follow(
-      (material) => this.#server.setSecureContext(contextOptions(this.#tls, material)),
+      (material) => this.#server.setSecureContext(this.#contextOf(material)),
       this.#lookMs,
     );
   }
@@ -140,6 +153,13 @@ class HttpsListening implements Listening {
       this.#open.set(socket, { peer: socket.remoteAddress ?? "", requests: 0 });
       socket.once("close", () => this.#open.delete(socket));
       if (this.#isStopping) socket.destroy();
+    });
+    // Before the parser is given the connection.
+    server.prependListener("secureConnection", (secured: tls.TLSSocket) => {
+      if (this.#clients === undefined || this.#clients.admits(secured)) return;
+      const client = secured.remoteAddress;
+      this.#logger.warning("api.tls_failed", { client, reason: "resumed without a certificate" });
+      secured.destroy();
     });
     server.on("tlsClientError", (error: Error & { code?: string }, secured: tls.TLSSocket) => {
       const below = belowTls(secured);
@@ -178,15 +198,6 @@ class HttpsListening implements Listening {
     await closed;
     clearTimeout(timer);
   }
-}
-
-function contextOptions({ minVersion }: ApiTls, { cert, key, ca }: TlsMaterial): tls.TlsOptions {
-  return {
-    cert,
-    key,
-    minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
-    ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
-  };
 }
 
 function listener(answer: Answer, { idleMs }: HttpsLimits) {

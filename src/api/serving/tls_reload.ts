@@ -5,6 +5,7 @@
  * from one look to the next. Files that cannot be used leave what is served as it is.
  */
 import { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../clock.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import type { Logger } from "../../logging/mod.ts";
@@ -23,6 +24,8 @@ export interface ApiTls {
   readonly files: readonly string[];
   /** Reads and checks the files. @throws {EngineError} they cannot be used. */
   readonly load: () => TlsMaterial;
+  /** Makes what decides, handshake done, whether a client of these authorities may stay. */
+  readonly clientsOf: (ca: string) => { admits(secured: TLSSocket): boolean };
 }
 
 const DAY_MS = 86_400_000;

@@ -65,7 +65,10 @@ function requestOf({ headers, method, rawHeaders, url = "/" }: IncomingMessage) 
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     fields.append(rawHeaders[at]!, rawHeaders[at + 1]!);
   }
-  return new Request(target, { headers: fields });
+  // A name before the host makes no request.
+  return target.username === "" && target.password === ""
+    ? new Request(target, { headers: fields })
+    : undefined;
 }
 
 /** Answers with what the routes said, or 400, and closes. */

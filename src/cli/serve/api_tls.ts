@@ -1,7 +1,9 @@
 /** The TLS of the API as the settings say it: which files, and how they are read. */
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
+import { createSecureContext } from "node:tls";
 import type { ApiTls, TlsMaterial } from "../../api/mod.ts";
+import { ClientCertificates } from "../../connectors/client_certificates.ts";
 import { loadTlsFiles } from "../../connectors/tls_files.ts";
 import { EngineError } from "../../errors.ts";
 import type { Settings } from "../../settings/mod.ts";
@@ -22,6 +24,7 @@ export function apiTls(api: ApiSettings): ApiTls | undefined {
     minVersion: api.tlsMinVersion,
     files: apiTlsFiles(api).map(({ path }) => path),
     load,
+    clientsOf: (ca) => new ClientCertificates(ca),
   };
 }
 
@@ -44,6 +47,7 @@ function loadApiFiles(api: ApiSettings): TlsMaterial {
       caFile: api.tlsClientCaFile,
     });
     assert(cert !== undefined && key !== undefined);
+    checkRuntimeTakes({ cert, key }, api.tlsCertFile!);
     return { cert, key, ca };
   } catch (cause) {
     if (!(cause instanceof EngineError)) throw cause;
@@ -53,6 +57,17 @@ function loadApiFiles(api: ApiSettings): TlsMaterial {
       hint: cause.code === "connector.tls_key_invalid"
         ? "Put the passphrase of the key into MEFOR_API_TLS_KEY_PASSWORD"
         : cause.hint,
+    });
+  }
+}
+
+/** Such as a key of too few bits, which would fail every handshake. */
+function checkRuntimeTakes(pair: { cert: string; key: string }, file: string): void {
+  try {
+    createSecureContext(pair);
+  } catch {
+    throw new EngineError("api.tls_files", `Cannot use "${file}": the runtime refuses its key`, {
+      hint: "Take a key of a usual kind: P-256, or RSA of 2048 bits or more",
     });
   }
 }

@@ -198,3 +198,26 @@ export async function readToEnd(connection: Deno.Conn, ms = 8_000): Promise<stri
   };
   return await within(read(), "the server to close", ms);
 }
+
+/** Asks once by openssl, which shows and keeps sessions as it is told. */
+export async function askByOpenssl(
+  port: number,
+  { dir, ca }: Pick<Certificates, "dir" | "ca">,
+  ...more: string[]
+): Promise<{ isServed: boolean; isResumed: boolean }> {
+  const child = new Deno.Command("openssl", {
+    // deno-fmt-ignore
+    args: ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", ca.file, "-ign_eof", ...more],
+    cwd: dir,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  await writer.write(new TextEncoder().encode(request)).catch(() => {});
+  const { stdout } = await within(child.output(), "openssl to end", 20_000);
+  await writer.close().catch(() => {});
+  const text = new TextDecoder().decode(stdout);
+  return { isServed: /HTTP\/1\.1 200 /.test(text), isResumed: /\nReused, /.test(text) };
+}

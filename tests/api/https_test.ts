@@ -9,6 +9,7 @@ import { blocksOf, readPages } from "../docs/pages.ts";
 import { freePort, within } from "../connectors/waiting.ts";
 import { Walk } from "../walk/bench.ts";
 import {
+  askByOpenssl,
   type Certificates,
   connect,
   exchange,
@@ -249,7 +250,7 @@ tlsTest("a resumed session opens no door that its certificate does not", async (
   const shown = ["-cert", client.cert, "-key", client.key];
   for (const version of ["-tls1_2", "-tls1_3"]) {
     const ask = (bench: HttpsBench, ...more: string[]) =>
-      getBy(bench.port, { dir, ca }, version, ...more);
+      askByOpenssl(bench.port, { dir, ca }, version, ...more);
     asked = 0;
     assert.ok((await ask(anyone, "-sess_out", "anyone")).isServed);
     assert.ok((await ask(own, ...shown, "-sess_out", "own")).isServed);
@@ -265,29 +266,6 @@ tlsTest("a resumed session opens no door that its certificate does not", async (
     await own.logged(/api\.tls_failed client=127\.0\.0\.1 reason="resumed without a certificate"/);
   }
 });
-
-/** Asks once by openssl, which shows and keeps sessions as it is told. */
-async function getBy(
-  port: number,
-  { dir, ca }: Pick<Certificates, "dir" | "ca">,
-  ...more: string[]
-): Promise<{ isServed: boolean; isResumed: boolean }> {
-  const child = new Deno.Command("openssl", {
-    // deno-fmt-ignore
-    args: ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", ca.file, "-ign_eof", ...more],
-    cwd: dir,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  await writer.write(new TextEncoder().encode(request)).catch(() => {});
-  const { stdout } = await within(child.output(), "openssl to end", 20_000);
-  await writer.close().catch(() => {});
-  const text = new TextDecoder().decode(stdout);
-  return { isServed: /HTTP\/1\.1 200 /.test(text), isResumed: /\nReused, /.test(text) };
-}
 
 /** A client certificate of the authority in `dir` that ended yesterday. */
 async function expired(dir: string) {

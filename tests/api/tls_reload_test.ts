@@ -8,6 +8,7 @@ import { createLogger, renderRecord } from "../../src/logging/mod.ts";
 import type { Authority, Identity } from "../connectors/certificates.ts";
 import { until, within } from "../connectors/waiting.ts";
 import {
+  askByOpenssl,
   clientOf,
   connect,
   fetchOnce,
@@ -204,9 +205,13 @@ tlsTest("a client authority that is changed lets its clients in, and no others a
   const isIn = (identity: Identity) =>
     fetchOnce(bench.url, { ca, identity }).then(() => true, () => false);
   assert.deepEqual([await isIn(client), await isIn(stranger)], [true, false]);
+  const shown = ["-cert", client.cert, "-key", client.key];
+  const ask = (...more: string[]) => askByOpenssl(bench.port, { dir, ca }, ...shown, ...more);
+  assert.ok((await ask("-sess_out", "before")).isServed);
   await put(otherCa.file, file);
   await bench.logged(/certificate_loaded/, 2);
   assert.deepEqual([await isIn(client), await isIn(stranger)], [false, true]);
+  assert.equal((await ask("-sess_in", "before")).isServed, false, "nor by a session from before");
   assert.equal(await connect(bench.port, ca).then(hasAnswer), false, "none without a certificate");
 });
 

@@ -7,6 +7,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import type tls from "node:tls";
+import { type Clock, systemClock } from "../clock.ts";
 
 /** Certificates remembered; more than one listener ever sees. */
 const KNOWN_MAX = 10_000;
@@ -15,13 +16,13 @@ export class ClientCertificates {
   readonly #authorities: readonly X509Certificate[];
   /** Fingerprints that passed a whole handshake with this listener, intermediates and all. */
   readonly #known = new Set<string>();
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, "now">;
 
-  /** `ca` holds PEM certificates; `now` is the wall clock, milliseconds. */
-  constructor(ca: string, now: () => number = Date.now) {
+  /** `ca` holds PEM certificates. */
+  constructor(ca: string, clock: Pick<Clock, "now"> = systemClock) {
     const blocks = ca.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
     this.#authorities = blocks.map((block) => new X509Certificate(block));
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Tells whether a connection whose handshake has ended may stay. */
@@ -33,7 +34,7 @@ export class ClientCertificates {
       this.#known.add(leaf.fingerprint256);
       return true;
     }
-    const now = this.#now();
+    const now = this.#clock.now();
     if (now < Date.parse(leaf.validFrom) || now > Date.parse(leaf.validTo)) return false;
     return this.#known.has(leaf.fingerprint256) ||
       this.#authorities.some((ca) => leaf.checkIssued(ca) && leaf.verify(ca.publicKey));

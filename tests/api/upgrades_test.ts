@@ -116,6 +116,8 @@ tlsTest("HTTPS hands a connection over as a WebSocket", async ({ ca, server }) =
     /^HTTP\/1\.1 403 Forbidden\r\n[^]*x-tls: true\r\n[^]*\r\n\r\n\{"detail":"Not here"\}$/,
   );
   assert.match(await ask("/ws", "Sec-WebSocket-Version: 13\r\n"), /^HTTP\/1\.1 400 /);
+  const named = handshake.replace("Host: localhost", "Host: name@localhost");
+  assert.match(await exchange(bench.port, ca, named), /^HTTP\/1\.1 400 /);
   assert.match(await ask("/ws?full", keys), /^HTTP\/1\.1 503 [^]*no room$/);
   using client = clientOf({ ca });
   await talk(bench.url.replace(/^https/, "wss"), bench.listening, client);

@@ -23,6 +23,7 @@ import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
 import { isLoopbackName, refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
+import { liveStatsRoutes } from "./live_stats.ts";
 import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
 import { postureRoutes } from "./posture.ts";
@@ -36,6 +37,7 @@ import { userRoutes } from "./users.ts";
 /** Declares every route of the API, a group each. */
 export const routeGroups = [
   statusRoutes,
+  liveStatsRoutes,
   aiPolicyRoutes,
   postureRoutes,
   clusterRoutes,
@@ -99,6 +101,7 @@ export function createApp(context: ApiContext, host: string): Answer {
   const guards = {
     isExposed: auth !== undefined && (!isLoopbackName(host) || hasProxy),
     publicOrigin: api.publicOrigin,
+    socketOrigins: api.wsAllowedOrigins,
   };
   const hasTls = api.tlsCertFile !== undefined || (api.tlsTerminatedUpstream && hasProxy);
   const failed = (thrown: unknown, request: Request): Response => {

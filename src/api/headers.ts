@@ -19,6 +19,8 @@ export function addHeaders(
   response: Response,
   { path, isSecure }: { readonly path: string; readonly isSecure: boolean },
 ): Response {
+  // A connection that became a WebSocket has no answer any more.
+  if (response.status === 101) return response;
   if (isSecure) response.headers.set(...STRICT_TRANSPORT);
   for (const [name, value] of ALWAYS) response.headers.set(name, value);
   if (PRIVATE.test(path)) response.headers.set("cache-control", "no-store");

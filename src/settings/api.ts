@@ -91,7 +91,7 @@ export const api = {
     ws_allowed_origins: {
       type: "list",
       default: [],
-      inEffect: false,
+      inEffect: true,
       help: "Further origins that may open /ws/stats.",
     },
   },

@@ -44,6 +44,7 @@ GET /messages/:message_id/responses | PHI messages:read
 GET /messages/:message_id/outbound | PHI messages:view_raw
 POST /messages/:message_id/replay | SU messages:replay
 GET /stats | B monitoring:read
+GET /ws/stats | B monitoring:read
 GET /metrics | B monitoring:read
 GET /status | B monitoring:read
 POST /status/integrity-check | B monitoring:diagnose

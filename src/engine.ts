@@ -17,6 +17,7 @@ import {
   resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
+import { Maintenance, type MaintenanceFigures } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -37,7 +38,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
-  /** Sends notices to people about their own account; without it nobody is told. */
+  /** Takes notices to people about their own account; mailed to them when left out. */
   readonly takeNotice?: TakeNotice;
   /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
@@ -138,6 +139,19 @@ export class Engine implements AsyncDisposable {
     });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    engine.#maintenance = stack.use(
+      new Maintenance({
+        settings: settings.retention,
+        store,
+        clock,
+        logger,
+        // One node is always the leader.
+        isLeader: () => true,
+        purgeState: (purge) => live.purgeState(purge),
+        onStorage: ({ store: connection, sizeBytes, limitBytes }) =>
+          alerts.raise({ type: "storage_threshold", connection, sizeBytes, limitBytes }),
+      }),
+    );
     stack.use(engine.#watch());
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
@@ -146,6 +160,7 @@ export class Engine implements AsyncDisposable {
   }
 
   #rooms = new AsyncDisposableStack();
+  #maintenance: Maintenance | undefined;
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
@@ -190,13 +205,12 @@ export class Engine implements AsyncDisposable {
     });
   }
 
-  /** Watches lanes, certificates and the store until it is disposed. */
+  /** Watches lanes and certificates until it is disposed. */
   #watch(): AsyncDisposable {
     const { alerts, clock, logger, pipeline, settings, store } = this;
     const { buildupMaxDepth: maxDepth = null, buildupMaxOldestMs } = settings.delivery;
     const shared = { maxDepth, maxOldestMs: buildupMaxOldestMs === 0 ? null : buildupMaxOldestMs };
     const { warnDays, checkIntervalMs } = settings.certMonitor;
-    const { maxDbMb, purgeIntervalMs } = settings.retention;
     return startWatch({
       alerts,
       clock,
@@ -212,17 +226,16 @@ export class Engine implements AsyncDisposable {
         files: () => certificateFiles(settings, this.graph),
         readText: (path) => Deno.readTextFile(path),
       },
-      storage: maxDbMb === 0 ? undefined : {
-        store: store.path,
-        limitBytes: maxDbMb * 1_000_000,
-        intervalMs: purgeIntervalMs,
-        measure: () => sizeOfStore(store.path),
-      },
     });
   }
 
   get graph(): Graph {
     return this.#live.graph;
+  }
+
+  /** Undefined while the engine starts. */
+  get maintenance(): MaintenanceFigures | undefined {
+    return this.#maintenance?.figures;
   }
 
   /** Sandbox threads given up while they may still spin. */
@@ -285,17 +298,4 @@ function certificateFiles({ api }: Settings, graph: Graph): readonly Certificate
     if (settings.tls === true) add(name, settings.tls_cert_file);
   }
   return files;
-}
-
-/** The database and what SQLite keeps beside it. Source: spec pipeline-store-cluster §5. */
-async function sizeOfStore(path: string): Promise<number> {
-  let bytes = 0;
-  for (const suffix of ["", "-wal", "-shm"]) {
-    try {
-      bytes += (await Deno.stat(path + suffix)).size;
-    } catch (thrown) {
-      if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
-    }
-  }
-  return bytes;
 }

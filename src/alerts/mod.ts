@@ -27,5 +27,4 @@ export {
 } from "./event.ts";
 export { type Raised, type WriteRaised } from "./instances.ts";
 export { type Mail } from "./mail.ts";
-export { lookAtStorage, type StorageOptions } from "./storage.ts";
 export { startWatch, type WatchOptions } from "./watch.ts";

@@ -1,11 +1,10 @@
 /**
- * The clockwork: lanes each second, certificates and the store at their own intervals and at start.
+ * The clockwork: lanes each second, certificates at start and at an interval of their own.
  */
 import type { Alerts } from "./alerts.ts";
 import { BuildupMonitor, type BuildupOptions } from "./buildup.ts";
 import { type CertificatesOptions, lookAtCertificates } from "./certificates.ts";
 import type { AlertEvent } from "./event.ts";
-import { lookAtStorage, type StorageOptions } from "./storage.ts";
 
 type Without<T> = Omit<T, "raise" | "clock" | "logger">;
 
@@ -18,8 +17,6 @@ export interface WatchOptions {
   readonly isStopped: (connection: string) => boolean;
   /** Left out: certificates are not watched. */
   readonly certificates?: Without<CertificatesOptions> & { readonly intervalMs: number };
-  /** Left out: the store may grow. */
-  readonly storage?: Without<StorageOptions> & { readonly intervalMs: number };
 }
 
 const LOOK_MS = 1_000;
@@ -28,7 +25,7 @@ const INTERVAL_MS_MAX = 2 ** 31 - 1;
 
 /** Begins to watch; disposing it ends it, and waits for the look under way. */
 export function startWatch(options: WatchOptions): AsyncDisposable {
-  const { alerts, clock, logger, lanes, certificates, storage } = options;
+  const { alerts, clock, logger, lanes, certificates } = options;
   const common = { raise: (event: AlertEvent) => alerts.raise(event), clock, logger };
   const buildup = new BuildupMonitor({ ...lanes, ...common });
   const stillHolds = (event: AlertEvent) => {
@@ -39,17 +36,14 @@ export function startWatch(options: WatchOptions): AsyncDisposable {
     buildup.look();
     alerts.tellDue(stillHolds);
   }, LOOK_MS);
-  const ends = [
-    certificates && repeat(
-      () => lookAtCertificates({ ...certificates, ...common }),
-      certificates.intervalMs,
-    ),
-    storage && repeat(() => lookAtStorage({ ...storage, ...common }), storage.intervalMs),
-  ];
+  const end = certificates && repeat(
+    () => lookAtCertificates({ ...certificates, ...common }),
+    certificates.intervalMs,
+  );
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(looking);
-      await Promise.all(ends.map((end) => end?.()));
+      await end?.();
     },
   };
 }

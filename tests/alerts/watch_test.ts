@@ -1,7 +1,7 @@
 // Goal: the clockwork looks at once and again, tells what was held back and still holds, and ends.
 import assert from "node:assert/strict";
 import { systemClock } from "../../src/clock.ts";
-import { Alerts, lookAtStorage, startWatch, type WatchOptions } from "../../src/alerts/mod.ts";
+import { Alerts, startWatch, type WatchOptions } from "../../src/alerts/mod.ts";
 import type { Raised } from "../../src/alerts/instances.ts";
 import { until } from "../connectors/waiting.ts";
 import { alertsOf, readableLog } from "./bench.ts";
@@ -56,51 +56,25 @@ Deno.test("a stop that came too early is told when its time has come, unless it 
   assert.equal(written.reduce((sum, { count }) => sum + count, 0), 3);
 });
 
-Deno.test("lookAtStorage() tells of a store over its limit, and of none at it", async () => {
-  const raised: unknown[] = [];
-  const look = async (size: number | Error) => {
-    const { logger, lines } = readableLog();
-    await lookAtStorage({
-      store: "/data/m.db",
-      limitBytes: 2_000_000,
-      measure: () => size instanceof Error ? Promise.reject(size) : Promise.resolve(size),
-      raise: (event) => raised.push(event),
-      logger,
-    });
-    return lines;
-  };
-  assert.deepEqual(await look(2_000_000), []);
-  assert.match((await look(2_000_001)).join(), /WARNING .*alert\.storage_large size_bytes=2000001/);
-  assert.match(
-    (await look(new TypeError("x"))).join(),
-    /alert\.storage_unmeasured error=TypeError/,
-  );
-  assert.deepEqual(raised, [{
-    type: "storage_threshold",
-    connection: "/data/m.db",
-    sizeBytes: 2_000_001,
-    limitBytes: 2_000_000,
-  }]);
-});
-
-Deno.test("startWatch() measures at once and again, never twice at the same time, and ends", async () => {
-  const { alerts, watch, written } = bench("");
+Deno.test("startWatch() looks at once and again, never twice at the same time, and ends", async () => {
+  const { alerts, watch, lines } = bench("");
   let running = 0;
-  let measured = 0;
-  const measure = async () => {
+  let looks = 0;
+  const readText = async () => {
     assert.equal(++running, 1);
     await new Promise((resolve) => setTimeout(resolve, 5));
     running -= 1;
-    measured += 1;
-    return 9;
+    looks += 1;
+    return "no certificate";
   };
+  const files = () => [{ connection: "api", path: "/etc/tls/api.pem" }];
   {
-    await using _watch = watch({ storage: { store: "s", limitBytes: 1, intervalMs: 1, measure } });
-    await until(() => measured >= 3, "three looks");
+    await using _watch = watch({ certificates: { warnDays: 30, intervalMs: 1, files, readText } });
+    await until(() => looks >= 3, "three looks");
   }
-  const atEnd = measured;
+  const atEnd = looks;
   await alerts[Symbol.asyncDispose]();
-  assert.equal(running, 0);
-  assert.equal(measured, atEnd);
-  assert.equal(written.reduce((sum, { count }) => sum + count, 0), measured);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([running, looks], [0, atEnd]);
+  assert.equal(lines.filter((line) => line.includes("certificate_unreadable")).length, looks);
 });

@@ -18,6 +18,8 @@ import type {
   Page,
   StoreTotals,
 } from "../store.ts";
+import type { PurgeRecord } from "../purge.ts";
+import { countsOf } from "./purge.ts";
 import type { QueryName } from "./queries.ts";
 
 type Value = string | number | null;
@@ -207,6 +209,15 @@ export class Reads {
     };
   }
 
+  async retention(): Promise<PurgeRecord> {
+    const [row = {}] = await this.#query("retention", []);
+    return {
+      counts: countsOf(row),
+      logsHoldPurged: row.logs_hold_purged === 1,
+      reclaimedOn: text(row.reclaimed_on) ?? undefined,
+    };
+  }
+
   #open(rows: readonly Row[], cells: readonly string[]): Row[] {
     return rows.map((row) => {
       const plain = { ...row };
@@ -285,6 +296,7 @@ function toSummary(row: Row): MessageSummary {
     error: text(row.error),
     summary: text(row.summary),
     metadata: text(row.metadata),
+    purgedAt: row.purged_at === null ? null : Number(row.purged_at),
     event: text(row.event),
   };
 }

@@ -4,7 +4,7 @@
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
-import { Auth, noticeMail, type TakeNotice } from "./auth/mod.ts";
+import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
@@ -38,7 +38,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
-  /** Takes notices to people about their own account; mailed to them when left out. */
+  /** Takes notices to people about their own account instead of the mail of `[alerts]`; for tests. */
   readonly takeNotice?: TakeNotice;
   /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
@@ -111,7 +111,7 @@ export class Engine implements AsyncDisposable {
           store,
           clock,
           logger,
-          takeNotice: options.takeNotice ?? mailsOf(alerts),
+          takeNotice: options.takeNotice ?? mailNotices(alerts),
         }),
       )
       : undefined;
@@ -131,14 +131,15 @@ export class Engine implements AsyncDisposable {
     const validation = stack.use(new StrictValidation());
     const engine = new Engine(options, {
       store,
-      alerts,
       auth,
+      alerts,
       live,
       validation,
       reloadRoots: roots.roots,
     });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    stack.use(engine.#watch());
     engine.#maintenance = stack.use(
       new Maintenance({
         settings: settings.retention,
@@ -148,11 +149,10 @@ export class Engine implements AsyncDisposable {
         // One node is always the leader.
         isLeader: () => true,
         purgeState: (purge) => live.purgeState(purge),
-        onStorage: ({ store: connection, sizeBytes, limitBytes }) =>
-          alerts.raise({ type: "storage_threshold", connection, sizeBytes, limitBytes }),
+        onStorage: ({ store: connection, ...sizes }) =>
+          alerts.raise({ type: "storage_threshold", connection, ...sizes }),
       }),
     );
-    stack.use(engine.#watch());
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
     engine.#rooms = stack.move();
@@ -164,10 +164,10 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, alerts, auth, live, validation, reloadRoots }: {
+    { store, auth, alerts, live, validation, reloadRoots }: {
       store: Store;
-      alerts: Alerts;
       auth: Auth | undefined;
+      alerts: Alerts;
       live: LiveGraph;
       validation: StrictValidation;
       reloadRoots: readonly string[];
@@ -175,8 +175,8 @@ export class Engine implements AsyncDisposable {
   ) {
     this.settings = settings;
     this.store = store;
-    this.alerts = alerts;
     this.auth = auth;
+    this.alerts = alerts;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
@@ -270,10 +270,10 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-/** Mails notices to the owners of accounts; undefined where no mail server is configured. */
-function mailsOf(alerts: Alerts): TakeNotice | undefined {
+/** Undefined without a mail server: nobody is told then. */
+function mailNotices(alerts: Alerts): TakeNotice | undefined {
   if (!alerts.hasMail) return undefined;
-  return (notice) => void alerts.sendMail(noticeMail(notice), notice.event);
+  return (notice) => void alerts.sendMail(securityMail(notice), notice.event);
 }
 
 /** Adds raised events to their live instances, all of them in one commit. */

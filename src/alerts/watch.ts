@@ -1,5 +1,6 @@
 /**
- * The clockwork: lanes each second, certificates at start and at an interval of their own.
+ * The clockwork: lanes each second, certificates at their own interval and at start. The size of the
+ * store is looked at by the passes of `maintenance/`.
  */
 import type { Alerts } from "./alerts.ts";
 import { BuildupMonitor, type BuildupOptions } from "./buildup.ts";
@@ -36,10 +37,8 @@ export function startWatch(options: WatchOptions): AsyncDisposable {
     buildup.look();
     alerts.tellDue(stillHolds);
   }, LOOK_MS);
-  const end = certificates && repeat(
-    () => lookAtCertificates({ ...certificates, ...common }),
-    certificates.intervalMs,
-  );
+  const end = certificates &&
+    repeat(() => lookAtCertificates({ ...certificates, ...common }), certificates.intervalMs);
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(looking);

@@ -12,6 +12,7 @@ import { alertRoutes } from "./alerts.ts";
 import { type Access, accessOf } from "./allow.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { clusterRoutes } from "./cluster.ts";
+import type { Answer } from "./arrival.ts";
 import { auditRoutes } from "./audit.ts";
 import { TrustedProxies } from "./client_address.ts";
 import { configRoutes } from "./config.ts";
@@ -87,9 +88,6 @@ export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
   return app;
 }
 
-/** Answers a request of a peer; never throws. */
-export type Answer = (request: Request, peer: string) => Promise<Response>;
-
 /** `host` is where it is served. */
 export function createApp(context: ApiContext, host: string): Answer {
   const { logger, auth, settings: { api } } = context.engine;
@@ -123,9 +121,9 @@ export function createApp(context: ApiContext, host: string): Answer {
   app.onError((thrown, c) => failed(thrown, c.req.raw));
   app.notFound((c) => unanswered(c.req.raw));
 
-  return async (request, peer) => {
+  return async (request, arrival) => {
     let response: Response;
-    const { client, isSecure } = proxies.originOf(request, peer);
+    const { client, isSecure } = proxies.originOf(request, arrival.peer);
     try {
       const refusal = refusalOf(request, guards);
       if (refusal) {
@@ -135,11 +133,14 @@ export function createApp(context: ApiContext, host: string): Answer {
         // The library would answer HEAD as GET.
         response = request.method === "HEAD"
           ? unanswered(request)
-          : await app.fetch(request, { client });
+          : await app.fetch(request, { client, arrival });
       }
     } catch (thrown) {
       response = failed(thrown, request);
     }
-    return addHeaders(response, { path: pathOf(request), isSecure: isSecure || hasTls });
+    return addHeaders(response, {
+      path: pathOf(request),
+      isSecure: isSecure || arrival.isTls || hasTls,
+    });
   };
 }

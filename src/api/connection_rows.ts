@@ -59,12 +59,14 @@ export async function connectionRows(
   actor: Actor,
 ): Promise<readonly ConnectionRow[]> {
   const { inbounds, outbounds, statistics } = engine.pipeline;
+  const alerts = await openAlerts(engine);
+  const counted = (row: Row) => ({ ...row, alerts_active: alerts.get(connectionOf(row)) ?? 0 });
   if (actor.channels !== undefined) {
     const seen = [...inbounds.values()].filter(({ name }) => isInScope(actor, name));
-    return withAlerts(seen.map((inbound) => sourceRow(engine, inbound)), await openAlerts(engine));
+    return seen.map((inbound) => counted(sourceRow(engine, inbound)));
   }
   const edges = statistics.edges().filter((edge) => outbounds.has(edge.outbound) || edge.depth > 0);
-  const [ages, alerts] = await Promise.all([oldestOf(engine, edges), openAlerts(engine)]);
+  const ages = await oldestOf(engine, edges);
   const byInbound = Map.groupBy(edges, ({ inbound }) => inbound);
   const edgeRows = (inbound: string) =>
     (byInbound.get(inbound) ?? []).map((edge) => edgeRow(engine, edge, ages.get(edge)));
@@ -81,14 +83,7 @@ export async function connectionRows(
     const wantsAttention = outboundStatus(outbound) !== "running";
     if (!carried.has(outbound.name) && wantsAttention) rows.push(loneRow(engine, outbound));
   }
-  return withAlerts(rows, alerts);
-}
-
-function withAlerts(
-  rows: readonly Row[],
-  alerts: ReadonlyMap<string, number>,
-): readonly ConnectionRow[] {
-  return rows.map((row) => ({ ...row, alerts_active: alerts.get(connectionOf(row)) ?? 0 }));
+  return rows.map(counted);
 }
 
 /** Alerts that nobody has acknowledged, by connection; those of the engine itself have no row. */

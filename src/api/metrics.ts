@@ -59,13 +59,13 @@ export async function metricsText(engine: Engine): Promise<string> {
       "Log records lost because their reader was slow or away.",
       Object.entries(engine.logDropped()).map(([sink, records]): Sample => [{ sink }, records]),
     ),
+    ...retention(engine),
     metric(
       "alert_notices_lost_total",
       "counter",
       "Alerts and mails that a receiver did not get.",
       Object.entries(engine.alerts.lost).map(([transport, lost]): Sample => [{ transport }, lost]),
     ),
-    ...retention(engine),
     metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
     latency(engine),
   ].join("");

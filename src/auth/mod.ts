@@ -10,8 +10,8 @@ export { type AccountEdit, type By, type NewAccount } from "./accounts.ts";
 export { Auth, type AuthOptions } from "./auth.ts";
 export { AuthError } from "./errors.ts";
 export { needsSecondFactor } from "./gates.ts";
+export { securityMail } from "./notice_mail.ts";
 export { type SecurityNotice, type TakeNotice } from "./notices.ts";
-export { type NoticeMail, noticeMail } from "./notice_mail.ts";
 export {
   ADMINISTRATOR,
   builtInRoles,

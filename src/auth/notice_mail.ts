@@ -1,46 +1,36 @@
-/**
- * Words a notice for the mail to an account's owner: account, event, address, count. Pure.
- *
- * Source: spec api §2.10.
- */
+/** Words a notice about an account for a mail to its owner. Pure. */
+import type { Mail } from "../alerts/mod.ts";
 import type { NoticeEvent, SecurityNotice } from "./notices.ts";
 
-const SENTENCES: Readonly<Record<NoticeEvent, string>> = {
-  account_locked: "was locked after failed sign-ins",
-  login_after_failures: "was signed in to, after sign-ins that failed",
-  password_changed: "has a new password",
-  password_reset: "got a new password from an administrator",
-  email_changed: "has another e-mail address",
-  roles_changed: "has other roles",
-  account_disabled: "was disabled",
-  mfa_enabled: "has a second factor now",
-  mfa_disabled: "has no second factor any more",
-  admin_action_new_ip: "did something from an address it was not seen at before",
+const SAID: Readonly<Record<NoticeEvent, string>> = {
+  account_locked: "The account is locked for a while after too many wrong passwords or codes",
+  login_after_failures: "Somebody signed in after several failed attempts",
+  password_changed: "The password was changed",
+  password_reset: "An administrator reset the password",
+  email_changed: "The address for notices was changed",
+  roles_changed: "The roles of the account were changed",
+  account_disabled: "The account was disabled",
+  mfa_enabled: "A second factor was set up",
+  mfa_disabled: "The second factor was removed",
+  admin_action_new_ip: "A sensitive act was tried from an address that is new to the session",
 };
 
-/** One mail of plain text. */
-export interface NoticeMail {
-  readonly to: readonly string[];
-  readonly subject: string;
-  readonly text: string;
-}
-
-export function noticeMail(notice: SecurityNotice): NoticeMail {
+export function securityMail(notice: SecurityNotice): Mail {
   const { event, to, username, at, client, failures, newEmail } = notice;
-  const sentence = `Your account "${username}" ${SENTENCES[event]}.`;
   const facts = {
+    account: username,
     event,
     at: new Date(at).toISOString(),
     from: client,
-    failed_sign_ins: failures,
+    failures,
     new_address: newEmail,
   };
+  const lines = Object.entries(facts).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}`);
   return {
     to: [to],
-    subject: `MessageFoundry: ${event}`,
-    text: `${sentence}\n\n${
-      Object.entries(facts).filter(([, value]) => value !== undefined)
-        .map(([name, value]) => `${name}: ${value}`).join("\n")
-    }\n\nIf that was not you, tell your administrator. Nobody reads answers to this mail.\n`,
+    subject: `[MessageFoundry] ${SAID[event]}`,
+    text: `${SAID[event]}.\n\n${lines.join("\n")}\n\n` +
+      "If this was not you, tell an administrator. This mail holds no message content.\n",
   };
 }

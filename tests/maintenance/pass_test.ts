@@ -132,19 +132,11 @@ Deno.test("a chore that fails is logged and tried again, and the others go on", 
   await using bench = await PassBench.open();
   await bench.message("old", "dead");
   bench.bench.passSeconds(2 * DAY_S);
-  const real = bench.store;
   let fails = true;
-  const submit = (intent: Intent) =>
-    fails && intent.kind === "purge" && intent.of === "messages"
-      ? Promise.reject(new StoreError("store.disk_full", "Cannot write"))
-      : real.submit(intent);
-  const store = new Proxy(real, {
-    get: (target, name) => {
-      if (name === "submit") return submit;
-      const value = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  }) as SqliteStore;
+  const store = failing(
+    bench.store,
+    (intent) => fails && intent.kind === "purge" && intent.of === "messages",
+  );
   const settings = "messages_days = 1\ndead_letter_days = 1";
   await bench.pass(settings, { store });
   assert.deepEqual(bench.events(), ["retention.failed", "audit.retention_purge"]);
@@ -158,6 +150,40 @@ Deno.test("a chore that fails is logged and tried again, and the others go on", 
   );
   assert.equal(bench.figures.lastDoneAt, bench.bench.now / 1000);
 });
+
+Deno.test("a pass whose row could not be written has it written first by the next", async () => {
+  await using bench = await PassBench.open();
+  await bench.message("one");
+  bench.bench.passSeconds(2 * DAY_S);
+  let fails = true;
+  const store = failing(bench.store, ({ kind }) => fails && kind === "end_purge");
+  await bench.pass("messages_days = 1", { store });
+  assert.deepEqual(await bench.audit(), []);
+  fails = false;
+  await bench.message("two");
+  bench.bench.passSeconds(2 * DAY_S);
+  await bench.pass("messages_days = 1", { store });
+  const rows = await bench.audit();
+  assert.deepEqual(rows.map(({ messages, cut_short }) => [messages, cut_short]), [
+    [1, true],
+    [1, undefined],
+  ]);
+});
+
+/** A store that refuses some intents, as on a full disk. */
+function failing(real: SqliteStore, fails: (intent: Intent) => boolean): SqliteStore {
+  const submit = (intent: Intent) =>
+    fails(intent)
+      ? Promise.reject(new StoreError("store.disk_full", "Cannot write"))
+      : real.submit(intent);
+  return new Proxy(real, {
+    get: (target, name) => {
+      if (name === "submit") return submit;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
 
 Deno.test("a store over its size is told of with each pass, and nothing is deleted", async () => {
   await using bench = await PassBench.open();

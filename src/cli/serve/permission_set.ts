@@ -41,6 +41,8 @@ export interface InstancePaths {
   readonly egressDirs: readonly string[];
   /** `[api] config_reload_roots`; one that is not there yet is granted as written. */
   readonly reloadRoots: readonly string[];
+  /** Certificate and key files of the API, each with its key in `[api]`. */
+  readonly apiTlsFiles: readonly { readonly key: string; readonly path: string }[];
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -86,7 +88,14 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
 }
 
 function listeners({ settings, graph, listenOf }: PermissionInput): readonly Grant[] {
-  const grants = [allow("net", hostAndPort(settings.api), "[api] host, port")];
+  const { api } = settings;
+  const grants = [allow("net", hostAndPort(api), "[api] host, port")];
+  if (api.tlsCertFile !== undefined && /^localhost$/i.test(api.host)) {
+    // Bound by its address, which is granted apart from the name.
+    for (const host of ["127.0.0.1", "::1"]) {
+      grants.push(allow("net", hostAndPort({ host, port: api.port }), "[api] host, port"));
+    }
+  }
   for (const inbound of graph?.inbounds.values() ?? []) {
     const address = listenOf(inbound);
     if (address === undefined) continue;
@@ -159,6 +168,10 @@ function files(input: PermissionInput): readonly Grant[] {
   add(paths.environmentsDir, { reason: "[environments] base_dir, dir", writes: false });
   for (const dir of paths.reloadRoots) {
     add(dir, { reason: "[api] config_reload_roots", writes: false });
+  }
+  // Read again when they change: through a link, whatever it leads to by then.
+  for (const { key, path } of paths.apiTlsFiles) {
+    add(path, { reason: `[api] ${key}`, writes: false });
   }
   if (paths.serviceFile !== undefined) {
     add(paths.serviceFile, { reason: "--service-config", writes: false });

@@ -22,7 +22,11 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [...alertChanges, ...approvalChanges, ...identityChanges] as const;
+export const registerChanges = [
+  ...alertChanges,
+  ...approvalChanges,
+  ...identityChanges,
+] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */

@@ -57,6 +57,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       environmentsDir: "/srv/values",
       egressDirs: [],
       reloadRoots: [],
+      apiTlsFiles: [],
       missingStoreDir: undefined,
     },
     realPathOf: (path) => path,
@@ -246,6 +247,40 @@ Deno.test("comparePermissions() names the flag and setting of what is missing", 
     '--allow-net=lab.example.org:6661 is missing (for outbound "OB_A", host and port; outbound "OB_B", host and port)',
   ]);
   assert.deepEqual(wider, ["--allow-env"]);
+});
+
+Deno.test("derivePermissions() lets the API's certificate files be read, and nothing beside them", () => {
+  const { paths } = input();
+  const grants = derivePermissions(input({
+    paths: {
+      ...paths,
+      apiTlsFiles: [
+        { key: "tls_cert_file", path: "/etc/tls/mf.pem" },
+        { key: "tls_key_file", path: "/etc/tls/mf.key" },
+      ],
+    },
+    realPathOf: (path) => path.replace("/etc/tls/mf.pem", "/etc/tls/archive/mf1.pem"),
+  }));
+  const ofTls = grants.filter(({ reason }) => reason.startsWith("[api] tls_"));
+  assert.deepEqual(ofTls.map(({ kind, value, reason }) => [kind, value, reason]), [
+    ["read", "/etc/tls/mf.pem", "[api] tls_cert_file"],
+    ["read", "/etc/tls/archive/mf1.pem", "[api] tls_cert_file"],
+    ["read", "/etc/tls/mf.key", "[api] tls_key_file"],
+  ]);
+});
+
+Deno.test("derivePermissions() grants the addresses of localhost for TLS, the name alone without", () => {
+  const netOf = (lines: string) => {
+    const text = `[store]\npath = "/data/mf.db"\n[api]\nhost = "localhost"\n${lines}`;
+    const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
+    return values(derivePermissions(input({ settings })), "net");
+  };
+  assert.deepEqual(netOf(""), ["localhost:8765"]);
+  assert.deepEqual(netOf('tls_cert_file = "/etc/tls/mf.pem"\n'), [
+    "localhost:8765",
+    "127.0.0.1:8765",
+    "[::1]:8765",
+  ]);
 });
 
 Deno.test("comparePermissions() sees a kind that is open but for its name", () => {

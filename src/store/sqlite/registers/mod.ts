@@ -8,6 +8,6 @@ import { identitySql } from "./identity.ts";
 export const registerSql: Readonly<Record<RegisterChangeName | RegisterQueryName, string>> = {
   ...approvalSql,
   ...auditSql,
-  ...alertSql,
   ...identitySql,
+  ...alertSql,
 };

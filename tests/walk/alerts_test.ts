@@ -169,6 +169,39 @@ realert_seconds = 0
   await receiver.requests(paused + 1);
 });
 
+Deno.test("a store over its limit is told of by the pass that measures it", async () => {
+  await using receiver = await Receiver.start();
+  const port = await freePort();
+  await using walk = await Walk.open({
+    settings: `[retention]
+max_db_mb = 1
+purge_interval_seconds = 0.3
+[alerts]
+webhook_url = "${receiver.url()}"
+`,
+    graph: `
+      import { inbound, mllp, router } from "messagefoundry";
+      inbound("IB", mllp({ port: ${port} }), { router: router("r", () => null) });
+    `,
+  });
+  const extra = `NTE|1||${"long ".repeat(80_000)}\r`;
+  for (const id of ["B1", "B2", "B3", "B4"]) {
+    assert.equal(answered(await walk.exchange(port, admission(id, { extra }))).code, "AA");
+  }
+  await walk.drained();
+  const [told] = await receiver.requests(1);
+  const { type, connection, size_bytes: size, limit_bytes: limit } = told!.body;
+  assert.deepEqual([type, connection, limit], ["storage_threshold", walk.storePath, 1_000_000]);
+  assert.ok(Number(size) > 1_000_000);
+  const kept = () => walk.engine.store.register("alertsLive", 1);
+  const deadline = performance.now() + 10_000;
+  while ((await kept()).length === 0) {
+    assert.ok(performance.now() < deadline, "waited for its instance");
+    await pause(10);
+  }
+  assert.match(String((await kept())[0]?.reason), /^\d{7} bytes, the limit is 1000000$/);
+});
+
 // Method: the same traffic over lanes that raise all the time, with receivers that answer at once,
 // never, or slowly with failures, and with a mail server that takes connections and is silent.
 Deno.test("receivers that are dead, silent or failing delay no acknowledgement and no delivery", async () => {

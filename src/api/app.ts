@@ -8,6 +8,7 @@ import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { nobody } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
+import { alertRoutes } from "./alerts.ts";
 import { type Access, accessOf } from "./allow.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { clusterRoutes } from "./cluster.ts";
@@ -42,6 +43,7 @@ export const routeGroups = [
   configRoutes,
   connectionRoutes,
   eventRoutes,
+  alertRoutes,
   messageRoutes,
   deadLetterRoutes,
   sessionRoutes,

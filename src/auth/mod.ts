@@ -10,6 +10,7 @@ export { type AccountEdit, type By, type NewAccount } from "./accounts.ts";
 export { Auth, type AuthOptions } from "./auth.ts";
 export { AuthError } from "./errors.ts";
 export { needsSecondFactor } from "./gates.ts";
+export { securityMail } from "./notice_mail.ts";
 export { type SecurityNotice, type TakeNotice } from "./notices.ts";
 export {
   ADMINISTRATOR,

@@ -8,6 +8,8 @@ import { setImmediate } from "node:timers/promises";
 import type { Engine } from "../engine.ts";
 import { hasAt } from "../hl7/mod.ts";
 import type { MessageBody, MessageFilter } from "../store/store.ts";
+import { scopeOf } from "./channel_scope.ts";
+import { gatedSummary } from "./field_gates.ts";
 import { operation, OperationError } from "./operation.ts";
 
 export interface MessageSearch {
@@ -39,7 +41,8 @@ const PAGE = 100;
 
 export const searchMessages = operation({
   permission: "messages:read",
-  async run(engine, search: MessageSearch): Promise<SearchedMessages> {
+  async run(engine, asked: MessageSearch, _rowOf, actor): Promise<SearchedMessages> {
+    const search = { ...asked, filter: { ...asked.filter, channels: scopeOf(actor) } };
     const matches = matcherOf(search);
     const messages: MessageBody[] = [];
     let [scanned, matched, isEnd] = [0, 0, false];
@@ -52,7 +55,7 @@ export const searchMessages = operation({
         scanned += 1;
         if (!matches(message)) continue;
         matched += 1;
-        if (messages.length < search.limit) messages.push(message);
+        if (messages.length < search.limit) messages.push(gatedSummary(message, actor));
       }
     }
     return { messages, scanned, matched, isTruncated: !isEnd || matched > messages.length };

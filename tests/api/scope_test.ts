@@ -46,7 +46,11 @@ Deno.test("a scope hides other inbounds, their messages, dead letters and events
   assert.ok(events.length > 0 && events.every(({ connection }) => `${connection}` === "IB_ADT"));
   assert.equal(await count(outside, "/events"), 0);
 
-  for (const path of [`/messages/${id}`, `/messages/${id}/outbound`]) {
+  const search = async (client: ApiClient) =>
+    Number((await client.get("/messages/search?content=msh")).json.scanned);
+  assert.deepEqual([await search(inside), await search(outside)], [2, 0]);
+
+  for (const path of [`/messages/${id}`, `/messages/${id}/outbound`, `/messages/${id}/responses`]) {
     assert.equal((await inside.get(path)).status, 200);
     const hidden = await outside.get(path);
     const missing = await outside.get(path.replace(id, "f".repeat(32)));
@@ -91,7 +95,7 @@ Deno.test("a scope hides other inbounds, their messages, dead letters and events
 
   const audit = await bench.walk.engine.store.register("auditNewest", 1000);
   const denied = audit.filter(({ action }) => action === "auth.channel_denied");
-  assert.equal(denied.filter(({ actor }) => actor === "outside").length, denials.length + 3);
+  assert.equal(denied.filter(({ actor }) => actor === "outside").length, denials.length + 4);
   assert.equal(denied.filter(({ actor }) => actor === "inside").length, shared.length);
   assert.equal(denied.at(-1)?.detail, '{"channel":"IB_ADT"}');
 });
@@ -106,10 +110,12 @@ Deno.test("summaries and errors are null without the permission, and looking at 
   const operator = await ApiClient.of(bench, "operator", { roles: ["operator"] });
   const gated = async (client: ApiClient) => {
     const list = (await client.get("/messages")).json.messages!;
+    const found = (await client.get("/messages/search?content=msh")).json.messages!;
     const dead = (await client.get("/dead-letters")).json.dead_letters!;
     const one = (await client.get(`/messages/${id}`)).json;
     return [
       ...[...list].map(({ error }) => error),
+      ...[...found].map(({ error }) => error),
       ...[...dead].map(({ last_error }) => last_error),
       one.error,
       ...[...one.outbox!].map(({ last_error }) => last_error),
@@ -123,4 +129,36 @@ Deno.test("summaries and errors are null without the permission, and looking at 
   const audit = await bench.walk.engine.store.register("auditNewest", 1000);
   const accesses = audit.filter(({ action }) => action === "summary_access");
   assert.deepEqual([...new Set(accesses.map(({ actor }) => actor))], ["operator"]);
+});
+
+Deno.test("alerts of other connections are neither seen nor acted on", async () => {
+  await using bench = await opened();
+  const { engine } = bench.walk;
+  for (const connection of ["IB_ADT", "OB_LAB"]) {
+    engine.alerts.raise({ type: "connection_stopped", connection, code: "Error", row: 1 });
+  }
+  const roles = ["operator"];
+  const inside = await ApiClient.of(bench, "inside", { roles, scope: '["IB_ADT"]' });
+  const everywhere = await ApiClient.of(bench, "everywhere", { roles });
+  const alerts = async (client: ApiClient) => {
+    const { json } = await client.get("/alerts/active");
+    return [...json.alerts!] as unknown as { id: number; connection: string }[];
+  };
+  let all = await alerts(everywhere);
+  for (let turn = 0; all.length < 2 && turn < 200; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
+    all = await alerts(everywhere);
+  }
+  assert.deepEqual(all.map(({ connection }) => connection).toSorted(), ["IB_ADT", "OB_LAB"]);
+  assert.deepEqual((await alerts(inside)).map(({ connection }) => connection), ["IB_ADT"]);
+  const idOf = (name: string) => all.find(({ connection }) => connection === name)!.id;
+  for (const act of ["ack", "resolve"]) {
+    const hidden = await inside.post(`/alerts/${idOf("OB_LAB")}/${act}`);
+    const missing = await inside.post(`/alerts/99999/${act}`);
+    assert.deepEqual([hidden.status, hidden.text], [404, missing.text]);
+    assert.equal((await inside.post(`/alerts/${idOf("IB_ADT")}/${act}`)).status, 200);
+  }
+  const rows = await engine.store.register("auditNewest", 100);
+  const denied = rows.filter(({ action }) => action === "auth.channel_denied");
+  assert.equal(denied.length, 2);
 });

@@ -191,10 +191,11 @@ Deno.test("an engine with files, TLS and links asks for nothing else while it is
   const [first, second, third] = [
     ...generateMessages({ type: "ADT", triggers: ["A01"], count: 3, seed: "audit" }),
   ];
+  let token = "";
   const ask = async (path: string, posted?: unknown) => {
     const method = posted === undefined ? "GET" : "POST";
     const body = JSON.stringify(posted);
-    const headers = { "content-type": "application/json" };
+    const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
     const response = await fetch(`${api}${path}`, { method, body, headers });
     return { status: response.status, text: await response.text() };
   };
@@ -208,6 +209,16 @@ Deno.test("an engine with files, TLS and links asks for nothing else while it is
     }
     await partner.waitForFrames(2, 20_000);
     await until(() => namesIn(`${dir.path}/behind/lab/copies`).length === 2, "the copies", 20_000);
+    const told = Deno.readTextFileSync(`${dir.path}/store/bootstrap-admin.txt`);
+    const given = /^password: (.+)$/m.exec(told)?.[1];
+    const own = "twelve green lamps beside a well";
+    for (const password of [given, own]) {
+      const { text } = await ask("/auth/login", { username: "admin", password });
+      token = JSON.parse(text).token;
+      if (password === own) break;
+      const change = { current_password: given, new_password: own };
+      assert.equal((await ask("/me/password", change)).status, 200);
+    }
     for (const path of ["/status", "/stats", "/metrics", "/connections", "/messages", "/events"]) {
       assert.equal((await ask(path)).status, 200, path);
     }

@@ -128,7 +128,7 @@ function routes(): readonly { readonly method: string; readonly path: string }[]
 
 Deno.test("docs/reference/api.md lists every route, and none that is not there", async () => {
   const text = await Deno.readTextFile(`${root}docs/reference/api.md`);
-  const listed = [...text.matchAll(/^\| `(GET|POST|PUT|DELETE) ([^`]+)` \|/gm)]
+  const listed = [...text.matchAll(/^\| `(GET|POST|PUT|DELETE|PATCH) ([^`]+)` \|/gm)]
     .map(([, method, path]) => `${method} ${path}`);
   const there = routes().map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
   assert.deepEqual(listed.toSorted(), [...new Set(there)].toSorted());

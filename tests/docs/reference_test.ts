@@ -42,15 +42,35 @@ async function find(): Promise<Found> {
   return found;
 }
 
-/** Names of acts in the audit log. */
-function isAudited(before: string): boolean {
-  return /(\baction: |\browOf\(\s*)$/.test(before);
-}
-
 function isLogged(before: string): boolean {
   return /\.(debug|info|warning|error|critical)\(\s*$|\blog\("\w+", (\w+ \? )?$|\bLogRecord\.of\("\w+", $|\blog\((?:[^()]*, )?$/
     .test(before);
 }
+
+/** Names of acts in the audit log. */
+function isAudited(before: string): boolean {
+  return /(\baction: |\browOf\(\s*|\b\w+Fact\(|\bfactOf\(by, )$/.test(before);
+}
+
+/** Every action of the audit log that the source names. */
+async function auditActions(): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const { text } of [...await sources("src/operations"), ...await sources("src/auth")]) {
+    for (const { 0: quoted, 1: word, index } of text.matchAll(/"([a-z][a-z0-9_.]*)"/g)) {
+      const before = text.slice(Math.max(0, index - 60), index);
+      const isEither = /\baction: \w+ \? ("\w+" : )?$/.test(before);
+      if (quoted && (isAudited(before) || isEither)) found.add(word!);
+    }
+  }
+  return found;
+}
+
+Deno.test("docs/reference/audit.md lists every action of the source, and no other", async () => {
+  const actions = await auditActions();
+  assert.ok(actions.size > 40, `${actions.size}`);
+  const words = await listed("docs/reference/audit.md", /^\| `([a-z0-9_.]+)` \|/gm);
+  assert.deepEqual(words.toSorted(), [...actions].sort());
+});
 
 /** Operations name what they are audited as; a list of names is not where they are passed. */
 function isAside(path: string): boolean {

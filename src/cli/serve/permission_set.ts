@@ -7,10 +7,9 @@
  */
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
-import { deniedNet } from "../../graph/denied_addresses.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import { hostAndPort, type Settings } from "../../settings/mod.ts";
+import { deniedNet, hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -80,6 +79,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...listeners(input),
     ...destinations(input),
     ...collector(input),
+    ...notices(input),
     ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
@@ -135,6 +135,23 @@ function collector({ settings: { logging } }: PermissionInput): readonly Grant[]
   return grants;
 }
 
+/** Whom alerts and notices go to. */
+function notices({ settings: { alerts } }: PermissionInput): readonly Grant[] {
+  const { webhookUrl, emailSmtpHost: host, emailSmtpPort: port, emailFrom } = alerts;
+  const grants: Grant[] = [];
+  if (webhookUrl !== undefined) {
+    const { hostname, port: given, protocol } = new URL(webhookUrl);
+    const usual = protocol === "https:" ? 443 : 80;
+    const address = hostAndPort({ host: hostname, port: given === "" ? usual : Number(given) });
+    grants.push(allow("net", address, "[alerts] webhook_url"));
+  }
+  if (host !== undefined && emailFrom !== undefined) {
+    const address = hostAndPort({ host, port });
+    grants.push(allow("net", address, "[alerts] email_smtp_host, email_smtp_port"));
+  }
+  return grants;
+}
+
 function files(input: PermissionInput): readonly Grant[] {
   const { settings, paths } = input;
   const read: Grant[] = [];
@@ -158,6 +175,9 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   if (paths.serviceFile !== undefined) {
     add(paths.serviceFile, { reason: "--service-config", writes: false });
+  }
+  if (settings.api.tlsCertFile !== undefined && settings.certMonitor.warnDays > 0) {
+    add(settings.api.tlsCertFile, { reason: "[api] tls_cert_file", writes: false });
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });

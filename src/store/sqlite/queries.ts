@@ -8,7 +8,7 @@ const MESSAGE_FILTER = `
 
 const SUMMARY = `
        m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
-       m.status, m.error, m.summary, m.metadata,
+       m.status, m.error, m.summary, m.metadata, m.purged_at,
        m.entered_as,
        coalesce((SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
                   ORDER BY e.seq DESC LIMIT 1), m.entered_as) AS event`;
@@ -56,7 +56,7 @@ export const queries = {
   messagesOfChannels: `
     SELECT ${SUMMARY}
       FROM messages m
-     WHERE ${isAmong("m.channel_id", "?1")}
+     WHERE ${isAmong(`m.channel_id`, "?1")}
        AND (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)
@@ -93,7 +93,7 @@ export const queries = {
   countOfChannels: `
     SELECT count(*) AS total
       FROM messages m
-     WHERE ${isAmong("m.channel_id", "?1")}
+     WHERE ${isAmong(`m.channel_id`, "?1")}
        AND (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)`,
@@ -127,6 +127,7 @@ export const queries = {
       LEFT JOIN bodies b ON b.seq = m.body_seq
      WHERE ${MESSAGE_FILTER}
        AND m.seq < ?5
+       AND ${isAmong(`m.channel_id`, "?7")}
      ORDER BY m.seq DESC
      LIMIT ?6`,
 
@@ -166,7 +167,7 @@ export const queries = {
      WHERE q.status = 'dead' AND q.stage = 'outbound'
        AND (?1 IS NULL OR q.channel_id = ?1)
        AND (?2 IS NULL OR q.lane = ?2)
-       AND ${isAmong("q.channel_id", "?5")}
+       AND ${isAmong(`q.channel_id`, "?5")}
      ORDER BY q.updated_at DESC, q.seq DESC
      LIMIT ?3 OFFSET ?4`,
 
@@ -197,6 +198,14 @@ export const queries = {
              LIMIT ?2)
      GROUP BY channel_id`,
 
+  /** Index: queue_lane_open. */
+  oldestInLane: `
+    SELECT created_at
+      FROM queue
+     WHERE stage = ?1 AND lane = ?2 AND status IN ('pending', 'inflight')
+     ORDER BY seq
+     LIMIT 1`,
+
   connectionEvents: `
     SELECT id, ts, connection, transport, direction, kind, peer_host, reason
       FROM connection_event
@@ -216,6 +225,11 @@ export const queries = {
        AND (?4 IS NULL OR (direction = 'inbound' AND ${isAmong("connection", "?4")}))
      ORDER BY id DESC
      LIMIT ?3`,
+
+  retention: `
+    SELECT messages, dead_letters, state, connection_events, alerts, logs_hold_purged, reclaimed_on
+      FROM retention
+     WHERE id = 1`,
 
   state: `SELECT namespace, key, CAST(value AS BLOB) AS value FROM state`,
 

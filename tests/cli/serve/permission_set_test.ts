@@ -130,8 +130,12 @@ Deno.test("derivePermissions() writes only the store's files and the connections
     "/data/mf.db-shm",
     "/data/mf.db-log",
     "/data/mf.db.lock",
+    "/data/bootstrap-admin.txt",
     "/out",
   ]);
+  const off = { path: "messagefoundry.toml", text: "[auth]\nenabled = false\n" };
+  const without = input({ graph, settings: loadSettings({ file: off }).settings });
+  assert.ok(!values(derivePermissions(without), "write").some((path) => /bootstrap/.test(path)));
   const paths = { ...input().paths, missingStoreDir: "/data" };
   const first = derivePermissions(input({ graph, paths }));
   assert.ok(flagsOf(first).includes("--allow-write=/data,/out"), "the folder must be made first");
@@ -157,6 +161,27 @@ Deno.test("derivePermissions() grants the collector of the log, and a datagram i
     const found = collector(`forward_enabled = true\nforward_host = "${host}"\n`);
     assert.deepEqual(found[1], ["allow net", end, own]);
   }
+});
+
+Deno.test("derivePermissions() grants whom alerts go to, and the certificate that is watched", () => {
+  const of = (text: string) => {
+    const file = { path: "messagefoundry.toml", text: `[store]\npath = "/data/mf.db"\n${text}` };
+    return derivePermissions(input({ settings: loadSettings({ file }).settings }));
+  };
+  const plain = of("");
+  const net = (text: string) =>
+    values(of(text), "net").filter((value) => !values(plain, "net").includes(value));
+  const hook = (url: string) => net(`[alerts]\nwebhook_url = "${url}"\n`);
+  assert.deepEqual(hook("https://hooks.example.com/x"), ["hooks.example.com:443"]);
+  assert.deepEqual(hook("http://hooks.example.com/x"), ["hooks.example.com:80"]);
+  assert.deepEqual(hook("https://[2001:db8::7]:8443/x"), ["[2001:db8::7]:8443"]);
+  const mail = '[alerts]\nemail_smtp_host = "smtp.example.com"\n';
+  assert.deepEqual(net(mail), [], "nothing is sent without a sender");
+  assert.deepEqual(net(`${mail}email_from = "a@example.com"\n`), ["smtp.example.com:587"]);
+  const cert = '[api]\ntls_cert_file = "/etc/tls/api.pem"\n';
+  assert.ok(values(of(cert), "read").includes("/etc/tls/api.pem"));
+  const unwatched = of(`${cert}[cert_monitor]\nwarn_days = 0\n`);
+  assert.ok(!values(unwatched, "read").includes("/etc/tls/api.pem"));
 });
 
 Deno.test("derivePermissions() grants what stands behind a link as well", () => {

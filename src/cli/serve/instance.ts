@@ -112,6 +112,7 @@ export function grantsFor(
 
 function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
   const storeDir = dirname(settings.store.path);
+  const { enabled, adEnabled, adTlsCaCertFile: caFile } = settings.auth;
   return {
     program: programDir(),
     serviceFile,
@@ -119,6 +120,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     environmentsDir: environmentsDir(settings.environments),
     egressDirs: settings.egress.allowedFileDirs.map((dir) => resolve(dir)),
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
+    directoryCaFile: enabled && adEnabled && caFile !== undefined ? resolve(caFile) : undefined,
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

@@ -10,7 +10,7 @@ import { EngineError } from "../../errors.ts";
 import { deniedNet } from "../../graph/denied_addresses.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import { hostAndPort, type Settings } from "../../settings/mod.ts";
+import { directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -42,6 +42,8 @@ export interface InstancePaths {
   readonly egressDirs: readonly string[];
   /** `[api] config_reload_roots`; one that is not there yet is granted as written. */
   readonly reloadRoots: readonly string[];
+  /** Undefined when no directory is asked, or its certificate is checked against public ones. */
+  readonly directoryCaFile: string | undefined;
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -78,6 +80,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...listeners(input),
     ...destinations(input),
     ...collector(input),
+    ...directory(input),
     ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
@@ -126,6 +129,12 @@ function collector({ settings: { logging } }: PermissionInput): readonly Grant[]
   return grants;
 }
 
+function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
+  const address = directoryAddress(auth.adServer);
+  if (!auth.enabled || !auth.adEnabled || address === undefined) return [];
+  return [allow("net", hostAndPort(address), "[auth] ad_server")];
+}
+
 function files(input: PermissionInput): readonly Grant[] {
   const { settings, paths } = input;
   const read: Grant[] = [];
@@ -145,6 +154,9 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   if (paths.serviceFile !== undefined) {
     add(paths.serviceFile, { reason: "--service-config", writes: false });
+  }
+  if (paths.directoryCaFile !== undefined) {
+    add(paths.directoryCaFile, { reason: "[auth] ad_tls_ca_cert_file", writes: false });
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });

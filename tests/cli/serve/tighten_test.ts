@@ -23,6 +23,7 @@ function input(text: string, rest: Partial<TightenInput> = {}): TightenInput {
       environmentsDir: "/srv/values",
       egressDirs: settings.egress.allowedFileDirs.map((dir) => resolve(dir)),
       reloadRoots: [],
+      directoryCaFile: undefined,
       missingStoreDir: undefined,
     },
     reaches: [],

@@ -71,6 +71,7 @@ export class Engine implements AsyncDisposable {
    * @throws {EngineError} `crypto.key_invalid`: a key of the store is none.
    * @throws {StoreError} the store cannot be opened.
    * @throws {AuthError} `auth.bootstrap_file`: the first administrator cannot be told.
+   * @throws {DirectoryError} `directory.ca_file`.
    * @throws {BundleError} the graph is not usable; every problem is listed.
    */
   static async start(options: EngineOptions): Promise<Engine> {

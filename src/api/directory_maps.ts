@@ -1,4 +1,4 @@
-/** Routes over what groups of a directory mean here. Nothing reads the maps yet. */
+/** Routes over what groups of a directory mean here; every sign-in with the directory reads the maps. */
 import { Hono } from "@hono/hono";
 import { z } from "zod";
 import { authOf, setGroupRoles, setGroupScopes } from "../operations/mod.ts";

@@ -18,8 +18,8 @@ const codeBody = z.object({ code: text(64) });
 export function sessionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .get("/auth/providers", allowAnyone({ needsAccounts: true }), (c) =>
-      // A directory and single sign-on are not built.
-      c.json({ local: true, ad: false, kerberos: false }))
+      // Single sign-on is not built.
+      c.json({ local: true, ad: authOf(engine).hasDirectory, kerberos: false }))
     .post("/auth/login", allowAnyone({ needsAccounts: true, isLimited: true }), async (c) => {
       const { username, password, provider } = takeJson(c, loginBody);
       if (provider !== "local" && provider !== "ad") {
@@ -27,8 +27,9 @@ export function sessionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
       }
       const auth = authOf(engine);
       const { client } = c.var;
-      if (provider === "ad") return await auth.refuseDirectory({ username, password }, client);
-      const signedIn = await auth.signIn({ username, password }, client);
+      const signedIn = provider === "ad"
+        ? await auth.signInWithDirectory({ username, password }, client)
+        : await auth.signIn({ username, password }, client);
       return c.json({
         token: signedIn.token,
         token_type: "bearer",

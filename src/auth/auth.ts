@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { errorClass } from "../errors.ts";
 import type { Logger } from "../logging/mod.ts";
-import type { Settings } from "../settings/mod.ts";
+import { directoryAddress, type Settings } from "../settings/mod.ts";
 import type { Store } from "../store/store.ts";
 import type { Identity } from "./account.ts";
 import { Accounts } from "./accounts.ts";
@@ -12,6 +12,8 @@ import {
   mayBeFirstAdministrator,
   retireFirstAdministrator,
 } from "./bootstrap.ts";
+import { Directory } from "./directory/mod.ts";
+import { DirectorySignIn } from "./directory_sign_in.ts";
 import { AuthError, signInRefused } from "./errors.ts";
 import {
   isFromNewAddress,
@@ -22,7 +24,7 @@ import {
 import { Notices, type TakeNotice } from "./notices.ts";
 import { OwnPassword } from "./own_password.ts";
 import { PasswordHasher } from "./password_hash.ts";
-import type { Permission } from "./permissions.ts";
+import { ADMINISTRATOR, type Permission } from "./permissions.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { IdentityRegister } from "./register.ts";
 import { Roles } from "./roles.ts";
@@ -52,6 +54,7 @@ export class Auth implements Disposable {
   readonly settings: Settings["auth"];
   readonly #register: IdentityRegister;
   readonly #signIn: SignIn;
+  readonly #directory: DirectorySignIn | undefined;
   readonly #notices: Notices;
   readonly #logger: Logger;
   readonly #loginLimit: RateLimit;
@@ -64,10 +67,14 @@ export class Auth implements Disposable {
   /**
    * Opens the accounts of a store; makes the first administrator of an empty one.
    * @throws {AuthError} `auth.bootstrap_file`.
+   * @throws {DirectoryError} `directory.ca_file`.
    * @throws {StoreError}
    */
   static async open(options: AuthOptions): Promise<Auth> {
-    const auth = new Auth(options);
+    const { settings, clock, logger } = options;
+    const directory = settings.adEnabled ? await Directory.open({ settings, clock }) : undefined;
+    if (directory !== undefined) warnOfDirectory(settings, logger);
+    const auth = new Auth(options, directory);
     try {
       await makeFirstAdministrator(auth.#bootstrap);
       await retireFirstAdministrator(auth.#bootstrap);
@@ -79,18 +86,31 @@ export class Auth implements Disposable {
     }
   }
 
-  private constructor({ settings, store, clock, logger, takeNotice }: AuthOptions) {
+  private constructor(
+    { settings, store, clock, logger, takeNotice }: AuthOptions,
+    directory: Directory | undefined,
+  ) {
     const register = new IdentityRegister({ store, clock, logger });
     const sessions = new Sessions(register, settings);
     const notices = new Notices(settings.notifySecurityEvents ? takeNotice : undefined, {
       logger,
       now: () => clock.now(),
     });
-    const parts = { register, sessions, hasher: new PasswordHasher(), notices, settings };
+    const roles = new Roles(register);
+    this.#directory = directory &&
+      new DirectorySignIn({ directory, register, sessions, roles, notices, logger, clock });
+    const parts = {
+      register,
+      sessions,
+      hasher: new PasswordHasher(),
+      notices,
+      settings,
+      directory: this.#directory,
+    };
     this.settings = settings;
     this.sessions = sessions;
     this.accounts = new Accounts(parts);
-    this.roles = new Roles(register);
+    this.roles = roles;
     this.#signIn = new SignIn(parts);
     this.ownPassword = new OwnPassword(parts, this.#signIn);
     this.secondFactor = new SecondFactor(parts, this.#signIn);
@@ -122,9 +142,27 @@ export class Auth implements Disposable {
     return await this.#signIn.signIn(credentials, client);
   }
 
-  /** No directory is built: the answer to everybody is the one to a wrong password. */
-  refuseDirectory(credentials: Credentials, client: string | undefined): Promise<never> {
-    return this.#signIn.refuse(credentials, { provider: "ad", reason: "not_configured" }, client);
+  /** Whether a directory is asked who somebody is. */
+  get hasDirectory(): boolean {
+    return this.#directory !== undefined;
+  }
+
+  /**
+   * Signs in with a directory's password. Without a directory the answer to everybody is the one to
+   * a wrong password.
+   * @throws {AuthError} `auth.refused`, `auth.busy`.
+   */
+  async signInWithDirectory(
+    credentials: Credentials,
+    client: string | undefined,
+  ): Promise<SignedIn> {
+    if (this.#directory === undefined) {
+      const facts = { provider: "ad", reason: "not_configured" };
+      return await this.#signIn.refuse(credentials, facts, client);
+    }
+    const signedIn = await this.#directory.signIn(credentials, client);
+    if (signedIn.account.roles.includes(ADMINISTRATOR)) await this.afterNewAdministrator();
+    return signedIn;
   }
 
   /** Single sign-on is not built. @throws {AuthError} `auth.refused`. */
@@ -249,5 +287,20 @@ export class Auth implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#reaper);
+  }
+}
+
+/** What an operator should know of a directory that is asked with less than it offers. */
+function warnOfDirectory(settings: Settings["auth"], logger: Logger): void {
+  const { adServer, adTlsVerify, adUseNestedGroups, adGroupSearchBase } = settings;
+  if (directoryAddress(adServer)?.isSecure !== true) {
+    logger.warning("auth.directory_insecure", {
+      reason: "passwords cross the network in the clear",
+    });
+  } else if (!adTlsVerify) {
+    logger.warning("auth.directory_insecure", { reason: "anybody may pose as the directory" });
+  }
+  if (adUseNestedGroups && adGroupSearchBase === undefined) {
+    logger.warning("auth.directory_groups_direct", { reason: "ad_group_search_base is not set" });
   }
 }

@@ -26,8 +26,8 @@ export class OwnPassword {
     const account = await this.#read(id);
     await this.#signIn.inTurn(account, async () => {
       const { register, sessions } = this.#parts;
-      const ok = await this.#isPassword(account, password);
-      const facts = { ok, provider: account.provider };
+      const { ok, error } = await this.#prove(account, password);
+      const facts = { ok, provider: account.provider, error };
       const isVerified = await register.commit(
         ok ? [sessions.verify(session.id, { client, hasSecondFactor: false })] : [],
         { actor: account.name, action: "auth.reauth", facts },
@@ -67,6 +67,19 @@ export class OwnPassword {
       if (!isChanged) throw wrongPassword();
       notices.tell("password_changed", account, { client });
     });
+  }
+
+  /** The password of a directory account is known to the directory alone, so that is asked. */
+  async #prove(
+    account: AccountWithSecrets,
+    password: string,
+  ): Promise<{ readonly ok: boolean; readonly error?: string }> {
+    const { directory } = this.#parts;
+    if (account.provider !== "ad" || directory === undefined) {
+      return { ok: await this.#isPassword(account, password) };
+    }
+    const answer = await directory.reverify(account, password);
+    return typeof answer === "boolean" ? { ok: answer } : { ok: false, error: answer.code };
   }
 
   async #isPassword({ passwordHash }: AccountWithSecrets, password: string): Promise<boolean> {

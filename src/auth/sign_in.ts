@@ -10,6 +10,7 @@ import { type Account, accountOf, accountWithSecretsOf, nameKey } from "./accoun
 import { Attempts } from "./attempts.ts";
 import { signInRefused } from "./errors.ts";
 import { needsSecondFactor } from "./gates.ts";
+import type { DirectorySignIn } from "./directory_sign_in.ts";
 import type { Notices } from "./notices.ts";
 import type { PasswordHasher } from "./password_hash.ts";
 import type { Fact, IdentityRegister } from "./register.ts";
@@ -19,7 +20,7 @@ import type { Sessions } from "./sessions.ts";
 const FAILURES_TOLD = 3;
 const US_A_MINUTE = 60e6;
 /** Who tried is not written down when there is no such account: people type passwords there. */
-const NOBODY = "anonymous";
+export const NOBODY = "anonymous";
 
 export interface Credentials {
   readonly username: string;
@@ -38,6 +39,8 @@ export interface SignInParts {
   readonly hasher: PasswordHasher;
   readonly notices: Notices;
   readonly settings: Settings["auth"];
+  /** Undefined without `[auth] ad_enabled`. */
+  readonly directory?: DirectorySignIn;
 }
 
 export class SignIn {

@@ -6,6 +6,7 @@
  */
 import type { Settings } from "./catalogue.ts";
 import { negotiatedSuites, permitsNegotiatedSuites } from "./cipher_string.ts";
+import { directoryAddress } from "./directory_address.ts";
 import { isListedHost, isOneHost, parseHostEntry } from "./hosts.ts";
 import { mailAddress } from "./mail_address.ts";
 
@@ -180,11 +181,17 @@ export function directoryIsNamed({ auth }: Settings): readonly Finding[] {
     const [key, value] of [
       ["ad_server", auth.adServer],
       ["ad_user_search_base", auth.adUserSearchBase],
+      ["ad_bind_dn", auth.adBindDn],
     ] as const
   ) {
     if (value === undefined || value.trim() === "") {
       missing.push(finding("auth", key, `[auth] ad_enabled needs ${key}`));
     }
+  }
+  // A bind without a password succeeds as nobody (RFC 4513 §5.1.2).
+  if ((auth.adBindPassword?.reveal() ?? "") === "") {
+    const message = "[auth] ad_enabled needs MEFOR_AUTH_AD_BIND_PASSWORD";
+    missing.push(finding("auth", "ad_bind_password", message));
   }
   return missing;
 }
@@ -193,12 +200,12 @@ export function directoryIsNamed({ auth }: Settings): readonly Finding[] {
 export function directoryUsesTls({ auth }: Settings): readonly Finding[] {
   const { adServer, adEnabled, adAllowInsecureLdap } = auth;
   if (!adEnabled || adServer === undefined || adServer.trim() === "") return [];
-  const protocol = URL.parse(adServer)?.protocol;
-  if (protocol === "ldaps:" || (protocol === "ldap:" && adAllowInsecureLdap)) return [];
+  const address = directoryAddress(adServer);
+  if (address !== undefined && (address.isSecure || adAllowInsecureLdap)) return [];
   return [finding(
     "auth",
     "ad_server",
-    adAllowInsecureLdap
+    adAllowInsecureLdap || /^ldaps:/i.test(adServer.trim())
       ? '[auth] ad_server takes an address such as "ldaps://dc1.example.org:636"'
       : '[auth] ad_server must start with "ldaps://", or ad_allow_insecure_ldap be true',
   )];

@@ -12,6 +12,7 @@ export * from "./catalogue.ts";
 export { alertTransports, type Check, checks, type Finding } from "./checks.ts";
 export { isTable, numberFrom } from "./coerce.ts";
 export { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
+export { type DirectoryAddress, directoryAddress } from "./directory_address.ts";
 export {
   canonicalHost,
   hostAndPort,

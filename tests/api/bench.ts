@@ -26,6 +26,7 @@ export type Json = { readonly [key: string]: Json } & readonly Json[];
 export interface ApiBenchOptions {
   readonly labOptions?: string;
   readonly settings?: string;
+  readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   readonly takeNotice?: TakeNotice;
   readonly host?: string;
@@ -48,7 +49,8 @@ export class ApiBench implements AsyncDisposable {
   }
 
   static async open(
-    { labOptions = "{}", settings, clock, takeNotice, host = "127.0.0.1" }: ApiBenchOptions = {},
+    { labOptions = "{}", settings, env, clock, takeNotice, host = "127.0.0.1" }: ApiBenchOptions =
+      {},
   ): Promise<ApiBench> {
     await using stack = new AsyncDisposableStack();
     const lab = stack.use(await ScriptedPartner.start());
@@ -56,7 +58,7 @@ export class ApiBench implements AsyncDisposable {
     const archive = await Deno.makeTempDir({ prefix: "mefor_archive_" });
     stack.defer(() => Deno.remove(archive, { recursive: true }));
     const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive });
-    const walk = stack.use(await Walk.open({ graph, settings, clock, takeNotice }));
+    const walk = stack.use(await Walk.open({ graph, settings, env, clock, takeNotice }));
     const api = stack.use(await startApi(walk.engine, { host, port: 0 }));
     const bench = new ApiBench(walk, { lab, inboundPort, api });
     bench.#held = stack.move();

@@ -62,6 +62,8 @@ export interface AuthBenchOptions {
   /** Lines of `[auth]`. */
   readonly settings?: string;
   readonly keys?: CellKeys;
+  /** `MEFOR_*` variables; secrets come from nowhere else. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class AuthBench implements AsyncDisposable {
@@ -80,13 +82,19 @@ export class AuthBench implements AsyncDisposable {
 
   static async open(options: AuthBenchOptions = {}): Promise<AuthBench> {
     const bench = new AuthBench(await Deno.makeTempDir({ prefix: "mefor_auth_" }), options);
-    await bench.start();
-    return bench;
+    try {
+      await bench.start();
+      return bench;
+    } catch (thrown) {
+      await bench[Symbol.asyncDispose]();
+      throw thrown;
+    }
   }
 
   async start(): Promise<void> {
     const text = `[auth]\n${this.#options.settings ?? ""}\n`;
-    const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text }, env: {} });
+    const file = { path: "messagefoundry.toml", text };
+    const { settings } = loadSettings({ file, env: this.#options.env ?? {} });
     this.store = await SqliteStore.open({
       path: `${this.dir}/messagefoundry.db`,
       synchronous: "normal",
@@ -106,8 +114,8 @@ export class AuthBench implements AsyncDisposable {
   }
 
   async stop(): Promise<void> {
-    this.auth[Symbol.dispose]();
-    await this.store[Symbol.asyncDispose]();
+    this.auth?.[Symbol.dispose]();
+    await this.store?.[Symbol.asyncDispose]();
   }
 
   user(name: string, seed?: Seed): Promise<string> {

@@ -37,8 +37,15 @@ export class Authority {
     return `${this.directory}/${this.name}.pem`;
   }
 
-  /** Signs a leaf for `altNames` (`DNS:localhost,IP:127.0.0.1`); version 3, as TLS wants it. */
-  async issue(name: string, altNames = "DNS:localhost,IP:127.0.0.1"): Promise<Identity> {
+  /**
+   * Signs a leaf for `altNames` (`DNS:localhost,IP:127.0.0.1`); version 3, as TLS wants it. With
+   * fewer than no days it is over when it is made.
+   */
+  async issue(
+    name: string,
+    altNames = "DNS:localhost,IP:127.0.0.1",
+    days = 2,
+  ): Promise<Identity> {
     const stem = `${this.name}-${name}`;
     await Deno.writeTextFile(`${this.directory}/${stem}.ext`, `subjectAltName=${altNames}\n`);
     // deno-fmt-ignore
@@ -49,7 +56,7 @@ export class Authority {
     // deno-fmt-ignore
     await this.#openssl(
       "x509", "-req", "-in", `${stem}.csr`, "-CA", `${this.name}.pem`, "-CAkey",
-      `${this.name}.key`, "-CAcreateserial", "-out", `${stem}.pem`, "-days", "2",
+      `${this.name}.key`, "-CAcreateserial", "-out", `${stem}.pem`, "-days", `${days}`,
       "-extfile", `${stem}.ext`,
     );
     return { cert: `${this.directory}/${stem}.pem`, key: `${this.directory}/${stem}.key` };

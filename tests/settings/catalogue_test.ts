@@ -341,6 +341,9 @@ function asToml(spec: KeySpec, text: string): string {
 /** Base64 of 32 bytes. */
 const KEY = "A".repeat(43) + "=";
 
+const DIRECTORY = "MEFOR_AUTH_AD_SERVER=ldaps://dc MEFOR_AUTH_AD_USER_SEARCH_BASE=b " +
+  "MEFOR_AUTH_AD_BIND_DN=cn MEFOR_AUTH_AD_BIND_PASSWORD=secret";
+
 /** What each key needs beside it, or takes in place of the value that the walk would choose. */
 const company: Readonly<Record<string, string>> = {
   "store.encryption_keys_retired": `MEFOR_STORE_ENCRYPTION_KEY=${KEY}`,
@@ -350,9 +353,8 @@ const company: Readonly<Record<string, string>> = {
   "api.tls_client_ca_file": "MEFOR_API_TLS_CERT_FILE=c",
   "api.tls_terminated_upstream": "MEFOR_API_TRUSTED_PROXIES=10.0.0.9",
   "logging.forward_enabled": "MEFOR_LOGGING_FORWARD_HOST=h",
-  "auth.ad_enabled": "MEFOR_AUTH_AD_SERVER=ldaps://dc MEFOR_AUTH_AD_USER_SEARCH_BASE=b",
-  "auth.kerberos_enabled":
-    "MEFOR_AUTH_AD_ENABLED=1 MEFOR_AUTH_AD_SERVER=ldaps://dc MEFOR_AUTH_AD_USER_SEARCH_BASE=b",
+  "auth.ad_enabled": DIRECTORY,
+  "auth.kerberos_enabled": `MEFOR_AUTH_AD_ENABLED=1 ${DIRECTORY}`,
   "cluster.enabled": "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
 };
 const instead: Readonly<Record<string, string>> = {

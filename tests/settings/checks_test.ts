@@ -27,7 +27,8 @@ function messages(env: Record<string, string>): readonly string[] {
 }
 
 const postgres = "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b";
-const directory = "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_USER_SEARCH_BASE=dc";
+const directory = "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_USER_SEARCH_BASE=dc " +
+  "MEFOR_AUTH_AD_BIND_DN=cn MEFOR_AUTH_AD_BIND_PASSWORD=x";
 const KEY = "A".repeat(43) + "=";
 
 const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])[] = [
@@ -68,6 +69,32 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
     "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_SERVER=ldaps://dc1",
     /ad_enabled needs ad_user_search_base/,
   ],
+  [
+    "directoryIsNamed",
+    "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_SERVER=ldaps://dc1 MEFOR_AUTH_AD_USER_SEARCH_BASE=dc",
+    /ad_enabled needs ad_bind_dn/,
+  ],
+  [
+    "directoryIsNamed",
+    `${directory} MEFOR_AUTH_AD_SERVER=ldaps://dc1 MEFOR_AUTH_AD_BIND_PASSWORD=`,
+    /ad_enabled needs MEFOR_AUTH_AD_BIND_PASSWORD/,
+  ],
+  ...[
+    "ldaps://user:word@dc1",
+    "ldaps://dc1/dc=example",
+    "ldaps://dc1?x",
+    "ldaps://",
+    "ldaps://dc1:0",
+    "ldaps://*.example.org",
+    "ldaps://10.0.0.0%2F8",
+    "https://dc1",
+  ].map((server) =>
+    [
+      "directoryUsesTls",
+      `${directory} MEFOR_AUTH_AD_SERVER=${server} MEFOR_AUTH_AD_ALLOW_INSECURE_LDAP=true`,
+      /ad_server takes an address/,
+    ] as const
+  ),
   [
     "directoryUsesTls",
     `${directory} MEFOR_AUTH_AD_SERVER=ldap://dc1`,

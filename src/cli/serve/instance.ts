@@ -113,6 +113,7 @@ export function grantsFor(
 
 function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
   const storeDir = dirname(settings.store.path);
+  const { enabled, adEnabled, adTlsCaCertFile: caFile } = settings.auth;
   return {
     program: programDir(),
     serviceFile,
@@ -121,6 +122,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     egressDirs: settings.egress.allowedFileDirs.map((dir) => resolve(dir)),
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
     apiTlsFiles: apiTlsFiles(settings.api),
+    directoryCaFile: enabled && adEnabled && caFile !== undefined ? resolve(caFile) : undefined,
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

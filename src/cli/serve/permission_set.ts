@@ -9,7 +9,7 @@ import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import { deniedNet, hostAndPort, type Settings } from "../../settings/mod.ts";
+import { deniedNet, directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -43,6 +43,8 @@ export interface InstancePaths {
   readonly reloadRoots: readonly string[];
   /** Certificate and key files of the API, each with its key in `[api]`. */
   readonly apiTlsFiles: readonly { readonly key: string; readonly path: string }[];
+  /** Undefined when no directory is asked, or its certificate is checked against public ones. */
+  readonly directoryCaFile: string | undefined;
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -80,6 +82,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...destinations(input),
     ...collector(input),
     ...notices(input),
+    ...directory(input),
     ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
@@ -152,6 +155,12 @@ function notices({ settings: { alerts } }: PermissionInput): readonly Grant[] {
   return grants;
 }
 
+function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
+  const address = directoryAddress(auth.adServer);
+  if (!auth.enabled || !auth.adEnabled || address === undefined) return [];
+  return [allow("net", hostAndPort(address), "[auth] ad_server")];
+}
+
 function files(input: PermissionInput): readonly Grant[] {
   const { settings, paths } = input;
   const read: Grant[] = [];
@@ -178,6 +187,9 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   if (settings.api.tlsCertFile !== undefined && settings.certMonitor.warnDays > 0) {
     add(settings.api.tlsCertFile, { reason: "[api] tls_cert_file", writes: false });
+  }
+  if (paths.directoryCaFile !== undefined) {
+    add(paths.directoryCaFile, { reason: "[auth] ad_tls_ca_cert_file", writes: false });
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });

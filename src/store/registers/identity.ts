@@ -9,6 +9,8 @@ export const identityChanges = [
   "createUser",
   /** display name, email, disabled, now, id. */
   "updateUser",
+  /** display name, email, now, id. Only if the account is a directory's, and enabled. */
+  "syncDirectoryUser",
   "deleteUser",
   /** id, role. */
   "grantRole",

@@ -58,6 +58,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       egressDirs: [],
       reloadRoots: [],
       apiTlsFiles: [],
+      directoryCaFile: undefined,
       missingStoreDir: undefined,
     },
     realPathOf: (path) => path,
@@ -182,6 +183,38 @@ Deno.test("derivePermissions() grants whom alerts go to, and the certificate tha
   assert.ok(values(of(cert), "read").includes("/etc/tls/api.pem"));
   const unwatched = of(`${cert}[cert_monitor]\nwarn_days = 0\n`);
   assert.ok(!values(unwatched, "read").includes("/etc/tls/api.pem"));
+});
+
+Deno.test("derivePermissions() grants the directory that is asked, and the file of its authority", () => {
+  const grantsOf = (lines: string) => {
+    const file = { path: "messagefoundry.toml", text: `[auth]\n${lines}\n` };
+    const env = { MEFOR_AUTH_AD_BIND_PASSWORD: "word" };
+    const { settings } = loadSettings({ file, env });
+    const isAsked = settings.auth.enabled && settings.auth.adEnabled;
+    const paths = { ...input().paths, directoryCaFile: isAsked ? "/etc/ca.pem" : undefined };
+    return derivePermissions(input({ settings, paths }))
+      .filter(({ reason }) => /\bad_/.test(reason))
+      .map(({ kind, value, reason }) => `${kind} ${value} for ${reason}`);
+  };
+  const base = 'ad_user_search_base = "DC=x"\nad_bind_dn = "CN=x"\nad_enabled = true\n';
+  const read = "read /etc/ca.pem for [auth] ad_tls_ca_cert_file";
+  for (
+    const [server, value] of [
+      ["ldaps://dc1.example.org", "dc1.example.org:636"],
+      ["ldaps://dc1.example.org:3269/", "dc1.example.org:3269"],
+      ["ldaps://10.0.0.7", "10.0.0.7:636"],
+      ["ldaps://[fd00::7]:636", "[fd00::7]:636"],
+    ]
+  ) {
+    assert.deepEqual(grantsOf(`${base}ad_server = "${server}"`), [
+      `net ${value} for [auth] ad_server`,
+      read,
+    ]);
+  }
+  const plain = 'ad_server = "ldap://dc1"\nad_allow_insecure_ldap = true';
+  assert.deepEqual(grantsOf(base + plain), ["net dc1:389 for [auth] ad_server", read]);
+  assert.deepEqual(grantsOf('ad_server = "ldaps://dc1"'), [], "ad_enabled is off");
+  assert.deepEqual(grantsOf(`${base}ad_server = "ldaps://dc1"\nenabled = false`), []);
 });
 
 Deno.test("derivePermissions() grants what stands behind a link as well", () => {

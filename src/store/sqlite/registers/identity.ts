@@ -31,6 +31,11 @@ export const identitySql: Readonly<Record<IdentityChange | IdentityQuery, string
        SET display_name = ?1, email = ?2, disabled = ?3, updated_at = ?4
      WHERE id = ?5`,
 
+  syncDirectoryUser: `
+    UPDATE users
+       SET display_name = ?1, email = ?2, updated_at = ?3
+     WHERE id = ?4 AND auth_provider = 'ad' AND disabled = 0`,
+
   deleteUser: `DELETE FROM users WHERE id = ?1`,
 
   grantRole: `INSERT INTO user_roles (user_id, role_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING`,

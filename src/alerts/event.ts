@@ -72,11 +72,9 @@ export function reasonOf(event: AlertEvent): string {
     case "storage_threshold":
       return `${event.sizeBytes} bytes, the limit is ${event.limitBytes}`;
     case "cert_expiry": {
+      // Days, not the date: the log takes dates out, for they may be a patient's.
       const { path, daysRemaining: days } = event;
-      const end = new Date(event.notAfter).toISOString();
-      return days < 0
-        ? `"${path}" ran out on ${end}`
-        : `"${path}" runs out on ${end}, in ${days} d`;
+      return days < 0 ? `"${path}" ran out ${-days} d ago` : `"${path}" runs out in ${days} d`;
     }
   }
 }

@@ -185,9 +185,6 @@ function files(input: PermissionInput): readonly Grant[] {
   if (paths.serviceFile !== undefined) {
     add(paths.serviceFile, { reason: "--service-config", writes: false });
   }
-  if (settings.api.tlsCertFile !== undefined && settings.certMonitor.warnDays > 0) {
-    add(settings.api.tlsCertFile, { reason: "[api] tls_cert_file", writes: false });
-  }
   if (paths.directoryCaFile !== undefined) {
     add(paths.directoryCaFile, { reason: "[auth] ad_tls_ca_cert_file", writes: false });
   }

@@ -164,7 +164,7 @@ Deno.test("derivePermissions() grants the collector of the log, and a datagram i
   }
 });
 
-Deno.test("derivePermissions() grants whom alerts go to, and the certificate that is watched", () => {
+Deno.test("derivePermissions() grants whom alerts go to", () => {
   const of = (text: string) => {
     const file = { path: "messagefoundry.toml", text: `[store]\npath = "/data/mf.db"\n${text}` };
     return derivePermissions(input({ settings: loadSettings({ file }).settings }));
@@ -179,10 +179,6 @@ Deno.test("derivePermissions() grants whom alerts go to, and the certificate tha
   const mail = '[alerts]\nemail_smtp_host = "smtp.example.com"\n';
   assert.deepEqual(net(mail), [], "nothing is sent without a sender");
   assert.deepEqual(net(`${mail}email_from = "a@example.com"\n`), ["smtp.example.com:587"]);
-  const cert = '[api]\ntls_cert_file = "/etc/tls/api.pem"\n';
-  assert.ok(values(of(cert), "read").includes("/etc/tls/api.pem"));
-  const unwatched = of(`${cert}[cert_monitor]\nwarn_days = 0\n`);
-  assert.ok(!values(unwatched, "read").includes("/etc/tls/api.pem"));
 });
 
 Deno.test("derivePermissions() grants the directory that is asked, and the file of its authority", () => {

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { describeMachine, measureSyncTime } from "./machine.ts";
 import { medianRun } from "./median.ts";
 import { type Profile, profiles, selectProfiles } from "./profiles.ts";
+import { RELOAD_PROFILE, runReloads } from "./reload_run.ts";
 import { json, type Report, table } from "./report.ts";
 import { run, type RunResult } from "./run.ts";
 import { runSandbox, SANDBOX_PROFILE } from "./sandbox_run.ts";
@@ -34,6 +35,7 @@ interface Options {
   readonly repeat: number;
   readonly withSandbox: boolean;
   readonly withStarts: boolean;
+  readonly withReloads: boolean;
   /** Of each batch size. */
   readonly sandboxSeconds: number;
 }
@@ -50,15 +52,15 @@ async function main(args: readonly string[]): Promise<number> {
     runs,
     sandbox: options.withSandbox ? await runSandbox(options.sandboxSeconds) : [],
     starts: options.withStarts ? await runStarts(options.directory, options.repeat) : [],
+    reloads: options.withReloads ? await runReloads(options.directory, options.repeat) : [],
   };
   for (const profile of options.profiles) {
     runs.push(...await runProfile(profile, options));
   }
   console.log(table(report));
   if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
-  return [...runs, ...report.sandbox, ...report.starts].every(({ reason }) => reason === undefined)
-    ? 0
-    : 1;
+  const all = [...runs, ...report.sandbox, ...report.starts, ...report.reloads];
+  return all.every(({ reason }) => reason === undefined) ? 0 : 1;
 }
 
 /** Runs the targets in turn, so that a change of the machine's load meets all of them. */
@@ -103,17 +105,17 @@ function readOptions(args: readonly string[]): Options | undefined {
     for (const { name, title } of profiles) console.log(`${name.padEnd(12)} ${title}`);
     console.log(`${SANDBOX_PROFILE.padEnd(12)} author code alone, no sockets, no store`);
     console.log(`${START_PROFILE.padEnd(12)} the shipped bundle, process start to first ACK`);
+    console.log(`${RELOAD_PROFILE.padEnd(12)} a bundle of 200 modules loaded anew under traffic`);
     return undefined;
   }
   const seconds = positive(values.seconds, "seconds");
   const warmUpSeconds = positive(values["warm-up"], "warm-up");
   const count = positive(values.count, "count");
   const sources = positive(values.sources, "sources");
-  const withSandbox = values.profile.includes(SANDBOX_PROFILE) ||
-    values.profile.length === 0 && values.target !== "reference";
-  const withStarts = values.profile.includes(START_PROFILE) ||
-    values.profile.length === 0 && values.target !== "reference";
-  const loads = values.profile.filter((name) => name !== SANDBOX_PROFILE && name !== START_PROFILE);
+  const isWanted = (name: string) =>
+    values.profile.includes(name) || values.profile.length === 0 && values.target !== "reference";
+  const others = [SANDBOX_PROFILE, START_PROFILE, RELOAD_PROFILE];
+  const loads = values.profile.filter((name) => !others.includes(name));
   const selected = loads.length === 0 && values.profile.length > 0 ? [] : selectProfiles(loads);
   const chosen = selected.map((profile) => ({
     ...profile,
@@ -132,8 +134,9 @@ function readOptions(args: readonly string[]): Options | undefined {
     // Below the project, not in the system's temporary directory: that may not be a disk.
     directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),
     jsonFile: values.json,
-    withSandbox,
-    withStarts,
+    withSandbox: isWanted(SANDBOX_PROFILE),
+    withStarts: isWanted(START_PROFILE),
+    withReloads: isWanted(RELOAD_PROFILE),
     sandboxSeconds: seconds ?? SANDBOX_SECONDS,
     repeat: Math.ceil(positive(values.repeat, "repeat") ?? 1),
   };

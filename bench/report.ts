@@ -5,6 +5,7 @@
  */
 import type { Figures } from "./figures.ts";
 import type { SyncTime } from "./machine.ts";
+import type { ReloadResult } from "./reload_run.ts";
 import type { RunResult } from "./run.ts";
 import type { SandboxResult } from "./sandbox_run.ts";
 import type { StartResult } from "./start_run.ts";
@@ -17,6 +18,7 @@ export interface Report {
   readonly runs: readonly RunResult[];
   readonly sandbox: readonly SandboxResult[];
   readonly starts: readonly StartResult[];
+  readonly reloads: readonly ReloadResult[];
 }
 
 const NOTHING = "-";
@@ -71,6 +73,7 @@ export function table(report: Report): string {
     if (reason !== undefined) lines.push(`${profile.name} ${kind}: ${reason}`);
   }
   lines.push(...sandboxLines(report.sandbox), ...startLines(report.starts));
+  lines.push(...reloadLines(report.reloads));
   return lines.join("\n");
 }
 
@@ -102,6 +105,24 @@ function startLines(results: readonly StartResult[]): readonly string[] {
   ]);
   const reasons = results.flatMap(({ how, reason }) =>
     reason === undefined ? [] : [`start ${how}: ${reason}`]
+  );
+  return [...aligned([titles, ...rows]), ...reasons];
+}
+
+function reloadLines(results: readonly ReloadResult[]): readonly string[] {
+  if (results.length === 0) return [];
+  const titles = ["reload", "reloads", "ms median", "ms max", "ACKs", "ACK ms max", "else"];
+  const rows = results.map((result) => [
+    `${result.modules} modules`,
+    String(result.reloads),
+    optional(result.medianMs, 0),
+    optional(result.maxMs, 0),
+    optional(result.acks, 0),
+    optional(result.ackMaxMs, 1),
+    optional(result.quietAckMaxMs, 1),
+  ]);
+  const reasons = results.flatMap(({ reason }) =>
+    reason === undefined ? [] : [`reload: ${reason}`]
   );
   return [...aligned([titles, ...rows]), ...reasons];
 }

@@ -3,7 +3,8 @@
  *
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
-import { Auth, type TakeNotice } from "./auth/mod.ts";
+import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
+import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
@@ -16,6 +17,7 @@ import {
   resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
+import { Maintenance, type MaintenanceFigures } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -36,7 +38,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Listeners may take messages in the clear off loopback; they are refused otherwise. */
   readonly allowInsecureBind?: boolean;
-  /** Sends notices to people about their own account; without it nobody is told. */
+  /** Takes notices to people about their own account instead of the mail of `[alerts]`; for tests. */
   readonly takeNotice?: TakeNotice;
   /** Sees each graph before anything of it starts; throws to refuse it. */
   readonly admit?: (graph: Graph) => void;
@@ -50,6 +52,8 @@ export class Engine implements AsyncDisposable {
   /** Undefined with `[auth] enabled = false`: nobody signs in, whoever asks may do everything. */
   readonly auth: Auth | undefined;
   readonly pipeline: Pipeline;
+  /** Told of whatever needs a person; also sends the mail of other rooms. */
+  readonly alerts: Alerts;
   readonly logger: Logger;
   readonly logDropped: () => Readonly<Record<string, number>>;
   readonly clock: Clock;
@@ -92,6 +96,14 @@ export class Engine implements AsyncDisposable {
       key_id: store.keyId,
       retired_keys: keys?.retired.length,
     });
+    const alerts = stack.use(
+      new Alerts({
+        settings: settings.alerts,
+        clock,
+        logger,
+        write: (raised) => writeRaised(store, raised),
+      }),
+    );
     if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
     const auth = settings.auth.enabled
       ? stack.use(
@@ -100,7 +112,7 @@ export class Engine implements AsyncDisposable {
           store,
           clock,
           logger,
-          takeNotice: options.takeNotice,
+          takeNotice: options.takeNotice ?? mailNotices(alerts),
         }),
       )
       : undefined;
@@ -121,12 +133,27 @@ export class Engine implements AsyncDisposable {
     const engine = new Engine(options, {
       store,
       auth,
+      alerts,
       live,
       validation,
       reloadRoots: roots.roots,
     });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    stack.use(engine.#watch());
+    engine.#maintenance = stack.use(
+      new Maintenance({
+        settings: settings.retention,
+        store,
+        clock,
+        logger,
+        // One node is always the leader.
+        isLeader: () => true,
+        purgeState: (purge) => live.purgeState(purge),
+        onStorage: ({ store: connection, ...sizes }) =>
+          alerts.raise({ type: "storage_threshold", connection, ...sizes }),
+      }),
+    );
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
     engine.#rooms = stack.move();
@@ -134,12 +161,14 @@ export class Engine implements AsyncDisposable {
   }
 
   #rooms = new AsyncDisposableStack();
+  #maintenance: Maintenance | undefined;
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, auth, live, validation, reloadRoots }: {
+    { store, auth, alerts, live, validation, reloadRoots }: {
       store: Store;
       auth: Auth | undefined;
+      alerts: Alerts;
       live: LiveGraph;
       validation: StrictValidation;
       reloadRoots: readonly string[];
@@ -148,6 +177,7 @@ export class Engine implements AsyncDisposable {
     this.settings = settings;
     this.store = store;
     this.auth = auth;
+    this.alerts = alerts;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
@@ -172,11 +202,41 @@ export class Engine implements AsyncDisposable {
       simulateAll: settings.shadow.simulateAllEgress,
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
+      onStopped: (event) => alerts.raise(event),
+    });
+  }
+
+  /** Watches lanes and certificates until it is disposed. */
+  #watch(): AsyncDisposable {
+    const { alerts, clock, logger, pipeline, settings, store } = this;
+    const { buildupMaxDepth: maxDepth = null, buildupMaxOldestMs } = settings.delivery;
+    const shared = { maxDepth, maxOldestMs: buildupMaxOldestMs === 0 ? null : buildupMaxOldestMs };
+    const { warnDays, checkIntervalMs } = settings.certMonitor;
+    return startWatch({
+      alerts,
+      clock,
+      logger,
+      lanes: {
+        lanes: () => pipeline.gauges(shared),
+        oldestOpen: (stage, lane) => store.oldestInLane(stage, lane),
+      },
+      isStopped: (connection) => pipeline.hasStopped(connection),
+      certificates: warnDays === 0 ? undefined : {
+        warnDays,
+        intervalMs: checkIntervalMs,
+        files: () => certificateFiles(settings, this.graph),
+        readText: (path) => Deno.readTextFile(path),
+      },
     });
   }
 
   get graph(): Graph {
     return this.#live.graph;
+  }
+
+  /** Undefined while the engine starts. */
+  get maintenance(): MaintenanceFigures | undefined {
+    return this.#maintenance?.figures;
   }
 
   /** Sandbox threads given up while they may still spin. */
@@ -209,4 +269,34 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();
   }
+}
+
+/** Undefined without a mail server: nobody is told then. */
+function mailNotices(alerts: Alerts): TakeNotice | undefined {
+  if (!alerts.hasMail) return undefined;
+  return (notice) => void alerts.sendMail(securityMail(notice), notice.event);
+}
+
+/** Adds raised events to their live instances, all of them in one commit. */
+async function writeRaised(store: Store, raised: readonly Raised[]): Promise<void> {
+  const changes = raised.map((one) => {
+    const { type, connection, severity, reason, firstAt, lastAt, count } = one;
+    const times = [firstAt, lastAt].map((ms) => Math.round(ms * 1000));
+    const values = [type, connection, severity, ...times, count, reason];
+    return { name: "alertRaise" as const, values };
+  });
+  await store.submit({ kind: "register", changes, audit: [] });
+}
+
+/** The certificates that others are shown: the API's own and those of connections under TLS. */
+function certificateFiles({ api }: Settings, graph: Graph): readonly CertificateFile[] {
+  const files: CertificateFile[] = [];
+  const add = (connection: string, path: unknown) => {
+    if (typeof path === "string") files.push({ connection, path });
+  };
+  add("api", api.tlsCertFile);
+  for (const { name, settings } of [...graph.inbounds.values(), ...graph.outbounds.values()]) {
+    if (settings.tls === true) add(name, settings.tls_cert_file);
+  }
+  return files;
 }

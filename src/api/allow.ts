@@ -149,7 +149,8 @@ function know(c: Context<ApiEnv>, identity: Identity): void {
   c.set("actor", actorOf(identity));
 }
 
-function actorOf({ account }: Identity): Actor {
+/** What an account lets its owner do. */
+export function actorOf({ account }: Identity): Actor {
   const { id, name, permissions, channelScope } = account;
   const channels = channelScope === null ? undefined : new Set(channelScope);
   return { name, userId: id, permissions, channels };

@@ -8,9 +8,11 @@ import { Hono } from "@hono/hono";
 import { errorClass } from "../errors.ts";
 import { nobody } from "../operations/mod.ts";
 import { aiPolicyRoutes } from "./ai_policy.ts";
+import { alertRoutes } from "./alerts.ts";
 import { type Access, accessOf } from "./allow.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { clusterRoutes } from "./cluster.ts";
+import type { Answer } from "./arrival.ts";
 import { auditRoutes } from "./audit.ts";
 import { TrustedProxies } from "./client_address.ts";
 import { configRoutes } from "./config.ts";
@@ -21,6 +23,7 @@ import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
 import { isLoopbackName, refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
+import { liveStatsRoutes } from "./live_stats.ts";
 import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
 import { postureRoutes } from "./posture.ts";
@@ -34,6 +37,7 @@ import { userRoutes } from "./users.ts";
 /** Declares every route of the API, a group each. */
 export const routeGroups = [
   statusRoutes,
+  liveStatsRoutes,
   aiPolicyRoutes,
   postureRoutes,
   clusterRoutes,
@@ -41,6 +45,7 @@ export const routeGroups = [
   configRoutes,
   connectionRoutes,
   eventRoutes,
+  alertRoutes,
   messageRoutes,
   deadLetterRoutes,
   sessionRoutes,
@@ -85,9 +90,6 @@ export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
   return app;
 }
 
-/** Answers a request of a peer; never throws. */
-export type Answer = (request: Request, peer: string) => Promise<Response>;
-
 /** `host` is where it is served. */
 export function createApp(context: ApiContext, host: string): Answer {
   const { logger, auth, settings: { api } } = context.engine;
@@ -99,6 +101,7 @@ export function createApp(context: ApiContext, host: string): Answer {
   const guards = {
     isExposed: auth !== undefined && (!isLoopbackName(host) || hasProxy),
     publicOrigin: api.publicOrigin,
+    socketOrigins: api.wsAllowedOrigins,
   };
   const hasTls = api.tlsCertFile !== undefined || (api.tlsTerminatedUpstream && hasProxy);
   const failed = (thrown: unknown, request: Request): Response => {
@@ -121,9 +124,9 @@ export function createApp(context: ApiContext, host: string): Answer {
   app.onError((thrown, c) => failed(thrown, c.req.raw));
   app.notFound((c) => unanswered(c.req.raw));
 
-  return async (request, peer) => {
+  return async (request, arrival) => {
     let response: Response;
-    const { client, isSecure } = proxies.originOf(request, peer);
+    const { client, isSecure } = proxies.originOf(request, arrival.peer);
     try {
       const refusal = refusalOf(request, guards);
       if (refusal) {
@@ -133,11 +136,14 @@ export function createApp(context: ApiContext, host: string): Answer {
         // The library would answer HEAD as GET.
         response = request.method === "HEAD"
           ? unanswered(request)
-          : await app.fetch(request, { client });
+          : await app.fetch(request, { client, arrival });
       }
     } catch (thrown) {
       response = failed(thrown, request);
     }
-    return addHeaders(response, { path: pathOf(request), isSecure: isSecure || hasTls });
+    return addHeaders(response, {
+      path: pathOf(request),
+      isSecure: isSecure || arrival.isTls || hasTls,
+    });
   };
 }

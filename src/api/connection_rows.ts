@@ -1,7 +1,7 @@
 /**
  * The rows of the dashboard: one an inbound, one an (inbound, outbound) edge that carried traffic,
  * one a lone outbound that wants attention. Reads memory; the store is asked only for the age of
- * rows that memory does not hold. Source: spec api §1.3.
+ * rows that memory does not hold, and for open alerts. Source: spec api §1.3.
  */
 import type { Engine } from "../engine.ts";
 import {
@@ -37,6 +37,8 @@ export interface ConnectionRow {
   readonly error: string | null;
 }
 
+/** Before its alerts are counted. */
+type Row = Omit<ConnectionRow, "alerts_active">;
 type Edge = ReturnType<Engine["pipeline"]["statistics"]["edges"]>[number];
 type Definition = Inbound["definition"] | Outbound["definition"];
 
@@ -57,16 +59,18 @@ export async function connectionRows(
   actor: Actor,
 ): Promise<readonly ConnectionRow[]> {
   const { inbounds, outbounds, statistics } = engine.pipeline;
+  const alerts = await openAlerts(engine);
+  const counted = (row: Row) => ({ ...row, alerts_active: alerts.get(connectionOf(row)) ?? 0 });
   if (actor.channels !== undefined) {
     const seen = [...inbounds.values()].filter(({ name }) => isInScope(actor, name));
-    return seen.map((inbound) => sourceRow(engine, inbound));
+    return seen.map((inbound) => counted(sourceRow(engine, inbound)));
   }
   const edges = statistics.edges().filter((edge) => outbounds.has(edge.outbound) || edge.depth > 0);
   const ages = await oldestOf(engine, edges);
   const byInbound = Map.groupBy(edges, ({ inbound }) => inbound);
   const edgeRows = (inbound: string) =>
     (byInbound.get(inbound) ?? []).map((edge) => edgeRow(engine, edge, ages.get(edge)));
-  const rows: ConnectionRow[] = [];
+  const rows: Row[] = [];
   for (const inbound of inbounds.values()) {
     rows.push(sourceRow(engine, inbound), ...edgeRows(inbound.name));
   }
@@ -79,7 +83,17 @@ export async function connectionRows(
     const wantsAttention = outboundStatus(outbound) !== "running";
     if (!carried.has(outbound.name) && wantsAttention) rows.push(loneRow(engine, outbound));
   }
-  return rows;
+  return rows.map(counted);
+}
+
+/** Alerts that nobody has acknowledged, by connection; those of the engine itself have no row. */
+async function openAlerts(engine: Engine): Promise<ReadonlyMap<string, number>> {
+  const rows = await engine.store.register("alertsOpen");
+  return new Map(rows.map(({ connection, open }) => [String(connection), Number(open)]));
+}
+
+function connectionOf({ channel_id, destination }: Row): string {
+  return destination ?? channel_id;
 }
 
 /** `failed` before everything else. */
@@ -116,7 +130,7 @@ export function isSimulated({ settings }: Engine, { definition }: Outbound): boo
   return definition.simulate || settings.shadow.simulateAllEgress;
 }
 
-function sourceRow({ clock, pipeline }: Engine, inbound: Inbound): ConnectionRow {
+function sourceRow({ clock, pipeline }: Engine, inbound: Inbound): Row {
   const statistics = pipeline.statistics.inbound(inbound.name);
   const { read, errored } = statistics.shown;
   return {
@@ -130,7 +144,6 @@ function sourceRow({ clock, pipeline }: Engine, inbound: Inbound): ConnectionRow
     ...endpointOf(inbound.definition),
     queue_depth: null,
     idle_seconds: sinceSeconds(clock.now(), statistics.lastAt),
-    alerts_active: 0,
     errored,
     read,
     written: null,
@@ -142,7 +155,7 @@ function sourceRow({ clock, pipeline }: Engine, inbound: Inbound): ConnectionRow
   };
 }
 
-function edgeRow(engine: Engine, edge: Edge, oldest: number | undefined): ConnectionRow {
+function edgeRow(engine: Engine, edge: Edge, oldest: number | undefined): Row {
   const now = engine.clock.now();
   const outbound = engine.pipeline.outbounds.get(edge.outbound);
   const { written, dead } = edge.shown;
@@ -163,7 +176,7 @@ function edgeRow(engine: Engine, edge: Edge, oldest: number | undefined): Connec
 }
 
 /** An outbound that no message has reached yet. */
-function loneRow(engine: Engine, outbound: Outbound): ConnectionRow {
+function loneRow(engine: Engine, outbound: Outbound): Row {
   return {
     role: "destination",
     channel_id: outbound.name,
@@ -182,7 +195,7 @@ function loneRow(engine: Engine, outbound: Outbound): ConnectionRow {
 
 /** What a destination row says of its outbound; undefined is one the graph no longer has. */
 function outboundPart(engine: Engine, outbound: Outbound | undefined) {
-  const common = { direction: "out" as const, alerts_active: 0, read: null };
+  const common = { direction: "out" as const, read: null };
   if (outbound === undefined) {
     const nowhere = { method: "—", peer: null, port: null };
     return {

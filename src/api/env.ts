@@ -2,6 +2,7 @@
 import type { Auth, Identity } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { Act, Actor } from "../operations/mod.ts";
+import type { Arrival } from "./arrival.ts";
 
 export interface ApiContext {
   readonly engine: Engine;
@@ -16,7 +17,11 @@ export interface Body {
 }
 
 export interface ApiEnv {
-  Bindings: { readonly client: string };
+  Bindings: {
+    readonly client: string;
+    /** The way to a WebSocket. */
+    readonly arrival: Arrival;
+  };
   Variables: {
     /** Who asks; nobody until the route has let them in. */
     actor: Actor;

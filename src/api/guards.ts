@@ -7,6 +7,7 @@
  * other machines reach has any name; there, whoever asks has to bring a token, which no browser
  * adds by itself. Source: spec api §0.1.
  */
+import { pathOf } from "./route_table.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Largest body taken, bytes. */
@@ -17,6 +18,8 @@ export interface GuardOptions {
   readonly isExposed: boolean;
   /** `[api] public_origin`. */
   readonly publicOrigin: string | undefined;
+  /** `[api] ws_allowed_origins`: further ones that may open a WebSocket, and nothing else. */
+  readonly socketOrigins: readonly string[];
 }
 
 /** Returns why a request is refused, or undefined. */
@@ -43,10 +46,15 @@ function withoutPort(host: string): string {
 }
 
 function originRefusal(
-  { headers, method }: Request,
-  { isExposed, publicOrigin }: GuardOptions,
+  request: Request,
+  { isExposed, publicOrigin, socketOrigins }: GuardOptions,
 ): Refusal | undefined {
+  const { headers, method } = request;
   const origin = headers.get("origin");
+  // It still has to bring a token, which a page of another origin does not have by itself.
+  if (origin !== null && pathOf(request) === "/ws/stats" && socketOrigins.includes(origin)) {
+    return undefined;
+  }
   const isOurs = (text: string) =>
     isExposed
       ? text === publicOrigin || URL.parse(text)?.host === headers.get("host")

@@ -62,6 +62,17 @@ export function readQuery<S extends z.ZodObject>(
 }
 
 /**
+ * Reads the named parts of a path by `schema`.
+ * @throws {Refusal} 422.
+ */
+export function readPath<S extends z.ZodObject>(
+  given: Readonly<Record<string, string>>,
+  schema: S,
+): z.output<S> {
+  return check(given, { schema, where: "path" });
+}
+
+/**
  * Receives the body; one that says that it is JSON has to be.
  * @throws {Refusal} 422 for what is no JSON; 413 and 408 for what does not end.
  */
@@ -142,7 +153,7 @@ async function readBytes(request: Request): Promise<Uint8Array> {
 
 function check<S extends z.ZodType>(
   value: unknown,
-  { schema, where }: { schema: S; where: "query" | "body" },
+  { schema, where }: { schema: S; where: "query" | "path" | "body" },
 ): z.output<S> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;

@@ -129,6 +129,7 @@ function summaryShape(message: MessageSummary) {
     event: message.event,
     summary: message.summary,
     metadata: message.metadata,
+    purged_at: message.purgedAt === null ? null : secondsOf(message.purgedAt),
   };
 }
 

@@ -5,6 +5,7 @@
  * connections, statuses and the version, never anything of a message. Source: spec api §1.6.
  */
 import type { Engine } from "../engine.ts";
+import type { PurgeKind } from "../store/purge.ts";
 import { VERSION } from "../version.ts";
 import { oldestOf } from "./connection_rows.ts";
 import { outboxByStatus } from "./outbox.ts";
@@ -58,9 +59,42 @@ export async function metricsText(engine: Engine): Promise<string> {
       "Log records lost because their reader was slow or away.",
       Object.entries(engine.logDropped()).map(([sink, records]): Sample => [{ sink }, records]),
     ),
+    ...retention(engine),
+    metric(
+      "alert_notices_lost_total",
+      "counter",
+      "Alerts and mails that a receiver did not get.",
+      Object.entries(engine.alerts.lost).map(([transport, lost]): Sample => [{ transport }, lost]),
+    ),
     metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
     latency(engine),
   ].join("");
+}
+
+function retention({ maintenance }: Engine): string[] {
+  if (maintenance === undefined) return [];
+  const { purged, failures, isRunning, lastDoneAt } = maintenance;
+  const counted = (Object.keys(purged) as PurgeKind[]).map((kind) =>
+    metric(
+      `retention_${kind}_total`,
+      "counter",
+      `Purged by retention: ${kind.replace("_", " ")}.`,
+      [[{}, purged[kind]]],
+    )
+  );
+  return [
+    ...counted,
+    metric("retention_failures_total", "counter", "Chores of retention that failed.", [
+      [{}, failures],
+    ]),
+    metric("retention_running", "gauge", "1 while a pass runs.", [[{}, isRunning ? 1 : 0]]),
+    metric(
+      "retention_last_success_timestamp_seconds",
+      "gauge",
+      "End of the last pass without a failure.",
+      lastDoneAt === undefined ? [] : [[{}, lastDoneAt / 1e3]],
+    ),
+  ];
 }
 
 function labelsOf({ inbound, outbound }: { inbound: string; outbound: string }): Labels {

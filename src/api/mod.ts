@@ -10,7 +10,11 @@ import { EngineError } from "../errors.ts";
 import { plainHost } from "../settings/mod.ts";
 import { createApp } from "./app.ts";
 import { isLoopbackName } from "./guards.ts";
-import { jsonAnswer } from "./refusal.ts";
+import type { Listening } from "./serving/listening.ts";
+import { servePlain } from "./serving/plain.ts";
+import type { ApiTls } from "./serving/tls_reload.ts";
+
+export type { ApiTls, TlsMaterial } from "./serving/tls_reload.ts";
 
 export interface RunningApi extends AsyncDisposable {
   readonly host: string;
@@ -21,67 +25,51 @@ export interface ApiOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
+  /** Undefined serves plain HTTP. */
+  readonly tls?: ApiTls;
 }
-
-/** How long answers under way are waited for at the end. */
-const STOP_GRACE_MS = 5_000;
 
 /**
  * Serves the API until it is disposed.
  *
  * @throws {EngineError} `api.not_loopback`, `api.bind_in_use`, `api.bind_denied`,
- * `api.bind_unavailable` or `api.bind_failed`.
+ * `api.bind_unavailable` or `api.bind_failed`; what `tls.load()` throws.
  */
-export function startApi(engine: Engine, options: ApiOptions): Promise<RunningApi> {
-  const { host } = options;
+export async function startApi(engine: Engine, options: ApiOptions): Promise<RunningApi> {
+  const { host, port, tls } = options;
   if (engine.auth === undefined && !isLoopbackName(host)) {
-    return Promise.reject(
-      new EngineError(
-        "api.not_loopback",
-        `Cannot serve the API on "${host}" with [auth] enabled = false`,
-        { hint: 'Set [api] host = "127.0.0.1"' },
-      ),
+    throw new EngineError(
+      "api.not_loopback",
+      `Cannot serve the API on "${host}" with [auth] enabled = false`,
+      { hint: 'Set [api] host = "127.0.0.1"' },
     );
   }
   const answer = createApp({ engine }, host);
+  const hostname = plainHost(host);
   try {
-    const hostname = plainHost(host);
-    const abort = new AbortController();
-    const server = Deno.serve({
-      hostname,
-      port: options.port,
-      signal: abort.signal,
-      onListen: () => {},
-      onError: () => jsonAnswer(500, "internal error"),
-    }, (request, { remoteAddr }) => answer(request, remoteAddr.hostname));
-    return Promise.resolve(new Serving(server, { host, abort }));
+    if (tls === undefined) return new Serving(host, servePlain(answer, { hostname, port }));
+    // Most instances serve plain HTTP and need none of it.
+    const { serveHttps } = await import("./serving/https.ts");
+    const { logger, clock } = engine;
+    return new Serving(host, await serveHttps(answer, { hostname, port, tls, logger, clock }));
   } catch (cause) {
-    return Promise.reject(bindError(options, cause));
+    throw cause instanceof EngineError ? cause : bindError(options, cause);
   }
 }
 
 class Serving implements RunningApi {
   readonly host: string;
   readonly port: number;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #abort: AbortController;
+  readonly #listening: Listening;
 
-  constructor(
-    server: Deno.HttpServer<Deno.NetAddr>,
-    { host, abort }: { host: string; abort: AbortController },
-  ) {
+  constructor(host: string, listening: Listening) {
     this.host = host;
-    this.port = server.addr.port;
-    this.#server = server;
-    this.#abort = abort;
+    this.port = listening.port;
+    this.#listening = listening;
   }
 
-  /** Takes no new request, lets answers under way end within the grace, closes the rest. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const timer = setTimeout(() => this.#abort.abort(), STOP_GRACE_MS);
-    await this.#server.shutdown();
-    await this.#server.finished;
-    clearTimeout(timer);
+    await this.#listening[Symbol.asyncDispose]();
   }
 }
 

@@ -46,6 +46,7 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ["config.root_not_allowed", 403],
   ["config.not_found", 404],
   ["config.invalid", 422],
+  ["alert.not_found", 404],
   ["approval.not_found", 404],
   ["approval.own", 403],
   ["approval.decided", 409],

@@ -11,6 +11,7 @@ export { Auth, type AuthOptions } from "./auth.ts";
 export { DirectoryError } from "./directory/mod.ts";
 export { AuthError } from "./errors.ts";
 export { needsSecondFactor } from "./gates.ts";
+export { securityMail } from "./notice_mail.ts";
 export { type SecurityNotice, type TakeNotice } from "./notices.ts";
 export {
   ADMINISTRATOR,

@@ -15,6 +15,8 @@ const TOKEN_BYTES = 32;
 const TOKEN_SHAPE = /^[A-Za-z0-9_-]{43}$/;
 /** How far the store may lag behind what is used. */
 const TOUCH_US = 30e6;
+/** What a clock that is kept by the network corrects of itself. */
+const CLOCK_SLACK_US = 5e6;
 const US_A_MINUTE = 60e6;
 const US_AN_HOUR = 3600e6;
 
@@ -97,7 +99,7 @@ export class Sessions {
     if (now >= session.expiresAt) return true;
     if (now - usedAt > this.#settings.sessionIdleTimeoutMinutes * US_A_MINUTE) return true;
     // The clock was set back: nobody can tell how old the session is.
-    if (now >= session.createdAt && now >= usedAt) return false;
+    if (now >= Math.max(session.createdAt, usedAt) - CLOCK_SLACK_US) return false;
     await this.#register.commit([this.revoke(session.id, account.id)]);
     return true;
   }

@@ -1,6 +1,7 @@
 /** Every subcommand, in the order of the help; completions and the help are read from here. */
 import { VERSION } from "../version.ts";
 import { declareAiPolicy } from "./ai_policy.ts";
+import { declareAlert } from "./alert.ts";
 import { declareAuditVerify } from "./audit_verify.ts";
 import { declareCheck } from "./check.ts";
 import { CliCommand } from "./command.ts";
@@ -23,6 +24,7 @@ const declarations: readonly ((program: CliCommand, context: CliContext) => void
   declarePermissions,
   declareSettings,
   declareAiPolicy,
+  declareAlert,
   declareInit,
   declareValidate,
   declareCheck,

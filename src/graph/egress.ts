@@ -8,10 +8,15 @@
  */
 import { toCamelCase } from "../authoring/keys.ts";
 import { quoteName } from "../authoring/names.ts";
-import { canonicalHost, type EgressSettings, isOneHost, parseHostEntry } from "../settings/mod.ts";
+import {
+  canonicalHost,
+  type EgressSettings,
+  isDeniedAddress,
+  isOneHost,
+  parseHostEntry,
+} from "../settings/mod.ts";
 import type { SourcePosition } from "../sandbox/protocol.ts";
 import { type GraphProblem, problemAt } from "./problems.ts";
-import { isDeniedAddress } from "./denied_addresses.ts";
 import { findRealPath } from "./real_path.ts";
 import { isWithin } from "./source_trust.ts";
 

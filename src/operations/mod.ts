@@ -5,6 +5,8 @@
  * engine's store and pipeline.
  * Not here: reads without patient data (routes of `api/`), and how an act is asked for.
  */
+export { acknowledgeAlert } from "./acknowledge_alert.ts";
+export { type AlertInstance, liveAlerts } from "./alert.ts";
 export {
   type ApprovableOperation,
   type ApprovalParams,
@@ -62,6 +64,7 @@ export { setUserRoles } from "./set_user_roles.ts";
 export { updateRole } from "./update_role.ts";
 export { updateUser } from "./update_user.ts";
 export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
+export { resolveAlert } from "./resolve_alert.ts";
 export { restartConnection } from "./restart_connection.ts";
 export { type Control, type Controlled, startConnection } from "./start_connection.ts";
 export { type MessageSearch, type SearchedMessages, searchMessages } from "./search_messages.ts";

@@ -83,7 +83,7 @@ export interface Operation<Input, Output> {
 }
 
 /**
- * An act that cannot be done: `operation.forbidden`, `connection.not_found`,
+ * An act that cannot be done: `operation.forbidden`, `alert.not_found`, `connection.not_found`,
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
  * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
  * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`,

@@ -42,6 +42,8 @@ export interface BuilderOptions {
   readonly statistics: Statistics;
   readonly pace: Pace;
   readonly observer: OutboundObserver;
+  /** A source could not start; it is tried again. */
+  readonly onFailed: (connection: string, code: string) => void;
 }
 
 export interface InboundParts {
@@ -92,8 +94,14 @@ export class ConnectionBuilder {
   }
 
   inbound(definition: InboundDefinition, parts: InboundParts): Inbound {
-    const { logger } = this.#options;
-    return new Inbound({ definition, logger, ...parts, intake: this.#intake(definition, parts) });
+    const { logger, onFailed } = this.#options;
+    return new Inbound({
+      definition,
+      logger,
+      ...parts,
+      intake: this.#intake(definition, parts),
+      onFailed: (code) => onFailed(definition.name, code),
+    });
   }
 
   outbound(definition: OutboundDefinition, parts: OutboundParts): OutboundLane {

@@ -22,6 +22,7 @@ export class Inbound {
   readonly #intake: Intake;
   readonly #logger: Logger;
   readonly #routedLane: () => IngressLane | undefined;
+  readonly #onFailed: (code: string) => void;
   #state: InboundState = "stopped";
   #error: EngineError | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -43,6 +44,8 @@ export class Inbound {
       routedLane: () => IngressLane | undefined;
       /** Its first start waits for this. */
       after?: Promise<unknown>;
+      /** Told each time the source cannot start. */
+      onFailed: (code: string) => void;
     },
   ) {
     this.definition = options.definition;
@@ -52,6 +55,7 @@ export class Inbound {
     this.#logger = options.logger;
     this.#routedLane = options.routedLane;
     this.#turn = options.after ?? Promise.resolve();
+    this.#onFailed = options.onFailed;
   }
 
   get state(): InboundState {
@@ -144,6 +148,7 @@ export class Inbound {
         reason: errorText(this.#error),
         hint: this.#error.hint,
       });
+      this.#onFailed(this.#error.code);
       this.#retryTimer = setTimeout(() => void this.#inTurn(() => this.#start()), this.#retryMs);
       this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs * 2);
       return false;

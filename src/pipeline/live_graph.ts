@@ -18,7 +18,8 @@ import {
   loadGraph,
 } from "../graph/mod.ts";
 import { type Logger, redact } from "../logging/mod.ts";
-import type { StateEntry } from "../sandbox/protocol.ts";
+import type { StateEntry, StateKey } from "../sandbox/protocol.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { Settings } from "../settings/mod.ts";
 import type { NextGraph, Pipeline } from "./pipeline.ts";
 import type { GraphRunner } from "./routing.ts";
@@ -53,8 +54,10 @@ export class LiveGraph implements Disposable {
   readonly runner: GraphRunner;
   readonly #options: LiveGraphOptions;
   #loaded: LoadedGraph<GraphSandbox>;
-  /** State made durable since a candidate began to load; it has to know it before it runs. */
-  #sinceLoad: StateEntry[] | undefined;
+  /** What became of state since a candidate began to load; it has to know before it runs. */
+  #sinceLoad: ((sandbox: Sandbox) => void)[] | undefined;
+  /** Keys written since the store was asked to delete old ones. */
+  #sincePurge: Set<string> | undefined;
   /** Reloads run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #isClosing = false;
@@ -67,7 +70,8 @@ export class LiveGraph implements Disposable {
     this.runner = {
       run: (requests) => this.#sandbox.run(requests),
       commitState: (inbound, entries) => {
-        this.#sinceLoad?.push(...entries);
+        this.#sinceLoad?.push((sandbox) => sandbox.commitState("", entries));
+        for (const entry of entries) this.#sincePurge?.add(nameOf(entry));
         this.#sandbox.commitState(inbound, entries);
       },
       discardState: (inbound) => this.#sandbox.discardState(inbound),
@@ -147,10 +151,27 @@ export class LiveGraph implements Disposable {
 
   /** Nothing runs and nothing is under way: what is durable now is all there is. */
   #exchange(incoming: LoadedGraph<GraphSandbox>): void {
-    incoming.sandbox.sandbox.commitState("", this.#sinceLoad ?? []);
+    for (const tell of this.#sinceLoad ?? []) tell(incoming.sandbox.sandbox);
     this.#leakedBefore += this.#sandbox.leakedThreads;
     this.#loaded.sandbox[Symbol.dispose]();
     this.#loaded = incoming;
+  }
+
+  /**
+   * Has old state deleted and forgets it. Whatever became durable while the store was at it may be
+   * newer than what was deleted, and stays.
+   *
+   * @param purge deletes entries in the store and says which; one call after the other.
+   */
+  async purgeState(purge: () => Promise<readonly StateKey[]>): Promise<void> {
+    const since = this.#sincePurge = new Set<string>();
+    try {
+      const keys = (await purge()).filter((key) => !since.has(nameOf(key)));
+      this.#sinceLoad?.push((sandbox) => sandbox.forgetState(keys));
+      this.#sandbox.forgetState(keys);
+    } finally {
+      this.#sincePurge = undefined;
+    }
   }
 
   /** Lets a reload that runs come to its end and begins no other. */
@@ -200,6 +221,10 @@ async function loadFor(
     logger.warning("graph.warning", { reason: graphProblemText(warning) });
   }
   return loaded;
+}
+
+function nameOf({ namespace, key }: StateKey): string {
+  return JSON.stringify([namespace, key]);
 }
 
 /** What was built and will not run. */

@@ -55,7 +55,7 @@ export interface OutboundObserver {
   delivered(lane: OutboundLane, item: OutboundItem): void;
   retried(lane: OutboundLane, item: OutboundItem, reason: string): void;
   died(lane: OutboundLane, item: OutboundItem, reason: string): void;
-  halted(lane: OutboundLane, reason: string): void;
+  halted(lane: OutboundLane, item: OutboundItem, reason: string): void;
 }
 
 export class OutboundLane {

@@ -3,6 +3,7 @@
  *
  * Upstream: `engine.ts` hands it a graph, a sandbox and a store. Downstream: connectors and rows.
  */
+import type { BuildupLimits, ConnectionStopped, LaneGauge } from "../alerts/mod.ts";
 import type { Clock } from "../clock.ts";
 import type { Connector, Destination, Source } from "../connectors/connector.ts";
 import type { Failpoints } from "../failpoints.ts";
@@ -12,6 +13,7 @@ import type { EdgeChange, TouchedLane } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
 import { ConnectionBuilder } from "./connections.ts";
 import { EventLog } from "./event_log.ts";
+import { laneGauges } from "./gauges.ts";
 import { type Change, changeOf, isSameInbound, isSameOutbound } from "./graph_change.ts";
 import type { Inbound } from "./inbound.ts";
 import { ATTEMPTS_MAX, IngressLane } from "./ingress_lane.ts";
@@ -39,6 +41,8 @@ export interface PipelineOptions {
   readonly stopGraceMs: number;
   /** What memory may hold of all lanes together; its own default when left out. */
   readonly budget?: MemoryBudget;
+  /** A connection came to a halt, or cannot start. Must not throw and must not block. */
+  readonly onStopped?: (event: ConnectionStopped) => void;
 }
 
 /** A graph that may take the place of the running one: everything it needs is built. */
@@ -112,7 +116,7 @@ export class Pipeline {
         this.statistics.edge(inbound, outbound).opened(1);
       },
       onHandedOff: () => this.#pace.handedOff(),
-      onHalted: (inbound, reason) => this.#onStopped(inbound, reason),
+      onHalted: (event) => this.#onHalted(event, `row ${event.row}: ${event.code}`),
     });
     this.#builder = new ConnectionBuilder({
       ...options,
@@ -121,6 +125,8 @@ export class Pipeline {
       statistics: this.statistics,
       pace: this.#pace,
       observer: this.#observer,
+      onFailed: (connection, code) =>
+        options.onStopped?.({ type: "connection_stopped", connection, code, row: undefined }),
     });
     for (const [name, definition] of graph.outbounds) {
       const destination = this.#builder.destination(definition, connectors);
@@ -299,6 +305,19 @@ export class Pipeline {
     return rows;
   }
 
+  /** What every lane holds; thresholds of lanes before the outbounds are `shared`. */
+  gauges(shared: BuildupLimits): Iterable<LaneGauge> {
+    const ingress = [...this.#ingressLanes.values(), ...this.#routedLanes.values()];
+    return laneGauges({ outbounds: this.outbounds.values(), ingress }, shared);
+  }
+
+  /** Whether a connection came to a halt, or could not start, and nobody has changed that. */
+  hasStopped(connection: string): boolean {
+    const inbound = this.inbounds.get(connection);
+    if (inbound && (inbound.haltedFor !== undefined || inbound.state === "failed")) return true;
+    return this.outbounds.get(connection)?.haltedFor !== undefined;
+  }
+
   /** Puts an inbound in the place of what bears its name; the lane of its messages stays. */
   #putInbound(name: string, source: Source, after?: Promise<unknown>): Inbound {
     let lane = this.#ingressLanes.get(name);
@@ -374,11 +393,17 @@ export class Pipeline {
         reason,
       });
     },
-    halted: (lane, reason) => this.#onStopped(lane.name, reason),
+    halted: (lane, { seq }, reason) => {
+      // "internal error: TypeError"
+      const code = reason.slice(reason.lastIndexOf(" ") + 1);
+      this.#onHalted({ type: "connection_stopped", connection: lane.name, code, row: seq }, reason);
+    },
   };
 
-  #onStopped(connection: string, reason: string): void {
-    this.#options.logger.error("connection.stopped", { connection, reason });
+  #onHalted(event: ConnectionStopped, reason: string): void {
+    const { logger, onStopped } = this.#options;
+    logger.error("connection.stopped", { connection: event.connection, reason });
+    onStopped?.(event);
   }
 
   /** What is on its way inside the engine, summed over all lanes at most every few milliseconds. */

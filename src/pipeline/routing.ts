@@ -6,6 +6,7 @@
  * transaction unless an inbound's handlers are slow: then the durable split routes first and
  * leaves a routed row a handler (spec pipeline-store-cluster §11.4 P4).
  */
+import type { ConnectionStopped } from "../alerts/mod.ts";
 import type { Clock } from "../clock.ts";
 import type { Failpoints } from "../failpoints.ts";
 import type { InboundDefinition, InternalErrorPolicy } from "../graph/graph.ts";
@@ -38,7 +39,7 @@ export interface RoutingOptions {
   readonly onQueued: (inbound: string, outbound: string) => void;
   /** A message left its ingress lane. */
   readonly onHandedOff: () => void;
-  readonly onHalted: (inbound: string, reason: string) => void;
+  readonly onHalted: (event: ConnectionStopped) => void;
 }
 
 interface Work {
@@ -308,7 +309,8 @@ export class Routing {
     // Until its claims are undone the rows of the lane count as running.
     this.#handingOff += 1;
     void lane.halt(reason).finally(() => this.#handedOff());
-    this.#options.onHalted(lane.name, `row ${item.seq}: ${errorName(reason)}`);
+    const stopped = { connection: lane.name, row: item.seq, code: errorName(reason) };
+    this.#options.onHalted({ type: "connection_stopped", ...stopped });
   }
 
   async #handOff(work: Work, result: RunResult): Promise<void> {

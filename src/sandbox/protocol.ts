@@ -58,9 +58,12 @@ export interface CodeSetData {
   readonly entries: readonly (readonly [string, unknown])[];
 }
 
-export interface StateEntry {
+export interface StateKey {
   readonly namespace: string;
   readonly key: string;
+}
+
+export interface StateEntry extends StateKey {
   /** JSON text. */
   readonly value: string;
 }

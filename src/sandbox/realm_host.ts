@@ -88,6 +88,10 @@ export class RealmHost {
     this.#entry.commitState(inbound, entries);
   }
 
+  forgetState(keys: string): void {
+    this.#entry.forgetState(keys);
+  }
+
   discardState(inbound: string): void {
     this.#entry.discardState(inbound);
   }

@@ -16,6 +16,7 @@ import type {
   RunRequest,
   RunResult,
   StateEntry,
+  StateKey,
 } from "./protocol.ts";
 import { StateTable } from "./state_table.ts";
 import { type LoadMessage, packRequests, shorten, unpackResults } from "./wire.ts";
@@ -195,6 +196,13 @@ export class Sandbox {
     if (entries.length === 0) return;
     this.#state.commit(inbound, entries);
     this.#link.post({ kind: "commit", inbound, entries });
+  }
+
+  /** Forgets durable values that the store has deleted. */
+  forgetState(keys: readonly StateKey[]): void {
+    if (keys.length === 0) return;
+    this.#state.forget(keys);
+    this.#link.post({ kind: "forget", keys });
   }
 
   /** Forgets what `inbound` wrote and never committed: its messages will run again. */

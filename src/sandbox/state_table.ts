@@ -4,7 +4,7 @@
  * The realm reads from one of these and the engine's side keeps another, so that a worker that is
  * replaced starts where its predecessor stood. Source: spec pipeline-store-cluster §6, state rules.
  */
-import type { StateEntry } from "./protocol.ts";
+import type { StateEntry, StateKey } from "./protocol.ts";
 
 /** The newest uncommitted value of one key, and how many writes of it wait for their commit. */
 interface Pending {
@@ -57,6 +57,11 @@ export class StateTable {
       if (known !== undefined && --known.writes === 0) pending?.delete(full);
     }
     if (pending?.size === 0) this.#pending.delete(inbound);
+  }
+
+  /** Forgets committed values: the store has them no more. What is not committed yet stays. */
+  forget(keys: readonly StateKey[]): void {
+    for (const { namespace, key } of keys) this.#committed.delete(fullKey(namespace, key));
   }
 
   /** Forgets what `inbound` wrote and never committed. */

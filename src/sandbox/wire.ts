@@ -15,6 +15,7 @@ import type {
   RunRequest,
   RunResult,
   StateEntry,
+  StateKey,
 } from "./protocol.ts";
 import type { StateDump } from "./state_table.ts";
 
@@ -56,6 +57,11 @@ export interface CommitMessage {
   readonly entries: readonly StateEntry[];
 }
 
+export interface ForgetMessage {
+  readonly kind: "forget";
+  readonly keys: readonly StateKey[];
+}
+
 export interface DiscardMessage {
   readonly kind: "discard";
   readonly inbound: string;
@@ -68,7 +74,12 @@ export interface RunMessage {
   readonly batch: string;
 }
 
-export type ToWorker = LoadMessage | CommitMessage | DiscardMessage | RunMessage;
+export type ToWorker =
+  | LoadMessage
+  | CommitMessage
+  | ForgetMessage
+  | DiscardMessage
+  | RunMessage;
 
 /** A function as the realm describes it. */
 export interface RawFunction {

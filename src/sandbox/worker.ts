@@ -59,6 +59,8 @@ function receive(message: Exclude<ToWorker, RunMessage>): void {
       return void load(message);
     case "commit":
       return realm?.commitState(message.inbound, JSON.stringify(message.entries));
+    case "forget":
+      return realm?.forgetState(JSON.stringify(message.keys));
     case "discard":
       return realm?.discardState(message.inbound);
   }

@@ -34,35 +34,35 @@ export const api = {
     },
     tls_cert_file: {
       type: "string",
-      inEffect: false,
-      help: "Server certificate, PEM; turns TLS on.",
+      inEffect: true,
+      help: "Server certificate with its chain, PEM; turns TLS on.",
     },
     tls_key_file: {
       type: "string",
-      inEffect: false,
+      inEffect: true,
       help: "Private key, PEM; omit when it stands in the certificate file.",
     },
     tls_key_password: {
       type: "string",
       secret: true,
-      inEffect: false,
+      inEffect: true,
       help: "Passphrase of the private key.",
     },
     tls_min_version: {
       type: "enum",
       values: ["1.2", "1.3"],
       default: "1.2",
-      inEffect: false,
+      inEffect: true,
       help: "Lowest TLS version accepted.",
     },
     tls_ciphers: {
       type: "string",
-      inEffect: false,
+      inEffect: true,
       help: "OpenSSL cipher string; must permit every suite the runtime negotiates.",
     },
     tls_client_ca_file: {
       type: "string",
-      inEffect: false,
+      inEffect: true,
       help: "CA bundle; set, clients must present a certificate it signed.",
     },
     trusted_proxies: {
@@ -85,13 +85,13 @@ export const api = {
     },
     public_origin: {
       type: "string",
-      inEffect: false,
+      inEffect: true,
       help: "Origin that browsers use, such as https://engine.example.org.",
     },
     ws_allowed_origins: {
       type: "list",
       default: [],
-      inEffect: false,
+      inEffect: true,
       help: "Further origins that may open /ws/stats.",
     },
   },

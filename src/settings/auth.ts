@@ -180,7 +180,7 @@ export const auth = {
     notify_security_events: {
       type: "boolean",
       default: true,
-      inEffect: false,
+      inEffect: true,
       help: "E-mail users about changes to their own account.",
     },
     require_mfa: {

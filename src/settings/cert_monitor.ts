@@ -9,7 +9,7 @@ export const certMonitor = {
       unit: "days",
       default: 30,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Raise cert_expiry this long before the end; 0 is off.",
     },
     check_interval_seconds: {
@@ -18,7 +18,7 @@ export const certMonitor = {
       default: 43200,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "Time between two looks.",
     },
   },

@@ -50,16 +50,16 @@ export const delivery = {
     buildup_max_depth: {
       type: "integer",
       min: 1,
-      inEffect: false,
-      help: "Pending rows of a lane that raise queue_buildup; unset is off.",
+      inEffect: true,
+      help: "Open rows of a lane that raise queue_buildup; unset is off.",
     },
     buildup_max_oldest_seconds: {
       type: "number",
       unit: "seconds",
       default: 300,
       min: 0,
-      inEffect: false,
-      help: "Age of a lane's oldest pending row that raises queue_buildup; 0 is off.",
+      inEffect: true,
+      help: "Age of a lane's oldest open row that raises queue_buildup; 0 is off.",
     },
     outbox_workers: {
       type: "integer",

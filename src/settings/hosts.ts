@@ -52,6 +52,12 @@ export function canonicalHost(host: string): string {
   return zone === undefined ? short : `${short}%${zone}`;
 }
 
+/** True when a list names the host, in whatever spelling; an empty list is any host. */
+export function isListedHost(host: string, list: readonly string[]): boolean {
+  const one = canonicalHost(host);
+  return list.length === 0 || list.some((entry) => canonicalHost(entry) === one);
+}
+
 /**
  * Reads `host`, `host:port`, `::1` or `[::1]:2575`; returns undefined for anything else. The host
  * comes back in its one spelling.

@@ -6,9 +6,10 @@
  * Not here: reading files or the environment, the graph's own values (`graph/`), and gates that
  * need to know the graph or the machine (`engine.ts`).
  */
+export { deniedNet, isDeniedAddress } from "./denied_addresses.ts";
 export { type AiPolicy, aiPolicy } from "./ai_policy.ts";
 export * from "./catalogue.ts";
-export { type Check, checks, type Finding } from "./checks.ts";
+export { alertTransports, type Check, checks, type Finding } from "./checks.ts";
 export { isTable, numberFrom } from "./coerce.ts";
 export { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
 export { type DirectoryAddress, directoryAddress } from "./directory_address.ts";
@@ -16,6 +17,7 @@ export {
   canonicalHost,
   hostAndPort,
   type HostEntry,
+  isListedHost,
   isOneHost,
   parseHostEntry,
   plainHost,
@@ -26,6 +28,7 @@ export {
   type SettingsInput,
   type SettingSource,
 } from "./load.ts";
+export { mailAddress } from "./mail_address.ts";
 export { nearest } from "./nearest.ts";
 export { type Posture, postureOf } from "./posture.ts";
 export { Secret } from "./secret.ts";

@@ -9,7 +9,7 @@ export const retention = {
       unit: "days",
       default: 0,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Age at which bodies of finished messages are blanked; 0 keeps them.",
     },
     dead_letter_days: {
@@ -17,7 +17,7 @@ export const retention = {
       unit: "days",
       default: 0,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Age at which bodies of dead letters are blanked; 0 keeps them.",
     },
     state_max_age_days: {
@@ -25,7 +25,7 @@ export const retention = {
       unit: "days",
       default: 0,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Age at which transform state is deleted; 0 keeps it.",
     },
     audit_days: {
@@ -41,7 +41,7 @@ export const retention = {
       unit: "megabytes",
       default: 0,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Database size that raises storage_threshold; 0 is off.",
     },
     purge_interval_seconds: {
@@ -50,7 +50,7 @@ export const retention = {
       default: 3600,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "Time between two passes.",
     },
     wal_checkpoint_seconds: {
@@ -58,13 +58,13 @@ export const retention = {
       unit: "seconds",
       default: 0,
       min: 0,
-      inEffect: false,
+      inEffect: true,
       help: "Time between two truncating WAL checkpoints (SQLite); 0 leaves it to the database.",
     },
     vacuum_at: {
       type: "string",
       default: "",
-      inEffect: false,
+      inEffect: true,
       help:
         'Local time "HH:MM" at which free pages are given back each day (SQLite); empty is off.',
     },

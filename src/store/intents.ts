@@ -7,6 +7,7 @@
  * Source: spec pipeline-store-cluster §1.3.
  */
 
+import type { EndPurgeIntent, EndPurgeResult, PurgeIntent, PurgeResult } from "./purge.ts";
 import type { AuditFields, RegisterIntent, RegisterResult } from "./registers/mod.ts";
 
 export type Stage = "ingress" | "routed" | "outbound" | "response";
@@ -291,6 +292,8 @@ export type Intent =
   | SweepMissingIntent
   | NoteEventIntent
   | ConnectionEventsIntent
+  | PurgeIntent
+  | EndPurgeIntent
   | RegisterIntent;
 
 /** A row with its content, as claimed or read ahead. */
@@ -400,6 +403,8 @@ export interface IntentResults {
   sweep_missing: SweepResult;
   note_event: { readonly found: boolean };
   connection_events: Record<string, never>;
+  purge: PurgeResult;
+  end_purge: EndPurgeResult;
   register: RegisterResult;
 }
 

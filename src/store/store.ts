@@ -7,6 +7,7 @@
 import type { ConnectionEventRow, Disposition, Intent, ResultOf, RowStatus } from "./intents.ts";
 import type { RegisterQueryName, RegisterRow, RegisterValue } from "./registers/mod.ts";
 import type { SubmitHint } from "./group_commit.ts";
+import type { PurgeRecord, StoreUpkeep } from "./purge.ts";
 
 export interface Store extends AsyncDisposable {
   /** Rows that were in flight when the last process ended and are pending again. */
@@ -20,6 +21,8 @@ export interface Store extends AsyncDisposable {
   }[];
   readonly path: string;
   readonly synchronous: "normal" | "full";
+  /** Undefined: the backend takes care of its files itself. */
+  readonly upkeep: StoreUpkeep | undefined;
   /** Of the key that seals cells; undefined without one. */
   readonly keyId: string | undefined;
 
@@ -59,9 +62,13 @@ export interface Store extends AsyncDisposable {
    * the epoch. Looks at the first rows of the lane only; an inbound without any there is left out.
    */
   oldestOpen(destination: string): Promise<ReadonlyMap<string, number>>;
+  /** When the first open row of a lane was made, of any stage; undefined when none is open. */
+  oldestInLane(stage: "ingress" | "routed" | "outbound", lane: string): Promise<number | undefined>;
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
+  /** What retention left behind. */
+  retention(): Promise<PurgeRecord>;
   /** Reads the whole file; minutes for a large one. */
   checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }>;
 
@@ -106,6 +113,8 @@ export interface MessageSummary {
   readonly error: string | null;
   readonly summary: string | null;
   readonly metadata: string | null;
+  /** Microseconds since the epoch: when retention emptied it. Null: it has not, or it was replayed. */
+  readonly purgedAt: number | null;
   /** Latest timeline event. */
   readonly event: string | null;
 }

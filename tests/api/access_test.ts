@@ -28,6 +28,10 @@ POST /statistics/reset | B monitoring:diagnose
 GET /events | B monitoring:read
 GET /dead-letters | PHI messages:read
 POST /dead-letters/replay | SU messages:replay
+GET /alerts/active | B monitoring:diagnose
+POST /alerts/:alert_id/ack | B monitoring:diagnose
+POST /alerts/:alert_id/resolve | B monitoring:diagnose
+GET /alerts/rules | B monitoring:read
 GET /approvals | B approvals:approve
 POST /approvals/:approval_id/approve | B approvals:approve
 POST /approvals/:approval_id/reject | B approvals:approve
@@ -40,6 +44,7 @@ GET /messages/:message_id/responses | PHI messages:read
 GET /messages/:message_id/outbound | PHI messages:view_raw
 POST /messages/:message_id/replay | SU messages:replay
 GET /stats | B monitoring:read
+GET /ws/stats | B monitoring:read
 GET /metrics | B monitoring:read
 GET /status | B monitoring:read
 POST /status/integrity-check | B monitoring:diagnose
@@ -199,7 +204,10 @@ for (const role of [...builtInRoles, { id: "none", permissions: [] as Permission
     assert.equal(noted.length, denied);
     for (const { actor, detail } of noted) {
       assert.equal(actor, "somebody");
-      assert.deepEqual(Object.keys(JSON.parse(String(detail))), ["permission", "path"]);
+      const { permission, path, ...rest } = JSON.parse(String(detail));
+      assert.ok(role.permissions.every((held) => held !== permission) && permission, permission);
+      assert.ok(declared.some((route) => route.path === path), `${path} is a pattern`);
+      assert.deepEqual(rest, {});
     }
     assert.equal((await client.once("GET", "/auth/me")).status, 401, "signed out at the end");
   });

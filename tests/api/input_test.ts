@@ -142,6 +142,11 @@ Deno.test("deep and wide bodies cost nothing and break nothing", async () => {
 
 const METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "FOO"];
 const WORDS = [
+  "alerts",
+  "active",
+  "ack",
+  "resolve",
+  "1",
   "health",
   "stats",
   "status",
@@ -226,6 +231,10 @@ const headerLine = fc.oneof(
 );
 
 const ROUTES = [
+  "alerts/active",
+  "alerts/rules",
+  "alerts/:/ack",
+  "alerts/:/resolve",
   "health",
   "stats",
   "status",

@@ -12,6 +12,7 @@ const SUMMARY = [
   "id",
   "message_type",
   "metadata",
+  "purged_at",
   "received_at",
   "source_type",
   "status",
@@ -50,6 +51,7 @@ Deno.test("/messages lists newest first, filters exactly and pages", async () =>
     event: "delivered",
     summary: null,
     metadata: null,
+    purged_at: null,
   });
 
   const totals: Record<string, number> = {

@@ -130,3 +130,35 @@ Deno.test("summaries and errors are null without the permission, and looking at 
   const accesses = audit.filter(({ action }) => action === "summary_access");
   assert.deepEqual([...new Set(accesses.map(({ actor }) => actor))], ["operator"]);
 });
+
+Deno.test("alerts of other connections are neither seen nor acted on", async () => {
+  await using bench = await opened();
+  const { engine } = bench.walk;
+  for (const connection of ["IB_ADT", "OB_LAB"]) {
+    engine.alerts.raise({ type: "connection_stopped", connection, code: "Error", row: 1 });
+  }
+  const roles = ["operator"];
+  const inside = await ApiClient.of(bench, "inside", { roles, scope: '["IB_ADT"]' });
+  const everywhere = await ApiClient.of(bench, "everywhere", { roles });
+  const alerts = async (client: ApiClient) => {
+    const { json } = await client.get("/alerts/active");
+    return [...json.alerts!] as unknown as { id: number; connection: string }[];
+  };
+  let all = await alerts(everywhere);
+  for (let turn = 0; all.length < 2 && turn < 200; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
+    all = await alerts(everywhere);
+  }
+  assert.deepEqual(all.map(({ connection }) => connection).toSorted(), ["IB_ADT", "OB_LAB"]);
+  assert.deepEqual((await alerts(inside)).map(({ connection }) => connection), ["IB_ADT"]);
+  const idOf = (name: string) => all.find(({ connection }) => connection === name)!.id;
+  for (const act of ["ack", "resolve"]) {
+    const hidden = await inside.post(`/alerts/${idOf("OB_LAB")}/${act}`);
+    const missing = await inside.post(`/alerts/99999/${act}`);
+    assert.deepEqual([hidden.status, hidden.text], [404, missing.text]);
+    assert.equal((await inside.post(`/alerts/${idOf("IB_ADT")}/${act}`)).status, 200);
+  }
+  const rows = await engine.store.register("auditNewest", 100);
+  const denied = rows.filter(({ action }) => action === "auth.channel_denied");
+  assert.equal(denied.length, 2);
+});

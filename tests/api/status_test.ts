@@ -137,7 +137,9 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   );
   assert.ok([...samples.values()].every(Number.isFinite));
   const named = [...text.matchAll(/^# TYPE (\S+) (gauge|counter|histogram)$/gm)];
-  assert.equal(named.length, 11);
+  assert.equal(named.length, 20);
+  assert.equal(of("retention_messages_total"), 0);
+  assert.equal(of("retention_running"), 0);
 });
 
 Deno.test("a reset moves what people see and leaves the metrics alone", async () => {

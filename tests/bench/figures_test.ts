@@ -66,6 +66,7 @@ function reportOf(...runs: RunResult[]): Report {
     runs,
     sandbox: [],
     starts: [],
+    reloads: [],
   };
 }
 

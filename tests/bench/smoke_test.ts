@@ -72,6 +72,27 @@ Deno.test("the shipped bundle is started both ways, each up to an ACK", async ()
   }
 });
 
+Deno.test("a bundle is loaded anew under traffic, and every message is acknowledged", async () => {
+  const directory = await Deno.makeTempDir();
+  const file = `${directory}/result.json`;
+  try {
+    const { code, stdout, stderr } = await bench(
+      ...["--profile", "reload", "--repeat", "2", "--directory", directory, "--json", file],
+    );
+    assert.equal(code, 0, stdout + stderr);
+    const { reloads: [result], runs } = JSON.parse(await Deno.readTextFile(file));
+    assert.deepEqual(runs, []);
+    const { modules, reloads, medianMs, maxMs, acks, ackMaxMs, quietAckMaxMs } = result;
+    assert.deepEqual([modules, reloads], [200, 2]);
+    assert.ok(0 < medianMs && medianMs <= maxMs && acks > 0 && ackMaxMs > 0 && quietAckMaxMs > 0);
+    assert.match(stdout, /^200 modules +2 +\d+ +\d+ +\d+ /m);
+    const left = [...Deno.readDirSync(directory)].map((entry) => entry.name);
+    assert.deepEqual(left, ["result.json"], "nothing of the run is left behind");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("an unknown profile or a useless number is refused by name", async () => {
   const unknown = await bench("--profile", "nonsense");
   const number = await bench("--seconds=-1");

@@ -7,7 +7,7 @@ port = 9000
 [delivery]
 retry_backoff_seconds = 2.5
 [retention]
-messages_days = 30
+audit_days = 30
 `;
 
 /** The exit code of a refusal, and its text wherever it was printed. */
@@ -32,8 +32,8 @@ Deno.test("settings shows every value by section, with where it comes from", asy
   assert.match(line("data_class"), / "phi" +derived$/);
   assert.match(line("password"), / \*\*\* +environment {2}not in effect yet$/);
   assert.match(line("encryption_key"), / unset +default/);
-  assert.match(line("messages_days"), / 30 +file {2}not in effect yet$/);
-  assert.match(err, /^warning: \[retention\] messages_days is accepted but not in effect/m);
+  assert.match(line("audit_days"), / 30 +file {2}not in effect yet$/);
+  assert.match(err, /^warning: \[retention\] audit_days is accepted but not in effect/m);
   assert.ok(!(out + err).includes("hunter2"));
 });
 

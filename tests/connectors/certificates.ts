@@ -16,13 +16,19 @@ export class Authority {
     this.name = name;
   }
 
-  static async create(directory: string, name = "ca"): Promise<Authority> {
+  /** `hasKeyId` false: nothing but its signature tells it from another of its name. */
+  static async create(
+    directory: string,
+    name = "ca",
+    { hasKeyId = true } = {},
+  ): Promise<Authority> {
     const authority = new Authority(directory, name);
     // deno-fmt-ignore
     await authority.#openssl(
       "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
       "-keyout", `${name}.key`, "-out", `${name}.pem`, "-subj", `/CN=${name}`, "-days", "2",
       "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign",
+      ...(hasKeyId ? [] : ["-addext", "subjectKeyIdentifier=none"]),
     );
     return authority;
   }

@@ -12,6 +12,7 @@ import { testOperator } from "./store/operator.ts";
 import { testProperties } from "./store/properties.ts";
 import { testReads } from "./store/reads.ts";
 import { testResolutions } from "./store/resolutions.ts";
+import { testRetention } from "./store/retention.ts";
 import { testRestart } from "./store/restart.ts";
 
 export type { StoreBackend } from "./store/bench.ts";
@@ -25,6 +26,7 @@ export function testStore(backend: StoreBackend): void {
   testOperator(backend);
   testBatches(backend);
   testReads(backend);
+  testRetention(backend);
   testRestart(backend);
   testProperties(backend);
 }

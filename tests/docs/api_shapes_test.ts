@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { startApi } from "../../src/api/mod.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
-import { freePort } from "../connectors/waiting.ts";
+import { freePort, pause } from "../connectors/waiting.ts";
 import { admission, Walk } from "../walk/bench.ts";
 import { blocksOf, root } from "./pages.ts";
 
@@ -45,6 +45,7 @@ Deno.test("docs/reference/api.md shows the answers as they are", async () => {
   await using partner = await ScriptedPartner.start();
   const port = await freePort();
   await using walk = await Walk.open({
+    settings: '[[alerts.rules]]\nseverity = "critical"\n',
     graph: `
       import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
       const out = outbound("OB_EHR_ORU", mllp({ host: "127.0.0.1", port: ${partner.port} }));
@@ -55,10 +56,24 @@ Deno.test("docs/reference/api.md shows the answers as they are", async () => {
   await using api = await startApi(walk.engine, { host: "127.0.0.1", port: 0 });
   await walk.exchange(port, admission("S1"));
   await walk.disposition("S1", "processed");
+  walk.engine.alerts.raise({
+    type: "connection_stopped",
+    connection: "OB_EHR_ORU",
+    code: "TypeError",
+    row: 7,
+  });
+  const { store } = walk.engine;
+  const deadline = performance.now() + 10_000;
+  while ((await store.register("alertsOpen")).length === 0) {
+    assert.ok(performance.now() < deadline, "the alert is written");
+    await pause(5);
+  }
   const shapes = await shownShapes();
   assert.deepEqual([...shapes.keys()], [
     "GET /connections",
     "GET /ai/policy",
+    "GET /alerts/active",
+    "GET /alerts/rules",
     "GET /config/provenance",
     "GET /messages",
     "GET /stats",

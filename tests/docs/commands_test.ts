@@ -103,7 +103,9 @@ function checkPaths(words: readonly string[], line: string): void {
 }
 
 function checkRoute(args: readonly string[], line: string): void {
-  const url = args.map((word) => URL.parse(word)).find((parsed) => parsed?.protocol === "http:");
+  const url = args.map((word) => URL.parse(word)).find((parsed) =>
+    /^https?:$/.test(parsed?.protocol ?? "")
+  );
   assert.ok(url, line);
   const at = args.indexOf("-X");
   const method = at < 0 ? "GET" : args[at + 1]!;

@@ -17,6 +17,7 @@ import { ApiBench } from "../api/bench.ts";
 
 /** Every operation with what it is asked for: a new one must be named here. */
 const INPUTS: Readonly<Record<string, unknown>> = {
+  acknowledgeAlert: { id: 1 },
   checkIntegrity: undefined,
   createRole: { displayName: "r", description: null, permissions: ["monitoring:read"] },
   createUser: { username: "u", password: "p", displayName: null, email: null, roles: [] },
@@ -32,6 +33,7 @@ const INPUTS: Readonly<Record<string, unknown>> = {
   resetStatistics: { all: true, targets: [] },
   resetUserFactor: { id: "x" },
   resetUserPassword: { id: "x" },
+  resolveAlert: { id: 1 },
   restartConnection: { name: "OB_LAB" },
   searchMessages: {
     filter: {},
@@ -66,6 +68,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     [...all()].map(([name, { permission, approval }]) => [name, [permission, approval]]),
   );
   assert.deepEqual(carried, {
+    acknowledgeAlert: ["monitoring:diagnose", undefined],
     checkIntegrity: ["monitoring:diagnose", undefined],
     createRole: ["users:manage", undefined],
     createUser: ["users:manage", undefined],
@@ -81,6 +84,7 @@ Deno.test("permissions and approvals are those of the contract", () => {
     resetStatistics: ["monitoring:diagnose", undefined],
     resetUserFactor: ["users:manage", undefined],
     resetUserPassword: ["users:manage", undefined],
+    resolveAlert: ["monitoring:diagnose", undefined],
     restartConnection: ["connections:control", undefined],
     searchMessages: ["messages:read", undefined],
     setChannelScope: ["users:manage", undefined],

@@ -21,6 +21,8 @@ export interface FakeStoreOptions {
   readonly onRefused?: (intent: Intent) => void;
   /** Told after each commit, before anybody is answered. */
   readonly onCommit?: (intents: readonly Intent[]) => void;
+  /** Told of every intent that was executed, and what it is answered. */
+  readonly onExecuted?: (intent: Intent, result: unknown) => void;
 }
 
 interface Submitted {
@@ -137,6 +139,7 @@ export class FakeStore
         return () => reject(thrown);
       }
       const result = database.execute(intent) as never;
+      this.#options.onExecuted?.(intent, result);
       return () => resolve(result);
     });
     if (!fails) onCommit?.(batch.map(({ intent }) => intent));

@@ -57,7 +57,7 @@ export class LaneBench implements AsyncDisposable {
         delivered: tell("delivered"),
         retried: tell("retried"),
         died: tell("died"),
-        halted: (_lane, reason) => this.told.push(`halted ${reason}`),
+        halted: (_lane, _item, reason) => this.told.push(`halted ${reason}`),
       },
     });
   }

@@ -15,6 +15,7 @@ import { graphOf, inboundDefinition, outboundDefinition } from "./fake_graph.ts"
 import { FakeRunner } from "./fake_runner.ts";
 import { FakeStore } from "./fake_store.ts";
 import { authorOf, HANDLERS, idOf, textOf } from "./plan.ts";
+import { Ledger } from "./ledger.ts";
 import { Random } from "./random.ts";
 import { type Outcome, Rules } from "./rules.ts";
 import { silentLogger } from "./silent_logger.ts";
@@ -57,6 +58,7 @@ interface Life {
   readonly store: FakeStore;
   readonly connector: FakeConnector;
   readonly budget: MemoryBudget;
+  readonly ledger: Ledger;
 }
 
 const STORM_MS = 20_000;
@@ -149,6 +151,7 @@ class Simulation {
     const weather = this.#weather;
     const time = this.#time;
     const random = this.#random;
+    const ledger = new Ledger((seq) => this.#database.rows.get(seq)?.stage === "outbound");
     const store = new FakeStore({
       database: this.#database,
       clock: time.clock,
@@ -158,6 +161,7 @@ class Simulation {
       intentFails: () => this.#isStorm && random.chance(weather.storeFails / 4),
       onRefused: (intent) => this.#noteRefused(intent),
       onCommit: () => this.#lookAtRows(),
+      onExecuted: (intent, result) => ledger.note(intent, result),
     });
     const author = authorOf({
       outbounds: weather.outbounds,
@@ -201,7 +205,7 @@ class Simulation {
       stopGraceMs: GRACE_MS,
       budget,
     });
-    this.#life = { pipeline, store, connector, budget };
+    this.#life = { pipeline, store, connector, budget, ledger };
     let isStarted: boolean | undefined;
     pipeline.start().then(() => isStarted = true, () => isStarted = false);
     await time.run(() => isStarted !== undefined, 60_000);
@@ -290,7 +294,7 @@ class Simulation {
   async #stop(): Promise<void> {
     const { rules } = this;
     const time = this.#time;
-    const { pipeline, store } = this.#life;
+    const { pipeline, store, ledger } = this.#life;
     this.#isUp = false;
     if (!await time.run(() => this.#reloading === 0, 60_000)) rules.defect("a reload never ended");
     const refusedBefore = store.refused;
@@ -305,6 +309,8 @@ class Simulation {
     await time.settle();
     if (time.pending > 0) rules.defect(`${time.pending} timers outlive stop()`);
     for (const text of store.defects) rules.defect(text);
+    const difference = ledger.differs(pipeline);
+    if (difference !== undefined) rules.defect(`I75: ${difference}`);
     if (store.marching !== 0) rules.defect(`march() is out of balance by ${store.marching}`);
     for (const lane of rules.busyLanes) rules.defect(`${lane} is on the wire after stop()`);
     // What the store refused meanwhile, the next start recovers.

@@ -22,6 +22,10 @@ Deno.test("StateTable reads as a list of writes would", () => {
     },
     {
       weight: 1,
+      arbitrary: fc.record({ op: fc.constant("forget"), inbound, key, value: fc.nat(3) }),
+    },
+    {
+      weight: 1,
       arbitrary: fc.record({ op: fc.constant("dump"), inbound, key, value: fc.nat(3) }),
     },
   );
@@ -42,6 +46,9 @@ Deno.test("StateTable reads as a list of writes would", () => {
         const entries = writes.splice(0, value);
         table.commit(inbound, entries);
         for (const entry of entries) committed.set(entry.key, entry.value);
+      } else if (op === "forget") {
+        table.forget([{ namespace: "n", key }]);
+        committed.delete(key);
       } else if (op === "discard") {
         table.discard(inbound);
         pending.set(inbound, []);

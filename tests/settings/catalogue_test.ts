@@ -362,6 +362,8 @@ const instead: Readonly<Record<string, string>> = {
   "store.encryption_keys_retired": `b${KEY.slice(1)}`,
   "api.tls_ciphers": "DEFAULT",
   "alerts.webhook_url": "https://hooks.example.org/t",
+  "alerts.email_from": "alerts@example.org",
+  "alerts.email_to": "oncall@example.org",
   "retention.vacuum_at": "03:30",
 };
 

@@ -19,6 +19,7 @@ import { CommandFailure, exitCodes, tellError } from "../failure.ts";
 import { isMissing } from "../paths.ts";
 import { anchorWarnings, requireReadableValues, valueFileOf } from "../value_file.ts";
 import { requireVariables } from "../variables.ts";
+import { apiTls } from "./api_tls.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { passGates } from "./gates.ts";
 import { grantsFor } from "./instance.ts";
@@ -73,6 +74,8 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
   const { settings } = anchor.loaded;
   logStart(anchor, logger);
   checkPermissions(anchor, given);
+  // Before anything is opened: without its certificate the engine does not start.
+  const tls = apiTls(settings.api);
   makeStoreDir(settings);
   const stack = new AsyncDisposableStack();
   // Of the graph that was loaded last.
@@ -96,8 +99,9 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
       }),
     );
     const { host, port } = settings.api;
-    const api = stack.use(await startApi(engine, { host, port }));
-    logRunning(anchor, { logger, graph: engine.graph, url: `http://${hostAndPort(api)}` });
+    const api = stack.use(await startApi(engine, { host, port, tls }));
+    const url = `${tls === undefined ? "http" : "https"}://${hostAndPort(api)}`;
+    logRunning(anchor, { logger, graph: engine.graph, url });
     // A launcher can give the next process what this one lacks.
     const again = "the bundle needs other permissions";
     stack.use(

@@ -101,14 +101,6 @@ function productionIsNotDebugged({ posture, settings: { logging } }: GateContext
   return refuse("Cannot log at level debug in production", 'Set [logging] level = "info"');
 }
 
-function apiTlsIsBuilt({ settings: { api } }: GateContext) {
-  if (api.tlsCertFile === undefined) return undefined;
-  return refuse(
-    "Cannot serve the API over TLS: this version serves plain HTTP only",
-    "Remove [api] tls_cert_file, and put a TLS proxy in front of the API",
-  );
-}
-
 function apiOffLoopback({ settings: { api }, allowInsecureBind }: GateContext) {
   if (isLoopback(api.host)) return undefined;
   if (api.tlsCertFile !== undefined) return info(`The API on "${api.host}" is served over TLS`);
@@ -120,7 +112,7 @@ function apiOffLoopback({ settings: { api }, allowInsecureBind }: GateContext) {
   }
   return refuse(
     `Cannot serve the API on "${api.host}" without TLS`,
-    'Set [api] host = "127.0.0.1", or put a TLS proxy in front of it',
+    'Set [api] tls_cert_file, or host = "127.0.0.1" with a TLS proxy in front of it',
   );
 }
 
@@ -233,7 +225,6 @@ export const gates: readonly (readonly [string, Gate])[] = [
   ["7", keylessPatientData],
   ["8", openEgress],
   ["9", productionIsNotDebugged],
-  ["10", apiTlsIsBuilt],
   ["10", apiOffLoopback],
   ["11", consoleHasTls],
   ["12", consoleKnowsItsOrigin],

@@ -19,6 +19,7 @@ import {
 import type { Anchor } from "../anchor.ts";
 import { isMissing, realPathOf } from "../paths.ts";
 import { tighten, type Tightened } from "./tighten.ts";
+import { apiTlsFiles } from "./api_tls.ts";
 import { derivePermissions, type Grant, type InstancePaths } from "./permission_set.ts";
 
 export interface InstanceOptions {
@@ -121,6 +122,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     egressDirs: settings.egress.allowedFileDirs.map((dir) => resolve(dir)),
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
     directoryCaFile: enabled && adEnabled && caFile !== undefined ? resolve(caFile) : undefined,
+    apiTlsFiles: apiTlsFiles(settings.api),
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

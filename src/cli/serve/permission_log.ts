@@ -7,6 +7,7 @@
  * engine, the engine's log is what is there. Source: deno facts §2.4.
  */
 import { isAbsolute, relative } from "node:path";
+import { hostAndPort } from "../../settings/mod.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Grant } from "./permission_set.ts";
 
@@ -31,12 +32,23 @@ export function parsePermissionLog(text: string): readonly PermissionRequest[] {
     if (
       v === FORM && typeof permission === "string" && (typeof value === "string" || value === null)
     ) {
-      return { permission, value };
+      return { permission, value: permission === "net" ? addressOf(value) : value };
     }
     throw new CommandFailure(`Line ${index + 1} is not of the runtime's log of permissions`, {
       hint: "Name the file that DENO_AUDIT_PERMISSIONS named when the engine was started",
     });
   });
+}
+
+/**
+ * What is asked over HTTP is logged by its whole address, which may hold a token: only host and port
+ * are looked at and shown.
+ */
+function addressOf(value: string | null): string | null {
+  const url = /^https?:\/\//i.test(value ?? "") ? URL.parse(value ?? "") : null;
+  if (url === null) return value;
+  const usual = url.protocol === "https:" ? 443 : 80;
+  return hostAndPort({ host: url.hostname, port: url.port === "" ? usual : Number(url.port) });
 }
 
 function parsed(line: string): Readonly<Record<string, unknown>> | undefined {

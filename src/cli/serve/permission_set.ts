@@ -7,10 +7,9 @@
  */
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
-import { deniedNet } from "../../graph/denied_addresses.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
-import { directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
+import { deniedNet, directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -44,6 +43,8 @@ export interface InstancePaths {
   readonly reloadRoots: readonly string[];
   /** Undefined when no directory is asked, or its certificate is checked against public ones. */
   readonly directoryCaFile: string | undefined;
+  /** Certificate and key files of the API, each with its key in `[api]`. */
+  readonly apiTlsFiles: readonly { readonly key: string; readonly path: string }[];
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -81,6 +82,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...destinations(input),
     ...collector(input),
     ...directory(input),
+    ...notices(input),
     ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
@@ -89,7 +91,14 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
 }
 
 function listeners({ settings, graph, listenOf }: PermissionInput): readonly Grant[] {
-  const grants = [allow("net", hostAndPort(settings.api), "[api] host, port")];
+  const { api } = settings;
+  const grants = [allow("net", hostAndPort(api), "[api] host, port")];
+  if (api.tlsCertFile !== undefined && /^localhost$/i.test(api.host)) {
+    // Bound by its address, which is granted apart from the name.
+    for (const host of ["127.0.0.1", "::1"]) {
+      grants.push(allow("net", hostAndPort({ host, port: api.port }), "[api] host, port"));
+    }
+  }
   for (const inbound of graph?.inbounds.values() ?? []) {
     const address = listenOf(inbound);
     if (address === undefined) continue;
@@ -135,6 +144,23 @@ function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
   return [allow("net", hostAndPort(address), "[auth] ad_server")];
 }
 
+/** Whom alerts and notices go to. */
+function notices({ settings: { alerts } }: PermissionInput): readonly Grant[] {
+  const { webhookUrl, emailSmtpHost: host, emailSmtpPort: port, emailFrom } = alerts;
+  const grants: Grant[] = [];
+  if (webhookUrl !== undefined) {
+    const { hostname, port: given, protocol } = new URL(webhookUrl);
+    const usual = protocol === "https:" ? 443 : 80;
+    const address = hostAndPort({ host: hostname, port: given === "" ? usual : Number(given) });
+    grants.push(allow("net", address, "[alerts] webhook_url"));
+  }
+  if (host !== undefined && emailFrom !== undefined) {
+    const address = hostAndPort({ host, port });
+    grants.push(allow("net", address, "[alerts] email_smtp_host, email_smtp_port"));
+  }
+  return grants;
+}
+
 function files(input: PermissionInput): readonly Grant[] {
   const { settings, paths } = input;
   const read: Grant[] = [];
@@ -152,11 +178,18 @@ function files(input: PermissionInput): readonly Grant[] {
   for (const dir of paths.reloadRoots) {
     add(dir, { reason: "[api] config_reload_roots", writes: false });
   }
+  // Read again when they change: through a link, whatever it leads to by then.
+  for (const { key, path } of paths.apiTlsFiles) {
+    add(path, { reason: `[api] ${key}`, writes: false });
+  }
   if (paths.serviceFile !== undefined) {
     add(paths.serviceFile, { reason: "--service-config", writes: false });
   }
   if (paths.directoryCaFile !== undefined) {
     add(paths.directoryCaFile, { reason: "[auth] ad_tls_ca_cert_file", writes: false });
+  }
+  if (settings.api.tlsCertFile !== undefined && settings.certMonitor.warnDays > 0) {
+    add(settings.api.tlsCertFile, { reason: "[api] tls_cert_file", writes: false });
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });

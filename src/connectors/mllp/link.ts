@@ -5,7 +5,7 @@
  */
 import net from "node:net";
 import tls from "node:tls";
-import { hostAndPort } from "../../settings/mod.ts";
+import { hostAndPort, isDeniedAddress } from "../../settings/mod.ts";
 import { DeliveryError } from "../connector.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
 import type { MllpDestinationOptions } from "./options.ts";
@@ -155,7 +155,7 @@ export function unconfirmed(code: string, reason: string, cause?: unknown): Deli
  * is read before whoever awaits the connection has run.
  *
  * @throws {DeliveryError} `reached: "no"`: `delivery.connect_failed`, `delivery.connect_timeout`,
- * `delivery.connect_denied`, `delivery.tls_failed` or `delivery.aborted`.
+ * `delivery.connect_denied`, `delivery.address_denied`, `delivery.tls_failed` or `delivery.aborted`.
  */
 export function dial(
   options: MllpDestinationOptions,
@@ -189,6 +189,8 @@ export function dial(
     const onReady = () => settle(() => resolve(ready(socket)));
     const onConnect = () => {
       isConnected = true;
+      // A name may lead anywhere; the runtime's own check knows fewer spellings.
+      if (isDeniedAddress(socket.remoteAddress ?? "")) return fail(denied(target));
       if (options.tls === undefined) onReady();
     };
     const onError = (cause: Error) => fail(connectError(cause, { target, isConnected }));
@@ -266,6 +268,14 @@ function connectError(
   }
   const why = cause.code === undefined ? "" : ` (${cause.code})`;
   return notReached("delivery.connect_failed", `Cannot connect to ${target}${why}`, { cause });
+}
+
+function denied(target: string): DeliveryError {
+  return notReached(
+    "delivery.address_denied",
+    `Cannot connect to ${target}: its name leads to a link-local or metadata address`,
+    { hint: "Look who controls the name, or write the partner's address instead" },
+  );
 }
 
 function notReached(

@@ -16,6 +16,7 @@ import type {
   Source,
 } from "../connector.ts";
 import { ConnectionIds, newCounters } from "../counters.ts";
+import { ClientCertificates } from "../client_certificates.ts";
 import { closeServer, listen } from "../listen.ts";
 import type { MllpSourceOptions } from "./options.ts";
 import { type PatienceTicks, SourceConnection } from "./source_connection.ts";
@@ -186,8 +187,16 @@ export class MllpSource implements Source {
    */
   #makeTlsServer(options: tls.TlsOptions): tls.Server {
     const server = tls.createServer({ ...options, allowHalfOpen: true } as tls.TlsOptions);
+    const clients = typeof options.ca === "string" ? new ClientCertificates(options.ca) : undefined;
     server.on("secureConnection", (secured) => {
       const accepted = this.#acceptedOf(secured);
+      if (accepted !== undefined && clients?.admits(secured) === false) {
+        accepted.tlsFailure = "resumed without a certificate";
+        secured.on("error", () => {});
+        secured.destroy();
+        accepted.socket.destroy();
+        return;
+      }
       if (accepted === undefined || accepted.socket.destroyed || this.#isStopping) {
         secured.on("error", () => {});
         secured.destroy();

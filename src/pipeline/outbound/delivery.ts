@@ -99,7 +99,7 @@ export class Delivery {
         observer.died(this.#lane, item, verdict.reason);
         break;
       case "halt":
-        observer.halted(this.#lane, verdict.reason);
+        observer.halted(this.#lane, item, verdict.reason);
     }
   }
 

@@ -24,7 +24,7 @@ import { closeLoad, type Declarations, openSession, setRun } from "../../authori
 import type { ContentType } from "../../hl7/surface.ts";
 import { BatchReader } from "../batch_text.ts";
 import { makeNameBook, type NameBook } from "../names.ts";
-import type { CodeSetData, StateEntry } from "../protocol.ts";
+import type { CodeSetData, StateEntry, StateKey } from "../protocol.ts";
 import { type StateDump, StateTable } from "../state_table.ts";
 import { type Cell, type RawFunction, sameAsBefore, sameAsInput } from "../wire.ts";
 import { consoleCallCount, installConsole } from "./console.ts";
@@ -111,6 +111,10 @@ export function finishLoad(outboundNames: string): string {
 
 export function commitState(inbound: string, entries: string): void {
   table.commit(inbound, JSON.parse(entries) as readonly StateEntry[]);
+}
+
+export function forgetState(keys: string): void {
+  table.forget(JSON.parse(keys) as readonly StateKey[]);
 }
 
 export function discardState(inbound: string): void {

@@ -6,6 +6,7 @@
  * that lacks one does not compile.
  */
 import type { AuditFields } from "../../crypto/audit_chain.ts";
+import { alertChanges, alertQueries, alertSealedColumns, alertSealedValues } from "./alerts.ts";
 import { approvalChanges, approvalQueries } from "./approvals.ts";
 import { auditQueries } from "./audit.ts";
 import {
@@ -21,11 +22,16 @@ export type RegisterValue = string | number | null;
 export type RegisterRow = Readonly<Record<string, RegisterValue>>;
 
 /** Statements that change rows, by register. */
-export const registerChanges = [...approvalChanges, ...identityChanges] as const;
+export const registerChanges = [
+  ...alertChanges,
+  ...approvalChanges,
+  ...identityChanges,
+] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
 /** Statements that read rows, by register. */
 export const registerQueries = [
+  ...alertQueries,
   ...approvalQueries,
   ...auditQueries,
   ...identityQueries,
@@ -59,10 +65,12 @@ export interface RegisterResult {
 
 /** Positions of values that are sealed, by statement; `ciphered_cells.ts` lists the columns. */
 export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {
+  ...alertSealedValues,
   ...identitySealedValues,
 };
 
 /** Columns that are opened when they are read, by statement. */
 export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {
+  ...alertSealedColumns,
   ...identitySealedColumns,
 };

@@ -37,6 +37,8 @@ const HEADER_BYTES = 24;
 const HALF_BYTES = 16 * 1024 * 1024;
 /** Written ahead of the frames at first, and doubled each time, so that their blocks exist. */
 const EXTENT_BYTES = 256 * 1024;
+/** More at once would hold a commit up. */
+const GROWTH_BYTES_MAX = 2 * 1024 * 1024;
 
 /** One of the two halves. */
 interface Half {
@@ -132,6 +134,13 @@ export class CommitLog {
     this.#at = 0;
   }
 
+  /** Begins anew with an empty file: the tables hold everything, durably. */
+  cut(): void {
+    this.restart(this.#nextId);
+    fs.ftruncateSync(this.#fd, 0);
+    for (const half of this.#halves) half.extent = 0;
+  }
+
   close(): void {
     fs.closeSync(this.#fd);
   }
@@ -149,7 +158,8 @@ export class CommitLog {
 
   #extend(half: Half, needed: number): void {
     if (needed > this.#halfBytes) throw new RangeError("The frame does not fit the commit log");
-    const planned = Math.max(needed, EXTENT_BYTES, half.extent * 2);
+    const grown = half.extent + Math.min(half.extent, GROWTH_BYTES_MAX);
+    const planned = Math.max(needed, EXTENT_BYTES, grown);
     const extent = Math.min(planned, this.#halfBytes);
     const zeros = new Uint8Array(extent - half.extent);
     writeWhole(this.#fd, zeros, { bytes: zeros.length, at: half.start + half.extent });

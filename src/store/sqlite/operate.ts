@@ -29,6 +29,7 @@ export function replayMessage(session: Session, { id, at }: ReplayIntent): Repla
   const bodyPurged = kept.length < chosen.length;
   if (kept.length === 0) return { found: true, requeued: 0, bodyPurged, lanes: [], edges: [] };
   for (const row of kept) session.change("requeueRow", at, Number(row.seq));
+  session.change("unpurgeMessage", Number(message.seq));
   addEvent(session, Number(message.seq), at, "replayed", null, null);
   const reroutes = kept.some((row) => row.stage === "ingress" || row.stage === "routed");
   session.change(
@@ -60,6 +61,7 @@ export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayRe
     messages.add(Number(row.message_seq));
   }
   for (const messageSeq of messages) {
+    session.change("unpurgeMessage", messageSeq);
     addEvent(session, messageSeq, at, "replayed", destination ?? null, null);
     session.change("reviveMessage", messageSeq);
   }

@@ -27,6 +27,9 @@ export type ToWriter =
   /** Brings what earlier batches did into the tables, for readers. */
   | { readonly type: "settle"; readonly id: number }
   | { readonly type: "counters"; readonly id: number }
+  /** Cuts the commit log off, or SQLite's. */
+  | { readonly type: "cut"; readonly id: number; readonly log: "commits" | "write_ahead" }
+  | { readonly type: "reclaim"; readonly id: number; readonly pages: number }
   | { readonly type: "close"; readonly id: number };
 
 export type FromWriter =
@@ -43,6 +46,9 @@ export type FromWriter =
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
   | { readonly type: "batch"; readonly id: number; readonly outcomes: Flat }
   | { readonly type: "settled"; readonly id: number }
+  | { readonly type: "cut"; readonly id: number; readonly isCut: boolean }
+  | { readonly type: "reclaimed"; readonly id: number; readonly left: number }
+  | { readonly type: "failed"; readonly id: number; readonly failure: StoreFailure }
   /** The same, said now and then. */
   | { readonly type: "key_uses"; readonly uses: number }
   | { readonly type: "counters"; readonly id: number; readonly counters: StoreCounters }
@@ -66,10 +72,13 @@ export interface Query {
 export type ToReader =
   | { readonly type: "open"; readonly path: string; readonly checkpoints: MessagePort }
   | { readonly type: "query"; readonly id: number; readonly query: Query }
+  /** Copies SQLite's log back. */
+  | { readonly type: "checkpoint"; readonly id: number }
   | { readonly type: "close"; readonly id: number };
 
 export type FromReader =
   | { readonly type: "opened" }
+  | { readonly type: "checkpointed"; readonly id: number }
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
   | {
     readonly type: "rows";

@@ -8,7 +8,7 @@ const MESSAGE_FILTER = `
 
 const SUMMARY = `
        m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
-       m.status, m.error, m.summary, m.metadata,
+       m.status, m.error, m.summary, m.metadata, m.purged_at,
        m.entered_as,
        coalesce((SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
                   ORDER BY e.seq DESC LIMIT 1), m.entered_as) AS event`;
@@ -198,6 +198,14 @@ export const queries = {
              LIMIT ?2)
      GROUP BY channel_id`,
 
+  /** Index: queue_lane_open. */
+  oldestInLane: `
+    SELECT created_at
+      FROM queue
+     WHERE stage = ?1 AND lane = ?2 AND status IN ('pending', 'inflight')
+     ORDER BY seq
+     LIMIT 1`,
+
   connectionEvents: `
     SELECT id, ts, connection, transport, direction, kind, peer_host, reason
       FROM connection_event
@@ -217,6 +225,11 @@ export const queries = {
        AND (?4 IS NULL OR (direction = 'inbound' AND ${isAmong("connection", "?4")}))
      ORDER BY id DESC
      LIMIT ?3`,
+
+  retention: `
+    SELECT messages, dead_letters, state, connection_events, alerts, logs_hold_purged, reclaimed_on
+      FROM retention
+     WHERE id = 1`,
 
   state: `SELECT namespace, key, CAST(value AS BLOB) AS value FROM state`,
 

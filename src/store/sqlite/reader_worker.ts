@@ -14,6 +14,7 @@ let db: DatabaseSync | undefined;
 /** Opened when first needed. */
 let copier: DatabaseSync | undefined;
 let channel: MessagePort | undefined;
+let path = "";
 const texts = { ...queries, ...registerSql };
 const prepared = new Map<string, StatementSync>();
 
@@ -23,6 +24,9 @@ self.onmessage = ({ data }: MessageEvent<ToReader>) => {
       return open(data);
     case "query":
       return query(data);
+    case "checkpoint":
+      checkpoint();
+      return post({ type: "checkpointed", id: data.id });
     case "close":
       db?.close();
       copier?.close();
@@ -32,11 +36,12 @@ self.onmessage = ({ data }: MessageEvent<ToReader>) => {
   }
 };
 
-function open({ path, checkpoints }: Extract<ToReader, { type: "open" }>): void {
+function open({ path: file, checkpoints }: Extract<ToReader, { type: "open" }>): void {
   try {
+    path = file;
     channel = checkpoints;
     checkpoints.onmessage = () => {
-      checkpoint(path);
+      checkpoint();
       checkpoints.postMessage(null);
     };
     db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
@@ -51,7 +56,7 @@ function open({ path, checkpoints }: Extract<ToReader, { type: "open" }>): void 
 const ROUNDS_MAX = 4;
 
 /** Copies the log back to its end, so that it is written from its start again. */
-function checkpoint(path: string): void {
+function checkpoint(): void {
   try {
     copier ??= new DatabaseSync(path, { timeout: 0 });
     for (let round = 0; round < ROUNDS_MAX; round++) {

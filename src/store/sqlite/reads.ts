@@ -18,6 +18,8 @@ import type {
   Page,
   StoreTotals,
 } from "../store.ts";
+import type { PurgeRecord } from "../purge.ts";
+import { countsOf } from "./purge.ts";
 import type { QueryName } from "./queries.ts";
 
 type Value = string | number | null;
@@ -166,6 +168,11 @@ export class Reads {
     return new Map(rows.map((row) => [String(row.channel_id), Number(row.created_at)]));
   }
 
+  async oldestInLane(stage: string, lane: string): Promise<number | undefined> {
+    const [row] = await this.#query("oldestInLane", [stage, lane]);
+    return row === undefined ? undefined : Number(row.created_at);
+  }
+
   /** @throws {StoreError} `store.unreadable`: a handler must not meet a value nobody wrote. */
   async state(): Promise<{ namespace: string; key: string; value: string }[]> {
     const rows = await this.#query("state", []);
@@ -199,6 +206,15 @@ export class Reads {
       messages: Number(messages?.total ?? 0),
       events,
       sizeBytes: Number(pages?.bytes ?? 0),
+    };
+  }
+
+  async retention(): Promise<PurgeRecord> {
+    const [row = {}] = await this.#query("retention", []);
+    return {
+      counts: countsOf(row),
+      logsHoldPurged: row.logs_hold_purged === 1,
+      reclaimedOn: text(row.reclaimed_on) ?? undefined,
     };
   }
 
@@ -280,6 +296,7 @@ function toSummary(row: Row): MessageSummary {
     error: text(row.error),
     summary: text(row.summary),
     metadata: text(row.metadata),
+    purgedAt: row.purged_at === null ? null : Number(row.purged_at),
     event: text(row.event),
   };
 }

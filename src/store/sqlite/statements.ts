@@ -3,6 +3,8 @@
  * claim statement is held by a test.
  */
 
+import { purgeStatements } from "./purge_statements.ts";
+
 /** Open rows: the index `queue_lane_open` serves every lane walk. */
 const OPEN = `status IN ('pending', 'inflight')`;
 
@@ -16,6 +18,8 @@ const LANE_ROW = `
       LEFT JOIN bodies b ON b.seq = q.body_seq`;
 
 export const statements = {
+  ...purgeStatements,
+
   // What the commit log and the engine's thread say: all of it may be said twice.
 
   putMessage: `

@@ -35,6 +35,7 @@ import type {
   StoreCounters,
   StoreTotals,
 } from "../store.ts";
+import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
@@ -60,6 +61,11 @@ export interface SqliteStoreOptions {
 
 type Row = Record<string, string | number | null>;
 
+/** Batches of a purge until what they wrote is copied back. */
+const COPY_BACK_EVERY = 8;
+/** A reader that begins in between keeps SQLite's log from being cut off. */
+const CUT_ROUNDS = 4;
+
 /** Claim tokens of one epoch; 2^32 of them last two weeks at 3,000 a second, 2^21 epochs. */
 const TOKENS_PER_EPOCH = 2 ** 32;
 
@@ -70,6 +76,11 @@ export class SqliteStore implements Store {
   /** Of the key that seals cells; undefined without one. */
   readonly keyId: string | undefined;
   readonly openLanes: Store["openLanes"];
+  readonly upkeep: StoreUpkeep = {
+    sizeBytes: () => this.#sizeBytes(),
+    checkpoint: (options) => this.#checkpoint(options),
+    reclaim: (pages) => this.#reclaim(pages),
+  };
   readonly #writer: Worker;
   readonly #reader: Worker;
   /** How many messages the writer was sent: it leaves off tidying for the next. */
@@ -78,6 +89,9 @@ export class SqliteStore implements Store {
   /** Threads that check the file. */
   readonly #checks = new Map<Worker, (reason: StoreError) => void>();
   readonly #batches = new Map<number, Settle[]>();
+  #purges = 0;
+  /** Batches that the group commit knows nothing of. */
+  readonly #alone = new Set<number>();
   readonly #replies = new Map<number, Settle>();
   readonly #reads: Reads;
   readonly #cipher: CellCipher;
@@ -180,7 +194,10 @@ export class SqliteStore implements Store {
   submit<I extends Intent>(intent: I, hint: SubmitHint = {}): Promise<ResultOf<I>> {
     if (this.#broken) return Promise.reject(this.#broken);
     const { promise, resolve, reject } = Promise.withResolvers<ResultOf<I>>();
-    this.#group.submit(intent, { resolve: resolve as Settle["resolve"], reject }, hint);
+    const settle = { resolve: resolve as Settle["resolve"], reject };
+    // A purge takes milliseconds and its commit waits for no disk: nobody shares it.
+    if (intent.kind === "purge") void this.#sendAlone(intent, settle);
+    else this.#group.submit(intent, settle, hint);
     return promise;
   }
 
@@ -235,12 +252,23 @@ export class SqliteStore implements Store {
     return this.#reads.oldestOpen(destination);
   }
 
+  oldestInLane(
+    stage: "ingress" | "routed" | "outbound",
+    lane: string,
+  ): Promise<number | undefined> {
+    return this.#reads.oldestInLane(stage, lane);
+  }
+
   state(): Promise<readonly { namespace: string; key: string; value: string }[]> {
     return this.#reads.state();
   }
 
   totals(): Promise<StoreTotals> {
     return this.#reads.totals();
+  }
+
+  retention(): Promise<PurgeRecord> {
+    return this.#reads.retention();
   }
 
   checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }> {
@@ -311,11 +339,25 @@ export class SqliteStore implements Store {
     this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
   }
 
+  async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
+    if (++this.#purges % COPY_BACK_EVERY === 0) {
+      // Purges write much: left to itself SQLite's log would outgrow the thread that copies it back.
+      try {
+        await this.#call(this.#reader, (id) => ({ type: "checkpoint", id }));
+      } catch (thrown) {
+        return settle.reject(thrown);
+      }
+    }
+    if (this.#broken !== undefined) return settle.reject(this.#broken);
+    this.#alone.add(this.#nextId);
+    this.#send([intent], [settle]);
+  }
+
   #onWriter(message: FromWriter): void {
     if (message.type === "batch") {
       const settles = this.#batches.get(message.id)!;
       this.#batches.delete(message.id);
-      this.#group.answered();
+      if (!this.#alone.delete(message.id)) this.#group.answered();
       decodeOutcomes(
         message.outcomes,
         (index, result) => settles[index]!.resolve(result),
@@ -323,8 +365,8 @@ export class SqliteStore implements Store {
       );
     } else if (message.type === "key_uses") {
       this.#onKeyUses(message.uses);
-    } else if ("id" in message) {
-      this.#settleReply(message.id, message);
+    } else {
+      this.#onReply(message);
     }
   }
 
@@ -353,6 +395,10 @@ export class SqliteStore implements Store {
   }
 
   #onReader(message: FromReader): void {
+    this.#onReply(message);
+  }
+
+  #onReply(message: FromReader | FromWriter): void {
     if (message.type === "failed") {
       this.#replies.get(message.id)?.reject(toError(message.failure));
       this.#replies.delete(message.id);
@@ -364,6 +410,35 @@ export class SqliteStore implements Store {
   #settleReply(id: number, message: unknown): void {
     this.#replies.get(id)?.resolve(message);
     this.#replies.delete(id);
+  }
+
+  async #sizeBytes(): Promise<number> {
+    const sizes = ["", "-wal", "-shm", "-log"].map((end) => fileBytes(this.path + end));
+    return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  async #checkpoint({ commitLog }: { readonly commitLog: boolean }): Promise<boolean> {
+    type Cut = Extract<FromWriter, { type: "cut" }>;
+    if (commitLog) {
+      await this.#call<Cut>(this.#writer, (id) => ({ type: "cut", id, log: "commits" }));
+    }
+    for (let round = 0; round < CUT_ROUNDS; round += 1) {
+      await this.#call(this.#reader, (id) => ({ type: "checkpoint", id }));
+      const { isCut } = await this.#call<Cut>(
+        this.#writer,
+        (id) => ({ type: "cut", id, log: "write_ahead" }),
+      );
+      if (isCut) return true;
+    }
+    return false;
+  }
+
+  async #reclaim(pages: number): Promise<number> {
+    const reply = await this.#call<Extract<FromWriter, { type: "reclaimed" }>>(
+      this.#writer,
+      (id) => ({ type: "reclaim", id, pages }),
+    );
+    return reply.left;
   }
 
   /** Readers see what is answered: the writer brings it into the tables first. */
@@ -427,6 +502,15 @@ export class SqliteStore implements Store {
     this.#batches.clear();
     rejectAll(this.#replies.values(), error);
     this.#replies.clear();
+  }
+}
+
+async function fileBytes(path: string): Promise<number> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return 0;
+    throw thrown;
   }
 }
 

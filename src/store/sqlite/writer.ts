@@ -27,6 +27,8 @@ import {
 import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
+import type { EndPurgeIntent, PurgeIntent } from "../purge.ts";
+import { endPurge, purge } from "./purge.ts";
 import { carryOut, type Changes, FrameBuffer, readPayload, Tables } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
@@ -320,22 +322,26 @@ export class Writer {
 
   #commitToTables(intents: readonly Intent[], isIsolated = false): Outcome[] {
     const outcomes: Outcome[] = [];
-    this.#inTransaction(() => {
-      this.#flush();
-      for (const intent of intents) {
-        outcomes.push(
-          this.#gate.isClosed(intent)
-            ? { failure: behindFailed }
-            : isIsolated
-            ? this.#isolated(intent)
-            : { result: this.#execute(intent) },
-        );
-        this.#onPoint?.("inside_batch", intents);
-      }
-      this.#flush();
-      this.#onPoint?.("before_commit", intents);
-    });
-    if (this.#isSyncing) this.#durableFrom = this.#log.nextId;
+    // A purge that a power cut takes back is done again: its commit need not wait for the disk.
+    const isSynced = this.#isSyncing && !intents.every(({ kind }) => kind === "purge");
+    this.#endStep();
+    this.#synced(isSynced, () =>
+      this.#inTransaction(() => {
+        this.#flush();
+        for (const intent of intents) {
+          outcomes.push(
+            this.#gate.isClosed(intent)
+              ? { failure: behindFailed }
+              : isIsolated
+              ? this.#isolated(intent)
+              : { result: this.#execute(intent) },
+          );
+          this.#onPoint?.("inside_batch", intents);
+        }
+        this.#flush();
+        this.#onPoint?.("before_commit", intents);
+      }));
+    if (isSynced) this.#durableFrom = this.#log.nextId;
     return this.#committed(intents, outcomes);
   }
 
@@ -351,6 +357,8 @@ export class Writer {
     if (isRowIntent(intent)) return execute(this.#work, intent);
     this.#flush();
     const act = intent as TableIntent;
+    if (act.kind === "purge") return purge(this.#session, act, this.#cipher);
+    if (act.kind === "end_purge") return endPurge(this.#session, act, this.#audit);
     const result = executeOnTables(this.#session, act, this.#cipher);
     if ("audit" in act && act.audit !== undefined) this.#note(act.audit, result as Counts);
     return result;
@@ -532,7 +540,11 @@ export class Writer {
   }
 }
 
-function executeOnTables(session: Session, intent: TableIntent, cipher: CellCipher): unknown {
+function executeOnTables(
+  session: Session,
+  intent: Exclude<TableIntent, PurgeIntent | EndPurgeIntent>,
+  cipher: CellCipher,
+): unknown {
   switch (intent.kind) {
     case "claim":
       return claim(session, intent, cipher);

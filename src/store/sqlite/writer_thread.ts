@@ -16,6 +16,7 @@ import type { FromWriter, ToWriter } from "./protocol.ts";
 import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
 import { addUses } from "./store_keys.ts";
+import { Upkeep } from "./upkeep.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
 type CipherOf = (keys: CellKeys | undefined) => CellCipher;
@@ -44,6 +45,7 @@ class WriterThread {
   #session: Session | undefined;
   #writer: Writer | undefined;
   #log: CommitLog | undefined;
+  #upkeep: Upkeep | undefined;
   #tidyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(cipherOf: CipherOf, budget: UseBudget | undefined) {
@@ -62,6 +64,10 @@ class WriterThread {
         return this.#settle(message.id);
       case "counters":
         return this.#count(message.id);
+      case "cut":
+        return this.#cut(message);
+      case "reclaim":
+        return this.#reclaim(message);
       case "close":
         return this.#close(message.id);
     }
@@ -88,6 +94,7 @@ class WriterThread {
         isSyncing: message.options.synchronous === "full",
         onPoint,
       });
+      this.#upkeep = new Upkeep({ session: this.#session, writer: this.#writer, log: this.#log });
       this.#sent = new Int32Array(message.sent);
       this.#checkpoints = message.checkpoints;
       this.#checkpoints.onmessage = () => {
@@ -195,6 +202,30 @@ class WriterThread {
   #settle(id: number): void {
     this.#quietly((writer) => writer.storeAll());
     post({ type: "settled", id });
+  }
+
+  #cut({ id, log }: Extract<ToWriter, { type: "cut" }>): void {
+    this.#answering(id, (upkeep) => {
+      const isCut = log === "write_ahead" ? upkeep.cutWriteAheadLog() : true;
+      if (log === "commits") upkeep.cutCommitLog();
+      post({ type: "cut", id, isCut });
+    });
+  }
+
+  #reclaim({ id, pages }: Extract<ToWriter, { type: "reclaim" }>): void {
+    this.#answering(id, (upkeep) => {
+      const left = upkeep.reclaim(pages);
+      post({ type: "reclaimed", id, left });
+      this.#quietly((writer) => writer.checkpointIfDue(() => this.#askForCheckpoint()));
+    });
+  }
+
+  #answering(id: number, act: (upkeep: Upkeep) => void): void {
+    try {
+      act(this.#upkeep!);
+    } catch (thrown) {
+      post({ type: "failed", id, failure: describeFailure(thrown) });
+    }
   }
 
   /** A full disk shows in the next commit, with an answer somebody waits for. */

@@ -50,7 +50,6 @@ Deno.test("what this version cannot do is refused, never ignored", () => {
   const server = 'server = "db"\ndatabase = "mf"\nusername = "mf"\n';
   assert.deepEqual(ask(`${dev}[store]\nbackend = "sqlserver"\n${server}`), ["3 refuse"]);
   assert.deepEqual(ask(`${dev}[store]\nbackend = "postgres"\n${server}`), ["3 refuse"]);
-  assert.deepEqual(ask(`${dev}[api]\ntls_cert_file = "/etc/mf.pem"\n`), ["10 refuse"]);
 });
 
 Deno.test("patient data without key or with open egress warns, and is not refused", () => {
@@ -164,13 +163,6 @@ const rows: readonly Row[] = [
     sentence: /no \[egress\] list is set$/,
     when: inStaging,
     unless: { ...inStaging, egress: 'allowed_file_dirs = ["/srv"]' },
-  },
-  {
-    gate: "10",
-    action: "refuse",
-    sentence: /over TLS: this version serves plain HTTP only$/,
-    when: api(certified),
-    unless: {},
   },
   {
     gate: "10",

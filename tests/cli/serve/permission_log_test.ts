@@ -68,3 +68,20 @@ Deno.test("parsePermissionLog() takes nothing for a request that is none", () =>
     );
   }
 });
+
+// Goal: the address of a webhook is its secret.
+Deno.test("parsePermissionLog() reads a URL as host and port, and keeps nothing else of it", () => {
+  const line = (value: string) => JSON.stringify({ v: 1, permission: "net", value });
+  const urls = [
+    "https://hooks.example.com/services/SECRET",
+    "http://hooks.example.com/x",
+    "http://[2001:db8::7]:8080/x?token=SECRET",
+    "https://",
+  ];
+  assert.deepEqual(parsePermissionLog(urls.map(line).join("\n")).map(({ value }) => value), [
+    "hooks.example.com:443",
+    "hooks.example.com:80",
+    "[2001:db8::7]:8080",
+    "https://",
+  ]);
+});

@@ -58,6 +58,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       egressDirs: [],
       reloadRoots: [],
       directoryCaFile: undefined,
+      apiTlsFiles: [],
       missingStoreDir: undefined,
     },
     realPathOf: (path) => path,
@@ -195,6 +196,27 @@ Deno.test("derivePermissions() grants the directory that is asked, and the file 
   assert.deepEqual(grantsOf(`${base}ad_server = "ldaps://dc1"\nenabled = false`), []);
 });
 
+Deno.test("derivePermissions() grants whom alerts go to, and the certificate that is watched", () => {
+  const of = (text: string) => {
+    const file = { path: "messagefoundry.toml", text: `[store]\npath = "/data/mf.db"\n${text}` };
+    return derivePermissions(input({ settings: loadSettings({ file }).settings }));
+  };
+  const plain = of("");
+  const net = (text: string) =>
+    values(of(text), "net").filter((value) => !values(plain, "net").includes(value));
+  const hook = (url: string) => net(`[alerts]\nwebhook_url = "${url}"\n`);
+  assert.deepEqual(hook("https://hooks.example.com/x"), ["hooks.example.com:443"]);
+  assert.deepEqual(hook("http://hooks.example.com/x"), ["hooks.example.com:80"]);
+  assert.deepEqual(hook("https://[2001:db8::7]:8443/x"), ["[2001:db8::7]:8443"]);
+  const mail = '[alerts]\nemail_smtp_host = "smtp.example.com"\n';
+  assert.deepEqual(net(mail), [], "nothing is sent without a sender");
+  assert.deepEqual(net(`${mail}email_from = "a@example.com"\n`), ["smtp.example.com:587"]);
+  const cert = '[api]\ntls_cert_file = "/etc/tls/api.pem"\n';
+  assert.ok(values(of(cert), "read").includes("/etc/tls/api.pem"));
+  const unwatched = of(`${cert}[cert_monitor]\nwarn_days = 0\n`);
+  assert.ok(!values(unwatched, "read").includes("/etc/tls/api.pem"));
+});
+
 Deno.test("derivePermissions() grants what stands behind a link as well", () => {
   const realPathOf = (path: string) => path === "/out" ? "/mnt/share/out" : path;
   const grants = derivePermissions(input({ graph, realPathOf }));
@@ -258,6 +280,40 @@ Deno.test("comparePermissions() names the flag and setting of what is missing", 
     '--allow-net=lab.example.org:6661 is missing (for outbound "OB_A", host and port; outbound "OB_B", host and port)',
   ]);
   assert.deepEqual(wider, ["--allow-env"]);
+});
+
+Deno.test("derivePermissions() lets the API's certificate files be read, and nothing beside them", () => {
+  const { paths } = input();
+  const grants = derivePermissions(input({
+    paths: {
+      ...paths,
+      apiTlsFiles: [
+        { key: "tls_cert_file", path: "/etc/tls/mf.pem" },
+        { key: "tls_key_file", path: "/etc/tls/mf.key" },
+      ],
+    },
+    realPathOf: (path) => path.replace("/etc/tls/mf.pem", "/etc/tls/archive/mf1.pem"),
+  }));
+  const ofTls = grants.filter(({ reason }) => reason.startsWith("[api] tls_"));
+  assert.deepEqual(ofTls.map(({ kind, value, reason }) => [kind, value, reason]), [
+    ["read", "/etc/tls/mf.pem", "[api] tls_cert_file"],
+    ["read", "/etc/tls/archive/mf1.pem", "[api] tls_cert_file"],
+    ["read", "/etc/tls/mf.key", "[api] tls_key_file"],
+  ]);
+});
+
+Deno.test("derivePermissions() grants the addresses of localhost for TLS, the name alone without", () => {
+  const netOf = (lines: string) => {
+    const text = `[store]\npath = "/data/mf.db"\n[api]\nhost = "localhost"\n${lines}`;
+    const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
+    return values(derivePermissions(input({ settings })), "net");
+  };
+  assert.deepEqual(netOf(""), ["localhost:8765"]);
+  assert.deepEqual(netOf('tls_cert_file = "/etc/tls/mf.pem"\n'), [
+    "localhost:8765",
+    "127.0.0.1:8765",
+    "[::1]:8765",
+  ]);
 });
 
 Deno.test("comparePermissions() sees a kind that is open but for its name", () => {

@@ -24,6 +24,7 @@ function input(text: string, rest: Partial<TightenInput> = {}): TightenInput {
       egressDirs: settings.egress.allowedFileDirs.map((dir) => resolve(dir)),
       reloadRoots: [],
       directoryCaFile: undefined,
+      apiTlsFiles: [],
       missingStoreDir: undefined,
     },
     reaches: [],

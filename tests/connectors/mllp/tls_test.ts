@@ -239,3 +239,56 @@ tlsTest("send() fails on a partner that does not speak TLS", async ({ ca }) => {
   // It saw our greeting, which may look like a frame, but never a message.
   assert.ok(partner.received.every((frame) => !frame.text.includes("MSH")));
 });
+
+// The runtime keeps one cache of sessions for every listener of the process; see
+// client_certificates.ts.
+tlsTest("MllpSource lets no resumed session in without the certificate it asks for", async (
+  { ca, otherCa, server, client },
+) => {
+  await using anyone = await SourceBench.open(listenerSettings(server));
+  const asking = (authority: Authority) =>
+    SourceBench.open({ ...listenerSettings(server), tls_ca_file: authority.file });
+  await using own = await asking(ca);
+  await using other = await asking(otherCa);
+  const shown = ["-cert", client.cert, "-key", client.key];
+  for (const version of ["-tls1_2", "-tls1_3"]) {
+    const send = (bench: SourceBench, ...more: string[]) =>
+      sendByOpenssl(bench.port, ca, version, ...more);
+    assert.match(await send(anyone, "-sess_out", "anyone"), /MSA\|AA/);
+    assert.match(await send(own, ...shown, "-sess_out", "own"), /MSA\|AA/);
+    assert.match(await send(own, ...shown, "-sess_in", "own"), /\nReused, [^]*MSA\|AA/);
+    const before = [own, other].map(({ received }) => received.length);
+    for (const [bench, session] of [[own, "anyone"], [other, "anyone"], [other, "own"]] as const) {
+      assert.doesNotMatch(await send(bench, "-sess_in", session), /MSA/, `${version} ${session}`);
+      await bench.recorder.waitFor("tls_error");
+    }
+    assert.deepEqual([own, other].map(({ received }) => received.length), before);
+  }
+});
+
+/** Sends one message by openssl, which shows and keeps sessions as it is told; returns all it says. */
+async function sendByOpenssl(port: number, ca: Authority, ...more: string[]): Promise<string> {
+  const child = new Deno.Command("openssl", {
+    args: ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", ca.file, "-ign_eof", ...more],
+    cwd: ca.directory,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`\x0b${adt("1")}\x1c\r`)).catch(() => {});
+  let text = "";
+  let isAnswered = false;
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    // Answered: the listener would keep the connection.
+    isAnswered = /MSA\|/.test(text);
+    if (isAnswered) break;
+  }
+  if (isAnswered) child.kill("SIGTERM");
+  await child.status;
+  clearTimeout(timer);
+  await writer.close().catch(() => {});
+  return text;
+}

@@ -1,4 +1,5 @@
 /** One store under test: its clock, and the short forms in which the contract speaks. */
+import assert from "node:assert/strict";
 import type {
   ClaimIntent,
   ClaimResult,
@@ -12,6 +13,12 @@ import type {
   ResolveResult,
   Stage,
 } from "../../../src/store/intents.ts";
+import type {
+  EndPurgeIntent,
+  PurgeCounts,
+  PurgeKind,
+  PurgeMark,
+} from "../../../src/store/purge.ts";
 import type { Store } from "../../../src/store/store.ts";
 
 /** What a backend brings to run the contract. Times are microseconds since the epoch. */
@@ -22,8 +29,6 @@ export interface StoreBackend {
   open(now: () => number): Promise<Store>;
   /** Opens what a closed store left. */
   reopen(closed: Store, now: () => number): Promise<Store>;
-  /** Empties every body of a message, as retention does. */
-  purge(store: Store, id: string): Promise<void>;
   /** Removes what a closed store left. */
   remove(closed: Store): Promise<void>;
 }
@@ -81,8 +86,29 @@ export class StoreBench implements AsyncDisposable {
     this.store = await this.#backend.reopen(this.store, () => this.now);
   }
 
-  purge(id: string): Promise<void> {
-    return this.#backend.purge(this.store, id);
+  /** Purges what is older than `before`, in batches as small as asked; returns how much. */
+  async purge(of: PurgeKind, before: number, limit = 100): Promise<number> {
+    let purged = 0;
+    let after: PurgeMark | undefined;
+    do {
+      const intent = { kind: "purge", of, before, limit, after, at: this.now } as const;
+      const batch = await this.store.submit(intent);
+      assert.ok(batch.purged <= limit, `${batch.purged} purged in a batch of ${limit}`);
+      purged += batch.purged;
+      after = batch.next;
+    } while (after !== undefined);
+    return purged;
+  }
+
+  /** Ends a pass; the counts of its audit row, undefined when it has none. */
+  async endPurge(parts: Partial<EndPurgeIntent> = {}): Promise<PurgeCounts | undefined> {
+    const act = { at: this.now, actor: "system", action: "retention_purge", channel: null };
+    const { audited, counts } = await this.store.submit({
+      ...{ kind: "end_purge", audit: { ...act, detail: { messages_days: 1 } } },
+      ...{ isNoted: false, logsAreClean: false, reclaimedOn: undefined },
+      ...parts,
+    });
+    return audited ? counts : undefined;
   }
 
   passSeconds(seconds: number): void {

@@ -12,6 +12,10 @@ export interface ModelMessage {
   status: Disposition;
   error: string | null;
   readonly events: string[];
+  readonly receivedAt: number;
+  /** Empty once it is purged. */
+  raw: string;
+  isPurged: boolean;
 }
 
 export interface ModelRow {
@@ -26,12 +30,18 @@ export interface ModelRow {
   dueAt: number;
   token: number | undefined;
   error: string | null;
+  /** What it means; empty once it is purged. */
+  body: string;
+  /** When it last became dead. */
+  diedAt: number;
 }
 
 export interface ModelDelivery {
   readonly destination: string;
   readonly handler: string;
   readonly token: number | undefined;
+  /** Undefined: the message itself. */
+  readonly payload: string | undefined;
 }
 
 const isOpen = ({ status }: ModelRow) => status === "pending" || status === "inflight";
@@ -41,6 +51,8 @@ export class Model {
   /** In the order they were made, which is the order of every lane. */
   rows: ModelRow[] = [];
   readonly state = new Map<string, string>();
+  /** The moment of every act. */
+  now = 0;
 
   rowsOf(message: ModelMessage): ModelRow[] {
     return this.rows.filter((row) => row.message === message);
@@ -50,13 +62,34 @@ export class Model {
     return this.rows.filter((row) => row.stage === stage && row.lane === lane && isOpen(row));
   }
 
-  receive(id: string, channel: string, token: number | undefined, at: number): ModelRow {
-    const message = this.#enter(id, channel, "received", null);
+  receive(id: string, channel: string, token: number | undefined, raw: string): ModelRow {
+    const message = this.#enter(id, channel, { status: "received", error: null, raw });
+    const at = this.now;
     return this.#add(message, "ingress", channel, { token, at });
   }
 
-  recordError(id: string, channel: string, error: string): ModelMessage {
-    return this.#enter(id, channel, "error", error);
+  recordError(id: string, channel: string, error: string, raw: string): ModelMessage {
+    return this.#enter(id, channel, { status: "error", error, raw });
+  }
+
+  /** Spec §5, passes 1 and 2. */
+  purge(of: "messages" | "dead_letters", before: number): void {
+    const isDeadDelivery = ({ stage, status }: ModelRow) =>
+      stage === "outbound" && status === "dead";
+    if (of === "dead_letters") {
+      for (const row of this.rows.filter(isDeadDelivery)) {
+        if (row.diedAt < before) Object.assign(row, { body: "", error: null });
+      }
+      return;
+    }
+    for (const message of this.messages) {
+      const rows = this.rowsOf(message);
+      if (message.isPurged || message.receivedAt >= before || rows.some(isOpen)) continue;
+      Object.assign(message, { raw: "", error: null, isPurged: true });
+      for (const row of rows) {
+        if (!isDeadDelivery(row)) Object.assign(row, { body: "", error: null });
+      }
+    }
   }
 
   /** Undefined: not mine. */
@@ -78,7 +111,7 @@ export class Model {
     const made = parts.deliveries.map((delivery) => this.#deliver(message, delivery, at));
     for (const { handler, error } of parts.failures) {
       const dead = this.#add(message, "routed", message.channel, { handler, token: undefined, at });
-      Object.assign(dead, { status: "dead", attempts: 1, error });
+      Object.assign(dead, { status: "dead", attempts: 1, error, diedAt: this.now });
       message.events.push(`dead ${handler}`);
     }
     if (parts.failures[0]) message.error = parts.failures[0].error;
@@ -209,10 +242,12 @@ export class Model {
   replay(message: ModelMessage, at: number): number {
     const rows = this.rowsOf(message);
     const isFinished = rows.every(({ status }) => status === "done" || status === "cancelled");
-    const chosen = rows.filter(({ status }) =>
-      isFinished ? status === "done" : status === "dead" || status === "pending"
+    const chosen = rows.filter(({ status, body }) =>
+      body !== "" &&
+      (isFinished ? status === "done" : status === "dead" || status === "pending")
     );
     if (chosen.length === 0) return 0;
+    message.isPurged = false;
     for (const row of chosen) this.#requeue(row, at);
     message.events.push("replayed");
     const isRerun = chosen.some(({ stage }) => stage !== "outbound");
@@ -222,12 +257,13 @@ export class Model {
 
   replayDead(channel: string | undefined, destination: string | undefined, at: number): number {
     const chosen = this.rows.filter((row) =>
-      row.stage === "outbound" && row.status === "dead" &&
+      row.stage === "outbound" && row.status === "dead" && row.body !== "" &&
       (channel === undefined || row.message.channel === channel) &&
       (destination === undefined || row.lane === destination)
     );
     for (const row of chosen) this.#requeue(row, at);
     for (const message of new Set(chosen.map((row) => row.message))) {
+      message.isPurged = false;
       message.events.push(destination === undefined ? "replayed" : `replayed ${destination}`);
       if (message.status === "error") message.status = "routed";
       const stillDead = this.rowsOf(message).find(({ status }) => status === "dead");
@@ -265,10 +301,16 @@ export class Model {
   #enter(
     id: string,
     channel: string,
-    status: "received" | "error",
-    error: string | null,
+    { status, error, raw }: {
+      readonly status: "received" | "error";
+      readonly error: string | null;
+      readonly raw: string;
+    },
   ): ModelMessage {
-    const message = { id, channel, messageSeq: 0, status, error, events: [status] };
+    const message = {
+      ...{ id, channel, messageSeq: 0, status, error, events: [status] },
+      ...{ receivedAt: this.now, raw, isPurged: false },
+    };
     this.messages.push(message);
     return message;
   }
@@ -277,21 +319,26 @@ export class Model {
     handler?: string;
     token: number | undefined;
     at: number;
+    body?: string;
   }): ModelRow {
-    const { handler, token, at } = parts;
+    const { handler, token, at, body = message.raw } = parts;
     const isHot = token !== undefined;
     const status = isHot ? "inflight" : "pending";
     const attempts = isHot ? 1 : 0;
     const row: ModelRow = {
       ...{ message, stage, lane, handler, token, status, attempts },
-      ...{ seq: 0, dueAt: at, error: null },
+      ...{ seq: 0, dueAt: at, error: null, body, diedAt: 0 },
     };
     this.rows.push(row);
     return row;
   }
 
-  #deliver(message: ModelMessage, { destination, handler, token }: ModelDelivery, at: number) {
-    return this.#add(message, "outbound", destination, { handler, token, at });
+  #deliver(
+    message: ModelMessage,
+    { destination, handler, token, payload: body }: ModelDelivery,
+    at: number,
+  ) {
+    return this.#add(message, "outbound", destination, { handler, token, at, body });
   }
 
   #isMine(row: ModelRow, token: number): boolean {
@@ -323,7 +370,7 @@ export class Model {
   }
 
   #kill(row: ModelRow, meantFor: string | undefined, error: string): void {
-    Object.assign(row, { status: "dead", token: undefined, error });
+    Object.assign(row, { status: "dead", token: undefined, error, diedAt: this.now });
     row.message.events.push(meantFor === undefined ? "dead" : `dead ${meantFor}`);
     row.message.error = error;
     this.#finalize(row.message);

@@ -127,7 +127,8 @@ function testReplay(backend: StoreBackend): void {
       failures: [{ handler: "h", error: "failed" }],
     });
     await bench.bury(await bench.take("outbound", "OB_A"), "OB_A");
-    await bench.purge(held.id);
+    await bench.purge("messages", bench.now + 1);
+    await bench.purge("dead_letters", bench.now + 1);
     const before = await bench.look(held.id);
     const purged = { found: true, requeued: 0, bodyPurged: true, lanes: [], edges: [] };
     assert.deepEqual(await replay(bench, held.id), purged);

@@ -33,6 +33,8 @@ const act = fc.record({
     "replay_dead" as const,
     "cancel" as const,
     "sweep_missing" as const,
+    "purge" as const,
+    "purge" as const,
   ),
   pick: fc.nat(30),
   /** One in eight acts on some row, not on a fitting one, or under a foreign token. */
@@ -101,7 +103,10 @@ class Walk {
 
   /** Plans every act on what stands before the batch, submits all at once, settles in order. */
   async batch(acts: readonly Act[]): Promise<void> {
-    const planned = acts.map((act) => this.#plan(act));
+    this.#model.now = this.#bench.now;
+    // A purge shares no commit and may be ahead of what was submitted before it.
+    const isFirst = ({ intent }: Planned) => intent.kind === "purge" ? 0 : 1;
+    const planned = acts.map((act) => this.#plan(act)).sort((a, b) => isFirst(a) - isFirst(b));
     const answers = await Promise.all(
       planned.map(({ intent }) => this.#bench.store.submit(intent)),
     );
@@ -117,7 +122,9 @@ class Walk {
   /** Holds every message of the run, its rows and its timeline against the model. */
   async compare(): Promise<void> {
     const { messages } = this.#model;
-    const details = await Promise.all(messages.map(({ id }) => this.#bench.store.message(id)));
+    const { store } = this.#bench;
+    const details = await Promise.all(messages.map(({ id }) => store.message(id)));
+    const payloads = await Promise.all(messages.map(({ id }) => store.outboundOf(id)));
     for (const [index, message] of messages.entries()) {
       const detail = details[index]!;
       const rows = this.#model.rowsOf(message);
@@ -129,6 +136,7 @@ class Walk {
         {
           status: detail.status,
           error: detail.error,
+          bodies: [detail.raw, ...payloads[index]!.map(({ payload }) => payload)],
           events: detail.events.map(({ event, destination }) =>
             destination === null ? event : `${event} ${destination}`
           ),
@@ -146,6 +154,10 @@ class Walk {
         {
           status: message.status,
           error: message.error,
+          bodies: [
+            message.raw,
+            ...rows.filter(({ stage }) => stage === "outbound").map(({ body }) => body),
+          ],
           events: message.events,
           rows: rows.map((row) => [
             row.seq,
@@ -201,7 +213,7 @@ class Walk {
       intent: { kind: "receive", message, token },
       settle: (answer) => {
         const { messageSeq, seq } = answer as { messageSeq: number; seq: number };
-        const row = this.#model.receive(message.id, message.channel, token, message.receivedAt);
+        const row = this.#model.receive(message.id, message.channel, token, message.raw);
         row.message.messageSeq = messageSeq;
         row.seq = seq;
       },
@@ -215,7 +227,8 @@ class Walk {
       intent: { kind: "record_error", message, error },
       settle: (answer) => {
         const { messageSeq } = answer as { messageSeq: number };
-        this.#model.recordError(message.id, message.channel, error).messageSeq = messageSeq;
+        const { id, channel, raw } = message;
+        this.#model.recordError(id, channel, error, raw).messageSeq = messageSeq;
       },
     };
   }
@@ -232,14 +245,11 @@ class Walk {
       destination: this.#lane(lane),
       handler: this.#handler(index),
       token: act.hot && index === 0 ? this.#bench.store.nextToken() : undefined,
+      payload: index === 1 ? undefined : `payload ${index % 2}`,
     }));
     const { seq, message: { messageSeq, channel } } = row;
     const at = this.#bench.now;
     const ours = { at, seq, token, messageSeq, channel };
-    const payloads = deliveries.map((delivery, index) => ({
-      ...delivery,
-      payload: index === 1 ? undefined : `payload ${index % 2}`,
-    }));
     if (act.kind === "route_hand_off") {
       const handlers = act.destinations.map((handler) => this.#handler(handler));
       return {
@@ -251,7 +261,7 @@ class Walk {
     }
     if (act.kind === "transform_hand_off") {
       return {
-        intent: { kind: "transform_hand_off", ...ours, deliveries: payloads, state: [] },
+        intent: { kind: "transform_hand_off", ...ours, deliveries, state: [] },
         settle: (answer) => {
           this.#settleRows(answer, this.#model.transformHandOff(row, token, at, deliveries));
         },
@@ -264,7 +274,7 @@ class Walk {
     const handlers = deliveries.length + failures.length + act.filters;
     const parts = { handlers, deliveries, failures };
     return {
-      intent: { kind: "hand_off", ...ours, handlers, deliveries: payloads, failures, state: [] },
+      intent: { kind: "hand_off", ...ours, handlers, deliveries, failures, state: [] },
       settle: (answer) => {
         this.#settleRows(answer, this.#model.handOff(row, token, at, parts));
       },
@@ -391,6 +401,14 @@ class Walk {
   #operate(act: Act): Planned {
     const at = this.#bench.now;
     const destination = this.#lane(act.lane);
+    if (act.kind === "purge") {
+      const of = act.hot ? "messages" : "dead_letters";
+      const before = at - act.backOffSeconds * 1_000_000 + (act.flag ? 1 : 0);
+      return {
+        intent: { kind: "purge", of, before, limit: 100_000, after: undefined, at },
+        settle: () => this.#model.purge(of, before),
+      };
+    }
     if (act.kind === "cancel") {
       const scope = act.flag ? "all" : "top";
       const limit = act.hot && act.flag ? 1 + act.limit : undefined;

@@ -116,6 +116,7 @@ export function testReads(backend: StoreBackend): void {
       error: "partner answered AR",
       summary: null,
       metadata: null,
+      purgedAt: null,
       event: "dead",
     });
     assert.equal(await bench.store.message("f".repeat(32)), undefined);

@@ -98,4 +98,25 @@ export function testRestart(backend: StoreBackend): void {
     assert.deepEqual(await bench.store.oldestOpen("OB_A"), expected);
     assert.deepEqual(await bench.store.oldestOpen("OB_B"), new Map());
   });
+
+  Deno.test(`${name} oldestInLane knows since when the first open row of any stage waits`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const { store } = bench;
+    assert.equal(await store.oldestInLane("ingress", "IB_ADT"), undefined);
+    const start = bench.now;
+    await bench.receiveCold({});
+    bench.passSeconds(1);
+    await bench.queued(["OB_A"], { channel: "IB_OTHER" });
+    bench.passSeconds(1);
+    await bench.queued(["OB_A"], { channel: "IB_OTHER" });
+    assert.equal(await store.oldestInLane("ingress", "IB_ADT"), start);
+    assert.equal(await store.oldestInLane("ingress", "IB_OTHER"), undefined, "they were routed");
+    assert.equal(await store.oldestInLane("outbound", "OB_A"), start + 1_000_000);
+    // In flight it still waits.
+    const head = await bench.take("outbound", "OB_A");
+    assert.equal(await store.oldestInLane("outbound", "OB_A"), start + 1_000_000);
+    await bench.complete(head, "OB_A");
+    assert.equal(await store.oldestInLane("outbound", "OB_A"), start + 2_000_000);
+    assert.equal(await store.oldestInLane("routed", "OB_A"), undefined);
+  });
 }

@@ -18,17 +18,6 @@ export const sqliteBackend: StoreBackend = {
   name: "SQLite:",
   open: async (now) => openStore(join(await Deno.makeTempDir(), "store.db"), { now }),
   reopen: ({ path }, now) => openStore(path, { now }),
-  async purge(store, id) {
-    // What retention finds in the tables is what was answered.
-    await store.totals();
-    inspect(store.path, (db) => {
-      const message = "(SELECT seq FROM messages WHERE id = ?1)";
-      db.prepare(`
-        UPDATE bodies SET body = ''
-         WHERE seq = ${message} OR seq IN (SELECT body_seq FROM queue WHERE message_seq = ${message})
-      `).run(id);
-    });
-  },
   remove: ({ path }) => Deno.remove(dirname(path), { recursive: true }),
 };
 
@@ -73,12 +62,16 @@ const whole = {
   messages_not_found_once_by_channel: 0,
   open_without_open_row_or_the_reverse: 0,
   messages_wrongly_totalled: 0,
+  bodies_nobody_means: 0,
+  purged_and_something_left: 0,
+  open_without_body: 0,
 };
 
 /**
  * Asserts what holds in every store between two commits: rows refer to what is there (the writer
  * does not check it), each message is in its look-up tables or newer than they are, and it is
- * RECEIVED or ROUTED exactly while a row of it is open (I10).
+ * RECEIVED or ROUTED exactly while a row of it is open (I10). What is purged means no body, and a
+ * body is there exactly as long as something means it (I43).
  */
 export function assertWhole(db: DatabaseSync, title?: string): void {
   const integrity = db.prepare("PRAGMA integrity_check").all().map((row) => ({ ...row }));
@@ -91,10 +84,11 @@ export function assertWhole(db: DatabaseSync, title?: string): void {
   const found = db.prepare(`
     SELECT (SELECT count(*) FROM queue q
              WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.seq = q.message_seq)
-                OR NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = q.body_seq)
+                OR q.body_seq <> 0 AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = q.body_seq)
            ) AS rows_without_message_or_body,
            (SELECT count(*) FROM messages m
-             WHERE NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = m.body_seq)
+             WHERE m.body_seq <> 0
+               AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = m.body_seq)
            ) AS messages_without_body,
            (${notFoundOnce("message_by_id")}) AS messages_not_found_once_by_id,
            (${notFoundOnce("message_by_channel")}) AS messages_not_found_once_by_channel,
@@ -105,7 +99,25 @@ export function assertWhole(db: DatabaseSync, title?: string): void {
            ) AS open_without_open_row_or_the_reverse,
            (SELECT coalesce(sum(total), 0) FROM totals WHERE kind = 'messages')
              - (SELECT count(*) FROM messages WHERE seq <= (SELECT indexed_to FROM store_meta))
-             AS messages_wrongly_totalled
+             AS messages_wrongly_totalled,
+           (SELECT count(*) FROM bodies b
+             WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.body_seq = b.seq)
+               AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.body_seq = b.seq)
+           ) AS bodies_nobody_means,
+           (SELECT count(*) FROM messages m
+             WHERE m.purged_at IS NOT NULL
+               AND (m.body_seq <> 0 OR m.error IS NOT NULL OR m.summary IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM queue q
+                                WHERE q.message_seq = m.seq
+                                  AND (q.status IN ('pending', 'inflight')
+                                       OR (q.body_seq <> 0 OR q.last_error IS NOT NULL)
+                                          AND NOT (q.stage = 'outbound' AND q.status = 'dead')))
+                    OR EXISTS (SELECT 1 FROM message_events e
+                                WHERE e.message_seq = m.seq AND e.detail IS NOT NULL))
+           ) AS purged_and_something_left,
+           (SELECT count(*) FROM queue q
+             WHERE q.status IN ('pending', 'inflight') AND q.body_seq = 0
+           ) AS open_without_body
   `).get();
   assert.deepEqual({ ...found }, whole, title);
 }

@@ -32,6 +32,7 @@ const clearColumns: Readonly<Record<string, readonly string[]>> = {
   audit_log: ["actor", "action", "channel_id", "detail", "row_hash"],
   pending_approvals: ["id", "operation", "params", "requester", "status", "approver"],
   alert_instance: ["event_type", "connection", "severity", "status", "acked_by"],
+  retention: ["reclaimed_on"],
 };
 
 interface Column {

@@ -8,7 +8,7 @@ import { Folder, inspect, openStore } from "./bench.ts";
 /** Every statement whose comment says `Index: name.`, read from the sources themselves. */
 function promisedIndexes(): Map<string, string> {
   const promised = new Map<string, string>();
-  for (const file of ["statements.ts", "queries.ts"]) {
+  for (const file of ["statements.ts", "purge_statements.ts", "queries.ts"]) {
     const url = new URL(`../../../src/store/sqlite/${file}`, import.meta.url);
     const source = Deno.readTextFileSync(url);
     const pattern = /\/\*\*(?:(?!\*\/)[\s\S])*?Index: (\w+)\.(?:(?!\*\/)[\s\S])*?\*\/\s*(\w+):/g;

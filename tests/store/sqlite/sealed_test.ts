@@ -27,7 +27,7 @@ testProperties(sealedBackend);
 /** Cells that this test does not write. */
 const unwritten: ReadonlySet<string> = new Set([
   ...["messages.summary", "messages.metadata"],
-  ...["users.totp_secret", "users.totp_staged", "alert_instance.reason"],
+  ...["users.totp_secret", "users.totp_staged"],
 ]);
 
 /** No cell of any listed column lies in clear; each column but those nobody writes yet has some. */
@@ -54,6 +54,7 @@ const canaries = {
   dead: "CANARYdead",
   state: "CANARYstate",
   reason: "CANARYreason",
+  alert: "CANARYalert",
 };
 
 // Goal: no cell that may hold patient data lies in clear in any file of the store, and each comes
@@ -77,6 +78,12 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
       ...{ at: bench.now, connection: "IB", transport: "mllp", direction: "inbound" },
       ...{ event: "closed", peer: undefined, reason: canaries.reason },
     }],
+  });
+  const raised = ["queue_buildup", "OB_A", "warning", 1, 1, 1, canaries.alert];
+  await bench.store.submit({
+    kind: "register",
+    changes: [{ name: "alertRaise", values: raised }],
+    audit: [],
   });
 
   const files = ["", "-wal", "-shm", "-log"].map((end) =>
@@ -114,6 +121,8 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
   assert.deepEqual((await bench.store.state()).map(({ value }) => value), [canaries.state]);
   const events = await bench.store.connectionEvents({ limit: 9 });
   assert.deepEqual(events.map(({ reason }) => reason), [canaries.reason]);
+  const [alert] = await bench.store.register("alertsLive", 9);
+  assert.equal(alert?.reason, canaries.alert);
   assert.equal((await bench.take("outbound", "OB_A")).id, held.id);
 });
 

@@ -212,6 +212,10 @@ Deno.test("a store of the first version gets its totals when it is opened", asyn
     using db = new DatabaseSync(path);
     for (const name of tablesSinceFirstVersion(db)) db.exec(`DROP TABLE ${name}`);
     db.exec(`
+      DROP INDEX messages_unpurged;
+      DROP INDEX queue_dead_unpurged;
+      DROP INDEX state_set_at;
+      DROP INDEX connection_event_ts;
       DROP INDEX queue_dead;
       CREATE INDEX queue_dead ON queue (lane, seq) WHERE status = 'dead';
       ALTER TABLE store_meta DROP COLUMN log_from;
@@ -239,7 +243,11 @@ Deno.test("no total and no list of dead letters looks at the history", async () 
     const name of ["countAll", "countAllOfChannel", "outbox", "countDead", "deadLetters"] as const
   ) {
     for (const step of plan(queries[name])) {
-      assert.doesNotMatch(String(step), /^SCAN (?!CONSTANT)|TEMP B-TREE/, `${name}: ${step}`);
+      assert.doesNotMatch(
+        String(step),
+        /^SCAN (?!CONSTANT|json_each )|TEMP B-TREE/,
+        `${name}: ${step}`,
+      );
     }
   }
 });

@@ -5,6 +5,7 @@ import { sql as commitLog } from "./0003_commit_log.ts";
 import { sql as storeKeys } from "./0004_store_keys.ts";
 import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
+import { sql as retention } from "./0007_retention.ts";
 
 export interface Migration {
   readonly version: number;
@@ -19,4 +20,5 @@ export const migrations: readonly Migration[] = [
   { version: 4, name: "0004_store_keys", sql: storeKeys },
   { version: 5, name: "0005_key_rotation", sql: keyRotation },
   { version: 6, name: "0006_operators", sql: operators },
+  { version: 7, name: "0007_retention", sql: retention },
 ];

@@ -1,5 +1,6 @@
 /** SQLite text of every register statement, and how a register intent is carried out. */
 import type { RegisterChangeName, RegisterQueryName } from "../../registers/mod.ts";
+import { alertSql } from "./alerts.ts";
 import { approvalSql } from "./approvals.ts";
 import { auditSql } from "./audit.ts";
 import { identitySql } from "./identity.ts";
@@ -8,4 +9,5 @@ export const registerSql: Readonly<Record<RegisterChangeName | RegisterQueryName
   ...approvalSql,
   ...auditSql,
   ...identitySql,
+  ...alertSql,
 };

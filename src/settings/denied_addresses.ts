@@ -2,12 +2,13 @@
  * Addresses no partner has: link-local hosts, and the metadata services of clouds, which would hand
  * out credentials.
  *
- * Held twice: a graph that names one does not load, and the process is started with `--deny-net`,
- * which the runtime checks again after a name was looked up. The flag takes no IPv6 range and lets
- * an IPv4 address in IPv6 clothes pass, so the first check is the wider one.
+ * Held three times: a graph that names one does not load; the process is started with `--deny-net`,
+ * which the runtime checks again after a name was looked up; and a connector looks where a name has
+ * led it before it sends a byte. The flag takes no IPv6 range and lets an IPv4 address in IPv6
+ * clothes pass, so the other two are the wider ones.
  */
 import { BlockList, isIP } from "node:net";
-import { canonicalHost } from "../settings/mod.ts";
+import { canonicalHost } from "./hosts.ts";
 
 /** As `--deny-net` takes them. */
 export const deniedNet: readonly string[] = [

@@ -1,0 +1,64 @@
+/**
+ * The clockwork: lanes each second, certificates at their own interval and at start. The size of the
+ * store is looked at by the passes of `maintenance/`.
+ */
+import type { Alerts } from "./alerts.ts";
+import { BuildupMonitor, type BuildupOptions } from "./buildup.ts";
+import { type CertificatesOptions, lookAtCertificates } from "./certificates.ts";
+import type { AlertEvent } from "./event.ts";
+
+type Without<T> = Omit<T, "raise" | "clock" | "logger">;
+
+export interface WatchOptions {
+  readonly alerts: Alerts;
+  readonly clock: BuildupOptions["clock"];
+  readonly logger: BuildupOptions["logger"];
+  readonly lanes: Without<BuildupOptions>;
+  /** Whether a connection that stopped has not been started again. */
+  readonly isStopped: (connection: string) => boolean;
+  /** Left out: certificates are not watched. */
+  readonly certificates?: Without<CertificatesOptions> & { readonly intervalMs: number };
+}
+
+const LOOK_MS = 1_000;
+/** Timers take no longer wait; two looks in 24 days are as good as one. */
+const INTERVAL_MS_MAX = 2 ** 31 - 1;
+
+/** Begins to watch; disposing it ends it, and waits for the look under way. */
+export function startWatch(options: WatchOptions): AsyncDisposable {
+  const { alerts, clock, logger, lanes, certificates } = options;
+  const common = { raise: (event: AlertEvent) => alerts.raise(event), clock, logger };
+  const buildup = new BuildupMonitor({ ...lanes, ...common });
+  const stillHolds = (event: AlertEvent) => {
+    if (event.type === "queue_buildup") return buildup.isCrossed(event.connection);
+    return event.type !== "connection_stopped" || options.isStopped(event.connection);
+  };
+  const looking = setInterval(() => {
+    buildup.look();
+    alerts.tellDue(stillHolds);
+  }, LOOK_MS);
+  const end = certificates &&
+    repeat(() => lookAtCertificates({ ...certificates, ...common }), certificates.intervalMs);
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(looking);
+      await end?.();
+    },
+  };
+}
+
+/** Does it now and at every interval, never twice at once; returns how to end that. */
+function repeat(look: () => Promise<void>, intervalMs: number): () => Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isOver = false;
+  const once = async () => {
+    await look();
+    if (!isOver) timer = setTimeout(() => under = once(), Math.min(intervalMs, INTERVAL_MS_MAX));
+  };
+  let under = once();
+  return async () => {
+    isOver = true;
+    clearTimeout(timer);
+    await under;
+  };
+}

@@ -1,0 +1,39 @@
+/** `messagefoundry alert`: the routing rules of alerts in the settings file. */
+import type { CliCommand } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { CommandFailure, exitCodes } from "./failure.ts";
+import { offline, printJson } from "./offline.ts";
+import { addServiceOptions, type ServiceOptions } from "./options.ts";
+
+export interface AlertOptions extends ServiceOptions {
+  readonly data?: string;
+  readonly index?: string;
+  readonly json?: boolean;
+}
+
+export function declareAlert(program: CliCommand, context: CliContext): void {
+  const command = program.command("alert")
+    .description("List, add or remove the routing rules of alerts in the settings file")
+    .argument("<act>", "list, add or remove");
+  addServiceOptions(command)
+    .option("--data <json>", "add: the rule as JSON; standard input when left out")
+    .option("--index <n>", "remove: which rule, counted from 0")
+    .option("--json", "one line of JSON");
+  command.runs((options: AlertOptions, [act = ""]) =>
+    offline(context, options.json, async () => {
+      const { acts } = await import("./alert_acts.ts");
+      const run = Object.hasOwn(acts, act) ? acts[act] : undefined;
+      if (run === undefined) {
+        throw new CommandFailure(`No act "${act}" on alert rules`, {
+          exitCode: exitCodes.refused,
+          hint: `There are: ${Object.keys(acts).join(", ")}`,
+        });
+      }
+      const env = context.env ?? {};
+      const { findAnchor } = await import("./anchor.ts");
+      const anchor = await findAnchor({ options: { ...options, config: "." }, env });
+      printJson(context, await run({ anchor, options, env }), options.json);
+      return exitCodes.ok;
+    })
+  );
+}

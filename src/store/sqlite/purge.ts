@@ -1,0 +1,161 @@
+/**
+ * Carries out retention on the tables: one batch, or the end of a pass, in the transaction under way.
+ *
+ * What is due is never asked of the caller: each row is looked at here, where nobody else writes.
+ */
+import type { CellCipher } from "../../crypto/cells.ts";
+import {
+  type EndPurgeIntent,
+  type EndPurgeResult,
+  noCounts,
+  type PurgeCounts,
+  type PurgeIntent,
+  type PurgeKind,
+  purgeKinds,
+  type PurgeResult,
+} from "../purge.ts";
+import { textOf } from "./cell_text.ts";
+import type { AuditLog } from "./registers/audit_log.ts";
+import type { Session, SqlRow } from "./session.ts";
+
+/** Bodies that one batch takes away, before the one that is too much: freeing pages takes time. */
+const BATCH_BYTES = 1024 * 1024;
+
+/** What ties a message to others; everything else of its metadata is content. */
+const correlationKeys = [
+  "correlation_id",
+  "correlation_root_id",
+  "correlation_depth",
+  "reingress_of_seq",
+  "passthrough_from",
+] as const;
+
+/** Empties or deletes what is due, and counts it. */
+export function purge(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
+  const result = purgeKind(session, intent, cipher);
+  if (result.purged > 0) {
+    const counts = { ...noCounts, [intent.of]: result.purged };
+    session.change("addPurged", ...purgeKinds.map((kind) => counts[kind]));
+  }
+  return result;
+}
+
+function purgeKind(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
+  switch (intent.of) {
+    case "messages":
+      return purgeMessages(session, intent, cipher);
+    case "dead_letters":
+      return purgeDeadLetters(session, intent);
+    case "state":
+      return purgeState(session, intent);
+    case "connection_events":
+      return purgeRows(session, intent, "deleteConnectionEvents");
+    case "alerts":
+      return purgeRows(session, intent, "deleteAlerts");
+  }
+}
+
+function purgeMessages(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
+  const { before, limit, after, at } = intent;
+  const due = session.all("dueMessages", after?.at ?? 0, after?.seq ?? 0, before, limit);
+  let [purged, looked, bytes] = [0, 0, 0];
+  for (const message of due) {
+    if (bytes >= BATCH_BYTES) break;
+    looked += 1;
+    if (message.is_open) continue;
+    emptyMessage(session, message, at, cipher);
+    purged += 1;
+    bytes += Number(message.bytes);
+  }
+  const last = due[looked - 1];
+  const isMore = looked < due.length || due.length === limit;
+  const next = isMore && last !== undefined
+    ? { at: Number(last.received_at), seq: Number(last.seq) }
+    : undefined;
+  return { purged, next, state: [] };
+}
+
+function emptyMessage(session: Session, message: SqlRow, at: number, cipher: CellCipher): void {
+  const seq = Number(message.seq);
+  const bodies = new Set([Number(message.body_seq)]);
+  for (const { body_seq } of session.all("bodiesOfRows", seq)) bodies.add(Number(body_seq));
+  session.change("emptyMessage", correlationOf(textOf(message.metadata), cipher), at, seq);
+  session.change("emptyRows", seq);
+  session.change("emptyEvents", seq);
+  for (const body of bodies) session.change("dropBody", body, seq);
+}
+
+/** The keys by which a message hangs together with others; undefined cells and others come to null. */
+function correlationOf(cell: string | undefined, cipher: CellCipher): string | null {
+  const text = cell === undefined ? undefined : cipher.open(cell);
+  if (text === undefined) return null;
+  try {
+    const metadata = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const kept = Object.fromEntries(
+      correlationKeys.flatMap((key) => metadata[key] === undefined ? [] : [[key, metadata[key]]]),
+    );
+    return Object.keys(kept).length === 0 ? null : cipher.seal(JSON.stringify(kept));
+  } catch {
+    return null;
+  }
+}
+
+function purgeDeadLetters(session: Session, { before, limit }: PurgeIntent): PurgeResult {
+  const due = session.all("dueDeadLetters", before, limit);
+  let [purged, bytes] = [0, 0];
+  for (const row of due) {
+    if (bytes >= BATCH_BYTES) break;
+    session.change("emptyDeadLetter", Number(row.seq));
+    session.change("dropBody", Number(row.body_seq), Number(row.message_seq));
+    purged += 1;
+    bytes += Number(row.bytes);
+  }
+  return { purged, next: nextOf(purged, limit, due.length), state: [] };
+}
+
+function purgeState(session: Session, { before, limit }: PurgeIntent): PurgeResult {
+  const state = session.all("dueState", before, limit).map(({ namespace, key }) => ({
+    namespace: String(namespace),
+    key: String(key),
+  }));
+  for (const { namespace, key } of state) session.change("deleteState", namespace, key);
+  return { purged: state.length, next: nextOf(state.length, limit), state };
+}
+
+function purgeRows(
+  session: Session,
+  { before, limit }: PurgeIntent,
+  statement: "deleteConnectionEvents" | "deleteAlerts",
+): PurgeResult {
+  const purged = session.change(statement, before, limit);
+  return { purged, next: nextOf(purged, limit), state: [] };
+}
+
+/** What is purged is found no more, so the next batch begins at the start again. */
+function nextOf(purged: number, limit: number, found = purged): PurgeResult["next"] {
+  return purged < found || found === limit ? { at: 0, seq: 0 } : undefined;
+}
+
+/** Tells of what was purged since the last audit row, if there is anything to tell. */
+export function endPurge(
+  session: Session,
+  { audit: { detail, ...fields }, isNoted, logsAreClean, reclaimedOn }: EndPurgeIntent,
+  audit: AuditLog,
+): EndPurgeResult {
+  const counts = countsOf(session.first("purgedSoFar") ?? {});
+  const audited = isNoted || purgeKinds.some((kind) => counts[kind] > 0);
+  if (audited) audit.append({ ...fields, detail: JSON.stringify({ ...detail, ...counts }) });
+  session.change("endPurge", logsAreClean ? 1 : 0, reclaimedOn ?? null);
+  return { counts, audited };
+}
+
+export function countsOf(row: Readonly<Record<string, unknown>>): PurgeCounts {
+  const count = (kind: PurgeKind) => Number(row[kind] ?? 0);
+  return {
+    messages: count("messages"),
+    dead_letters: count("dead_letters"),
+    state: count("state"),
+    connection_events: count("connection_events"),
+    alerts: count("alerts"),
+  };
+}

@@ -29,7 +29,7 @@ import { messageRoutes } from "./messages.ts";
 import { postureRoutes } from "./posture.ts";
 import { answerTo, jsonAnswer } from "./refusal.ts";
 import { roleRoutes } from "./roles.ts";
-import { pathOf, RouteTable } from "./route_table.ts";
+import { pathOf, routedPathOf, RouteTable } from "./route_table.ts";
 import { sessionRoutes } from "./sessions.ts";
 import { statusRoutes } from "./status.ts";
 import { userRoutes } from "./users.ts";
@@ -79,7 +79,7 @@ export function accessTable(
 
 /** All routes, behind what gives each request its first variables. */
 export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>({ getPath: pathOf });
+  const app = new Hono<ApiEnv>({ getPath: routedPathOf });
   app.use("*", async (c, next) => {
     c.set("actor", nobody);
     c.set("auth", context.engine.auth);

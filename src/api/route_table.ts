@@ -49,6 +49,19 @@ export function pathOf(request: Request): string {
   return decoded(rawPathOf(request));
 }
 
+/**
+ * The path as the router is to read it. A part that looks like a pattern's (`:name`, `*`) would
+ * match its route twice, once as a parameter and once by name, and run its checks twice.
+ */
+export function routedPathOf(request: Request): string {
+  return pathOf(request).replace(/(?<=\/)[:*]/g, encodeAscii);
+}
+
+/** `encodeURIComponent` leaves `*` as it is. */
+function encodeAscii(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
 /** Everything from the first `?` on, or nothing. */
 export function queryOf(request: Request): string {
   const at = request.url.indexOf("?");
@@ -57,7 +70,8 @@ export function queryOf(request: Request): string {
 
 function decoded(path: string): string {
   try {
-    return decodeURI(path);
+    // What was encoded twice is decoded once here and once where the router takes the parts.
+    return decodeURI(path.replaceAll("%25", "%2525"));
   } catch {
     return path;
   }

@@ -320,6 +320,17 @@ Deno.test("no request of any shape is answered with 500", async () => {
   }
 });
 
+// Goal: a name that is spelled like a pattern's part is a name, and its route runs once.
+Deno.test("names that look like patterns are names", async () => {
+  await using bench = await ApiBench.open();
+  for (const name of [":name", "*", "{x}", ":name{.+}", "a*", "%3Aname", "%2A", "__proto__"]) {
+    for (const act of ["stop", "purge"]) {
+      const { status, json } = await bench.post(`/connections/${name}/${act}`);
+      assert.deepEqual([status, json.detail], [404, "No connection has this name"], name);
+    }
+  }
+});
+
 Deno.test("no filter finds what it does not name, whatever it holds", async () => {
   await using bench = await ApiBench.open();
   await bench.send("L1", "F2", "U3");

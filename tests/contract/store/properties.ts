@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ClaimResult, Intent, Stage } from "../../../src/store/intents.ts";
-import { type StoreBackend, StoreBench } from "./bench.ts";
+import { readdressed, type StoreBackend, StoreBench } from "./bench.ts";
 import { Model, type ModelDelivery, type ModelMessage, type ModelRow } from "./model.ts";
 
 /** What a run draws; numbers choose among what there is when the act is made. */
@@ -241,19 +241,21 @@ class Walk {
     if (!row) return this.#receive(act);
     // A row of another stage is never handed off under its own token: that is no caller's mistake.
     const token = row.stage === stage ? this.#tokenOf(row, act) : this.#bench.store.nextToken();
+    const { raw } = row.message;
+    const payloads = [undefined, "payload 0", readdressed(raw, "LAB"), readdressed(raw, "WARD")];
     const deliveries = act.destinations.map((lane, index): ModelDelivery => ({
       destination: this.#lane(lane),
       handler: this.#handler(index),
       token: act.hot && index === 0 ? this.#bench.store.nextToken() : undefined,
-      payload: index === 1 ? undefined : `payload ${index % 2}`,
+      payload: payloads[(index + lane) % payloads.length],
     }));
     const { seq, message: { messageSeq, channel } } = row;
     const at = this.#bench.now;
-    const ours = { at, seq, token, messageSeq, channel };
+    const ours = { at, seq, token, messageSeq, channel, messageText: raw };
     if (act.kind === "route_hand_off") {
       const handlers = act.destinations.map((handler) => this.#handler(handler));
       return {
-        intent: { kind: "route_hand_off", ...ours, handlers },
+        intent: { kind: "route_hand_off", at, seq, token, messageSeq, channel, handlers },
         settle: (answer) => {
           this.#settleRows(answer, this.#model.routeHandOff(row, token, at, handlers));
         },

@@ -11,23 +11,37 @@ const LENGTH_MIN = 256;
 /** Changes longer than this share of the text are not worth it either. */
 const SHARE_MAX = 0.5;
 
+/** Lines that share fewer units at their start are of different kinds: a segment name and a `|`. */
+const NAME_LENGTH = 4;
+/** Units compared at once, at least and at most. */
+const STRIDE = 64;
+const STRIDE_MAX = 1024;
+const STRIDE_GROWTH = 4;
+/** A shorter piece costs more as two numbers than as it is. */
+const COPY_MIN = 8;
+
 type Piece = string | number;
 
 /** Returns changes that `withChanges()` turns into `text`, or undefined when they save too little. */
 export function changesFrom(base: string, text: string): string | undefined {
   if (text.length < LENGTH_MIN || base.length < LENGTH_MIN) return undefined;
   const end = base.includes("\r") ? "\r" : "\n";
-  const script = new Script(base);
-  let at = 0;
-  for (let from = 0; from < text.length;) {
-    const found = text.indexOf(end, from);
-    const to = found < 0 ? text.length : found + 1;
-    at = addLine(script, text.slice(from, to), { base, at, end });
-    if (script.literalLength > text.length * SHARE_MAX) return undefined;
-    from = to;
+  const script = new Script(text);
+  const literalMax = text.length * SHARE_MAX;
+  let [at, from] = [0, 0];
+  while (from < text.length) {
+    const same = sameFrom(base, at, text, from);
+    script.copy(at, same);
+    at += same;
+    from += same;
+    if (from === text.length) break;
+    const place = pastDifference(script, { base, at, text, from, end });
+    at = place.at;
+    from = place.from;
+    if (script.literalLength > literalMax) return undefined;
   }
   const changes = JSON.stringify(script.end());
-  return changes.length > text.length * SHARE_MAX ? undefined : changes;
+  return changes.length > literalMax ? undefined : changes;
 }
 
 /** Returns the text that changes make of `base`, or undefined for changes that are none of it. */
@@ -63,87 +77,124 @@ function isPlace(value: unknown): value is number {
 
 interface Place {
   readonly base: string;
-  /** Where the next line of `base` begins. */
   readonly at: number;
+  readonly text: string;
+  readonly from: number;
+  /** Ends a line. */
   readonly end: string;
 }
 
-/** Adds a line; returns where the line of `base` begins that is looked at next. */
-function addLine(script: Script, line: string, { base, at, end }: Place): number {
-  if (base.startsWith(line, at)) {
-    script.copy(at, line.length);
-    return at + line.length;
+/** Goes on behind what differs; returns where, in both texts. */
+function pastDifference(
+  script: Script,
+  { base, at, text, from, end }: Place,
+): { readonly at: number; readonly from: number } {
+  const baseEnd = endOfLine(base, at, end);
+  const textEnd = endOfLine(text, from, end);
+  const lineStart = base.lastIndexOf(end, at - 1) + 1;
+  if (at - lineStart >= NAME_LENGTH) {
+    // The same line, changed: what is the same at its end is kept.
+    const max = Math.min(baseEnd - at, textEnd - from);
+    const tail = sameBefore(base, baseEnd, text, textEnd, max);
+    script.literal(textEnd - tail - from);
+    return { at: baseEnd - tail, from: textEnd - tail };
   }
-  // A line that is the same further on: what stands before it was left out.
-  const further = base.indexOf(end + line, at);
+  const textStart = from - (at - lineStart);
+  const line = text.slice(textStart, textEnd);
+  const further = base.indexOf(end + line, lineStart);
+  // The same line further on: what stands before it was left out. Else it was put in.
   if (further >= 0) {
-    script.copy(further + 1, line.length);
-    return further + 1 + line.length;
+    const taken = at - lineStart;
+    return { at: further + 1 + taken, from };
   }
-  const found = base.indexOf(end, at);
-  const next = found < 0 ? base.length : found + 1;
-  const former = base.slice(at, next);
-  const head = sameAtStart(former, line);
-  // Another kind of line than stands there was put in before it.
-  if (head < Math.min(4, line.length)) {
-    script.literal(line);
-    return at;
-  }
-  const tail = sameAtEnd(former, line, Math.min(former.length, line.length) - head);
-  script.copy(at, head);
-  script.literal(line.slice(head, line.length - tail));
-  script.copy(next - tail, tail);
-  return next;
+  script.literal(textEnd - from);
+  return { at: lineStart, from: textEnd };
 }
 
-function sameAtStart(one: string, other: string): number {
-  const max = Math.min(one.length, other.length);
+/** Where the line ends that stands at `at`, its last character included. */
+function endOfLine(text: string, at: number, end: string): number {
+  const found = text.indexOf(end, at);
+  return found < 0 ? text.length : found + 1;
+}
+
+/** How many units are the same from here on. In strides, for comparing whole pieces is native. */
+function sameFrom(base: string, at: number, text: string, from: number): number {
+  const max = Math.min(base.length - at, text.length - from);
   let length = 0;
-  while (length < max && one.charCodeAt(length) === other.charCodeAt(length)) length += 1;
+  for (let stride = STRIDE; length + stride <= max; stride *= STRIDE_GROWTH) {
+    const piece = base.slice(at + length, at + length + stride);
+    if (piece !== text.slice(from + length, from + length + stride)) break;
+    length += stride;
+  }
+  for (let stride = STRIDE_MAX; stride >= STRIDE; stride /= STRIDE_GROWTH) {
+    if (length + stride > max) continue;
+    const piece = base.slice(at + length, at + length + stride);
+    if (piece === text.slice(from + length, from + length + stride)) length += stride;
+  }
+  while (length < max && base.charCodeAt(at + length) === text.charCodeAt(from + length)) {
+    length += 1;
+  }
   return length;
 }
 
-function sameAtEnd(one: string, other: string, max: number): number {
-  const [oneEnd, otherEnd] = [one.length - 1, other.length - 1];
+/** How many units are the same before here, at most `max`. */
+function sameBefore(
+  base: string,
+  at: number,
+  text: string,
+  from: number,
+  max: number,
+): number {
   let length = 0;
   while (
-    length < max && one.charCodeAt(oneEnd - length) === other.charCodeAt(otherEnd - length)
-  ) length += 1;
+    length < max && base.charCodeAt(at - length - 1) === text.charCodeAt(from - length - 1)
+  ) {
+    length += 1;
+  }
   return length;
 }
 
 /** Builds changes, joining what follows on. */
 class Script {
-  readonly #base: string;
+  readonly #text: string;
   readonly #pieces: Piece[] = [];
-  #from = 0;
-  #length = 0;
-  #text = "";
+  /** Where in the text it stands. */
+  #at = 0;
+  #copyFrom = 0;
+  #copyLength = 0;
+  /** Of what is its own and not among the pieces yet, up to `#at`. */
+  #literalLength = 0;
+  /** Of all that is its own. */
   literalLength = 0;
 
-  constructor(base: string) {
-    this.#base = base;
+  constructor(text: string) {
+    this.#text = text;
   }
 
+  /** The next `length` units of the text stand in the base at `from`. */
   copy(from: number, length: number): void {
-    // A short piece costs more as two numbers than as it is.
     if (length === 0) return;
-    if (this.#length > 0 && from === this.#from + this.#length) {
-      this.#length += length;
-    } else if (length < 8) {
-      this.literal(this.#base.slice(from, from + length));
+    const at = this.#at;
+    if (this.#copyLength > 0 && from === this.#copyFrom + this.#copyLength) {
+      this.#at += length;
+      this.#copyLength += length;
+    } else if (length < COPY_MIN) {
+      this.literal(length);
     } else {
       this.#close();
-      this.#from = from;
-      this.#length = length;
+      this.#at = at + length;
+      this.#copyFrom = from;
+      this.#copyLength = length;
     }
   }
 
-  literal(text: string): void {
-    if (text === "") return;
+  /** The next `length` units of the text are its own. */
+  literal(length: number): void {
+    if (length === 0) return;
     this.#closeCopy();
-    this.#text += text;
-    this.literalLength += text.length;
+    this.#at += length;
+    this.#literalLength += length;
+    this.literalLength += length;
   }
 
   end(): readonly Piece[] {
@@ -153,12 +204,14 @@ class Script {
 
   #close(): void {
     this.#closeCopy();
-    if (this.#text !== "") this.#pieces.push(this.#text);
-    this.#text = "";
+    if (this.#literalLength === 0) return;
+    this.#pieces.push(this.#text.slice(this.#at - this.#literalLength, this.#at));
+    this.#literalLength = 0;
   }
 
   #closeCopy(): void {
-    if (this.#length > 0) this.#pieces.push(this.#from, this.#length);
-    this.#length = 0;
+    if (this.#copyLength === 0) return;
+    this.#pieces.push(this.#copyFrom, this.#copyLength);
+    this.#copyLength = 0;
   }
 }

@@ -11,7 +11,7 @@ import { changesFrom, withChanges } from "./text_changes.ts";
 export function foldIntent(intent: Intent): Intent {
   if (intent.kind !== "hand_off" && intent.kind !== "transform_hand_off") return intent;
   const { messageText, ...rest } = intent;
-  if (messageText === undefined) return intent;
+  if (typeof messageText !== "string") return intent;
   return { ...rest, deliveries: foldDeliveries(messageText, intent) };
 }
 
@@ -22,7 +22,8 @@ function foldDeliveries(
   let last: { readonly payload: string; readonly changes: string | undefined } | undefined;
   return deliveries.map((delivery) => {
     const { payload } = delivery;
-    if (payload === undefined) return delivery;
+    // What is no text the writer refuses, with an answer of its own.
+    if (typeof payload !== "string") return delivery;
     // The same to many destinations is worked out once.
     if (last?.payload !== payload) last = { payload, changes: checkedChanges(base, payload) };
     return last.changes === undefined

@@ -101,12 +101,19 @@ class Walk {
     this.#run = run;
   }
 
-  /** Plans every act on what stands before the batch, submits all at once, settles in order. */
+  /**
+   * Plans every act on what stands before the batch, submits all at once, settles in order. A purge
+   * shares no commit and may run before or after what was submitted with it: it goes alone.
+   */
   async batch(acts: readonly Act[]): Promise<void> {
     this.#model.now = this.#bench.now;
-    // A purge shares no commit and may be ahead of what was submitted before it.
-    const isFirst = ({ intent }: Planned) => intent.kind === "purge" ? 0 : 1;
-    const planned = acts.map((act) => this.#plan(act)).sort((a, b) => isFirst(a) - isFirst(b));
+    const isPurge = ({ intent }: Planned) => intent.kind === "purge";
+    const planned = acts.map((act) => this.#plan(act));
+    await this.#together(planned.filter(isPurge));
+    await this.#together(planned.filter((one) => !isPurge(one)));
+  }
+
+  async #together(planned: readonly Planned[]): Promise<void> {
     const answers = await Promise.all(
       planned.map(({ intent }) => this.#bench.store.submit(intent)),
     );

@@ -33,7 +33,7 @@ export async function openStore(
       return PostgresStore.open({ server, poolSize: settings.poolSize, ...options });
     }
     case "sqlserver":
-      throw new StoreError("store.open_failed", "Cannot open a store of backend \"sqlserver\"", {
+      throw new StoreError("store.open_failed", 'Cannot open a store of backend "sqlserver"', {
         hint: 'Set [store] backend = "sqlite" or "postgres"',
       });
   }

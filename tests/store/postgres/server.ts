@@ -27,6 +27,8 @@ export function hasPostgres(): boolean {
 }
 
 export interface ServerFiles {
+  /** Parent of its folder; the system's place for such without it. */
+  readonly directory?: string;
   /** TLS with these; without it the server has none. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
@@ -38,8 +40,8 @@ export class PostgresServer implements AsyncDisposable {
   #child: Deno.ChildProcess | undefined;
   #schemas = 0;
 
-  static async start({ tls }: ServerFiles = {}): Promise<PostgresServer> {
-    const dir = await Deno.makeTempDir({ prefix: "mefor_postgres_" });
+  static async start({ directory, tls }: ServerFiles = {}): Promise<PostgresServer> {
+    const dir = await Deno.makeTempDir({ dir: directory, prefix: "mefor_postgres_" });
     const server = new PostgresServer(dir, { port: await freePort(), tls: tls !== undefined });
     try {
       await Deno.chmod(dir, 0o755);

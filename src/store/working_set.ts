@@ -152,6 +152,16 @@ export class WorkingSet<R extends CommitChanges = CommitChanges> {
     return message;
   }
 
+  /** Whether the message is here, with all its rows. */
+  holds(seq: number): boolean {
+    return this.#messages.has(seq);
+  }
+
+  /** Whether the row is here, and so its message. */
+  holdsRow(seq: number): boolean {
+    return this.#rows.has(seq);
+  }
+
   row(seq: number): WorkRow | undefined {
     const row = this.#rows.get(seq);
     if (row !== undefined) return row;

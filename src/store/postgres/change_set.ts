@@ -1,11 +1,18 @@
 /** Gathers what a batch has changed, a column an array, and says it in a few statements. */
 import type { Changes, EnteredMessage, EventRecord, QueueRecord, StateRecord } from "../changes.ts";
 import type { ConnectionEventRow, Disposition, NewMessage } from "../intents.ts";
-import type { StatementName } from "./statements.ts";
+import { type StatementName, statements } from "./statements.ts";
 import { numberArray, textArray } from "./text.ts";
 
-/** Says a statement in the transaction under way. */
-export type Say = (name: StatementName, values: readonly (string | number | null)[]) => void;
+/** Takes a statement with its values. */
+type Say = (name: StatementName, values: readonly string[]) => void;
+
+/** What a batch has changed, as one statement. */
+export interface Told {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly string[];
+}
 
 type Kind = "text" | "number";
 
@@ -107,8 +114,28 @@ export class ChangeSet implements Changes {
     this.#totals.set(key, [kind, name, (former?.[2] ?? 0) + by]);
   }
 
-  /** Says all of it, and begins anew. */
-  say(say: Say): void {
+  /**
+   * Returns all of it as one statement, and begins anew. Its parts touch different rows, so it does
+   * not matter that each sees the tables as they were. Undefined: nothing has changed.
+   */
+  tell(): Told | undefined {
+    const names: StatementName[] = [];
+    const texts: string[] = [];
+    const values: string[] = [];
+    this.#say((name, own) => {
+      const from = values.length;
+      names.push(name);
+      texts.push(statements[name].replace(/\$(\d+)/g, (_, at) => `$${from + Number(at)}`));
+      values.push(...own);
+    });
+    const last = texts.pop();
+    if (last === undefined) return undefined;
+    const parts = texts.map((text, index) => `part_${index} AS (${text})`).join(",\n");
+    const text = parts === "" ? last : `WITH ${parts}\n${last}`;
+    return { name: names.join("+"), text, values };
+  }
+
+  #say(say: Say): void {
     this.#bodies.say("insertBodies", say);
     this.#messages.say("insertMessages", say);
     this.#dispositions.say("updateMessages", say);

@@ -61,6 +61,7 @@ export class Connection {
   readonly #commandTimeoutMs: number;
   #lost: ConnectionLost | undefined;
   #onLost: (() => void) | undefined;
+  #isGathering = false;
   /** Statements asked over this connection. */
   statements = 0;
   /** Statements that are not answered yet. */
@@ -124,6 +125,7 @@ export class Connection {
   /** Asks for one statement; a name has it prepared once. @throws {ConnectionLost} */
   async ask(text: string, values?: readonly PgValue[], name?: string): Promise<PgResult> {
     if (this.#lost !== undefined) throw this.#lost;
+    this.#gather();
     this.statements += 1;
     this.waiting += 1;
     const deadline = setTimeout(() => this.destroy(), this.#commandTimeoutMs + GRACE_MS);
@@ -142,6 +144,18 @@ export class Connection {
       clearTimeout(deadline);
       this.waiting -= 1;
     }
+  }
+
+  /** What is asked before anybody waits goes to the server in one piece. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { stream } = this.#client.connection;
+    stream.cork();
+    queueMicrotask(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
   }
 
   /** Ends the session; waits for nothing that was asked. */

@@ -26,8 +26,10 @@ interface Config {
 
 declare class Client {
   constructor(config: Config);
-  /** Of the library's inside: the socket that a server that does not answer is dropped by. */
-  readonly connection: { readonly stream: { destroy(): void } };
+  /** Of the library's inside: its socket. */
+  readonly connection: {
+    readonly stream: { destroy(): void; cork(): void; uncork(): void };
+  };
   connect(): Promise<Client>;
   query(text: string): Promise<unknown>;
   query(statement: {

@@ -16,52 +16,67 @@ const LANE_ROW = `
       JOIN messages m ON m.seq = q.message_seq
       LEFT JOIN bodies b ON b.seq = q.body_seq`;
 
-/** Messages named by their number or by that of a row. */
-const WANTED = `
-    WITH wanted AS (
-      SELECT unnest($1::bigint[]) AS seq
-       UNION
-      SELECT q.message_seq
-        FROM unnest($2::bigint[]) AS named (seq)
-        JOIN queue q ON q.seq = named.seq)`;
-
 export const statements = {
   ...purgeStatements,
 
   // Every transaction.
 
-  /** Enters the batch; changes nothing when the writer has a newer connection. */
-  enterBatch: `
-    UPDATE store_writer
-       SET batch = $3
-     WHERE session = $1 AND link = $2`,
-
   /**
-   * Takes the store's one lock, held until the commit, so that whoever writes numbers in the order of
-   * commits. Gives out the next block of numbers when another writer came in between, or on demand.
+   * Enters the batch, which changes nothing when the writer has a newer connection, and takes the
+   * store's one lock, held until the commit, so that whoever writes numbers in the order of commits.
+   * Gives out the next block of numbers when another writer came in between, or on demand.
    */
-  lockStore: `
-    UPDATE store_meta
-       SET next_seq = CASE WHEN last_session = $1 AND NOT $2::boolean THEN next_seq
-                           ELSE next_seq + $3::bigint END,
-           last_session = $1
-     WHERE id = 1
-    RETURNING next_seq`,
+  begin: `
+    WITH entered AS (
+      UPDATE store_writer
+         SET batch = $3
+       WHERE session = $1 AND link = $2
+      RETURNING 1
+    ), locked AS (
+      UPDATE store_meta m
+         SET next_seq = CASE WHEN former.last_session = $1 AND NOT $4::boolean THEN m.next_seq
+                             ELSE m.next_seq + $5::bigint END,
+             last_session = $1
+        FROM (SELECT last_session FROM store_meta WHERE id = 1 FOR UPDATE) AS former
+       WHERE m.id = 1
+      RETURNING m.next_seq, former.last_session
+    )
+    SELECT (SELECT count(*) FROM entered) AS entered, next_seq, last_session = $1 AS was_mine
+      FROM locked`,
+
+  /** The same for who relies on memory: fails, and with it the transaction, when another came between. */
+  beginTrusting: `
+    WITH entered AS (
+      UPDATE store_writer
+         SET batch = $3
+       WHERE session = $1 AND link = $2
+      RETURNING 1
+    ), locked AS (
+      UPDATE store_meta
+         SET last_session = $1
+       WHERE id = 1 AND last_session = $1
+      RETURNING 1
+    )
+    SELECT 1 / ((SELECT count(*) FROM entered) * (SELECT count(*) FROM locked)) AS is_true`,
 
   // Messages under way.
 
-  /** Index: queue_message. */
-  loadMessages: `${WANTED}
-    SELECT m.seq, m.status, m.error
-      FROM wanted w
-      JOIN messages m ON m.seq = w.seq`,
-
-  loadRows: `${WANTED}
-    SELECT q.seq, q.message_seq, q.stage, q.lane, q.channel_id, q.handler_name, q.body_seq, q.status,
+  /** Messages named by their number or by that of a row, with all their rows. Index: queue_message. */
+  load: `
+    WITH wanted AS (
+      SELECT unnest($1::bigint[]) AS seq
+       UNION
+      SELECT q.message_seq
+        FROM unnest($2::bigint[]) AS named (seq)
+        JOIN queue q ON q.seq = named.seq
+    )
+    SELECT m.seq AS of_message, m.status AS message_status, m.error AS message_error,
+           q.seq, q.message_seq, q.stage, q.lane, q.channel_id, q.handler_name, q.body_seq, q.status,
            q.attempts, q.next_attempt_at, q.claim_token, q.last_error, q.created_at, q.updated_at
       FROM wanted w
-      JOIN queue q ON q.message_seq = w.seq
-     ORDER BY q.message_seq, q.seq`,
+      JOIN messages m ON m.seq = w.seq
+      LEFT JOIN queue q ON q.message_seq = m.seq
+     ORDER BY m.seq, q.seq`,
 
   // What a batch has changed; each takes an array a column.
 

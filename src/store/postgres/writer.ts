@@ -2,16 +2,15 @@
  * The one writer of a PostgreSQL store: executes batches of intents, one transaction a batch, over
  * one pipelined connection.
  *
- * A batch loads the messages it names, changes them in memory as every backend does (`execute.ts`),
- * and says what changed in a few statements over arrays. Rows are the authority: memory lasts for a
- * batch. The store's lock is taken first and held until the commit, so writers of several nodes take
- * turns and nobody's guard is ever looked at too early.
+ * A batch changes the messages it names in memory, as every backend does (`execute.ts`), and says
+ * what changed in one statement over arrays. Rows are the authority: the store's lock is taken first
+ * and held until the commit, and whoever finds under it that another node has written since forgets
+ * what it remembers and looks.
  *
  * A commit whose answer is lost is looked up before anybody is answered, and never repeated blindly.
  */
 import type { CellCipher } from "../../crypto/cells.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
-import { untold } from "../changes.ts";
 import {
   execute,
   isRegisterIntent,
@@ -19,20 +18,18 @@ import {
   type RowIntent,
   type TableIntent,
 } from "../execute.ts";
-import type { ActAudit, Disposition, Intent, IntentResults } from "../intents.ts";
+import type { ActAudit, Intent, IntentResults } from "../intents.ts";
 import type { RegisterIntent } from "../registers/mod.ts";
 import type { Outcome } from "../wire.ts";
-import { type Loader, type StoredMessage, WorkingSet } from "../working_set.ts";
 import type { AuditLog } from "./audit_log.ts";
-import { renewCell } from "../cells.ts";
-import { ConnectionLost, describeFailure, isEnvironmental } from "./failures.ts";
+import { ConnectionLost, describeFailure, isEnvironmental, sqlState } from "./failures.ts";
 import { fenced } from "./fenced.ts";
-import { claim, connectionEvents, noteEvent, recordOf, resync, sweepMissing } from "./lanes.ts";
+import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import type { Link } from "./link.ts";
+import { Memory } from "./memory.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
 import { endPurge, purge } from "./purge.ts";
 import { changeRegisters } from "./register_changes.ts";
-import { numberArray } from "./text.ts";
 import { type Fence, Numbers, Transaction } from "./transaction.ts";
 
 /** Called at the places where a crash test may end the process. */
@@ -54,6 +51,15 @@ export interface WriterOptions {
   readonly onPoint?: OnPoint;
 }
 
+export interface TransactOptions {
+  readonly onPoint?: (point: CommitPoint) => void;
+  /** Whether memory holds all that the work looks at. */
+  readonly isInMemory?: () => boolean;
+}
+
+/** How a transaction that relies on memory says that it must not; see `beginTrusting`. */
+const DIVISION_BY_ZERO = "22012";
+
 /** What acts say of themselves. */
 interface Counts {
   readonly found?: boolean;
@@ -74,6 +80,7 @@ export class Writer {
   readonly #gate = new LaneGate();
   readonly #numbers = new Numbers();
   readonly #acts: Acts;
+  readonly #memory: Memory;
   #batch = 0;
   /** Undefined: this node is alone. */
   fence: Fence | undefined;
@@ -82,6 +89,7 @@ export class Writer {
   constructor(options: WriterOptions) {
     this.#options = options;
     const { cipher, audit } = options;
+    this.#memory = new Memory(this.#numbers, cipher);
     this.#acts = {
       claim: (tx, intent) => claim(tx, intent, cipher),
       resync,
@@ -122,16 +130,20 @@ export class Writer {
    */
   async transact<R>(
     act: (tx: Transaction) => Promise<R>,
-    onPoint?: (point: CommitPoint) => void,
+    { onPoint, isInMemory = () => false }: TransactOptions = {},
   ): Promise<R> {
     const { link, session, patienceMs, doubtMs } = this.#options;
+    const memory = this.#memory;
+    let mayTrust = true;
     for (let lost = 0;;) {
       const connection = await link.connection(patienceMs);
       const batch = this.#batch += 1;
+      const isTrusting: boolean = mayTrust && !this.#numbers.isLow && isInMemory();
       const tx = new Transaction({
-        ...{ connection, session, link: link.number, batch },
+        ...{ connection, session, link: link.number, batch, isTrusting },
         ...{ numbers: this.#numbers, fence: this.fence },
       });
+      tx.begun.then(() => tx.wasMine || memory.forget(), () => {});
       try {
         const result = tx.result = await act(tx);
         await tx.begun;
@@ -142,8 +154,11 @@ export class Writer {
         return result;
       } catch (thrown) {
         this.#options.audit.forget();
+        memory.forget();
         if (!(thrown instanceof ConnectionLost)) {
           await tx.rollBack();
+          mayTrust &&= !(isTrusting && sqlState(thrown) === DIVISION_BY_ZERO);
+          if (isTrusting && !mayTrust) continue;
           throw thrown;
         }
         if ((lost += 1) > LOST_MAX) throw thrown;
@@ -203,7 +218,10 @@ export class Writer {
         failed.length = 0;
         return this.#work(tx, intents, failed);
       },
-      onPoint && ((point) => onPoint(point, intents)),
+      {
+        onPoint: onPoint && ((point) => onPoint(point, intents)),
+        isInMemory: () => intents.every(isRowIntent) && this.#memory.holds(intents as RowIntent[]),
+      },
     );
     for (const intent of failed) this.#gate.failed(intent);
     this.#gate.committed(intents);
@@ -232,6 +250,8 @@ export class Writer {
         const result = await this.#act(tx, intent as TableIntent);
         outcomes.push({ result });
         at += 1;
+        // It has changed rows that memory may hold.
+        this.#memory.forget();
       }
       tx.flush();
       this.#options.onPoint?.("inside_batch", intents);
@@ -265,14 +285,14 @@ export class Writer {
     given: readonly RowIntent[],
     failed: Intent[],
   ): Promise<readonly Outcome[]> {
-    const loaded = await this.#load(tx, given);
-    const intents = tx.mayClaim ? given : given.map(fenced);
+    const memory = this.#memory;
     const failures = new Map<number, Outcome>();
     for (;;) {
-      const work = new WorkingSet(tx.numbers, loaded, untold);
+      if (!tx.isTrusting || !memory.holds(given)) await memory.prepare(tx, given);
+      const intents = tx.mayClaim ? given : given.map(fenced);
       const outcomes: Outcome[] = [];
       const gate = new LaneGate();
-      let bad: number | undefined;
+      let hasFailed = false;
       for (const [index, intent] of intents.entries()) {
         const failure = failures.get(index) ??
           (gate.isClosed(intent) ? { failure: behindFailed } : undefined);
@@ -282,75 +302,22 @@ export class Writer {
           continue;
         }
         try {
-          outcomes.push({ result: execute(work, intent) });
+          outcomes.push({ result: execute(memory.work, intent) });
         } catch (thrown) {
           failures.set(index, { failure: describeFailure(thrown) });
-          bad = index;
+          hasFailed = true;
           break;
         }
       }
-      if (bad !== undefined) continue;
+      if (hasFailed) {
+        memory.forget();
+        continue;
+      }
       for (const [index, outcome] of outcomes.entries()) {
         if ("failure" in outcome) failed.push(intents[index]!);
       }
-      work.takeUntil(Infinity, tx.changes);
+      memory.finish(tx);
       return outcomes;
     }
-  }
-
-  /** The messages that a run of intents names, as the tables hold them. */
-  async #load(tx: Transaction, intents: readonly RowIntent[]): Promise<Loader> {
-    const messages: number[] = [];
-    const rows: number[] = [];
-    for (const intent of intents) {
-      if ("messageSeq" in intent) messages.push(intent.messageSeq);
-      else if ("seq" in intent) rows.push(intent.seq);
-      if ("next" in intent && intent.next !== undefined) rows.push(intent.next.seq);
-    }
-    if (messages.length === 0 && rows.length === 0) {
-      await tx.begun;
-      return new LoadedMessages(new Map());
-    }
-    const named = [numberArray(messages), numberArray(rows)];
-    const [found, held] = await Promise.all([
-      tx.rows("loadMessages", ...named),
-      tx.rows("loadRows", ...named),
-      tx.begun,
-    ]);
-    const { cipher } = this.#options;
-    const stored = new Map<number, StoredMessage & { rows: StoredMessage["rows"][number][] }>();
-    for (const { seq, status, error } of found) {
-      stored.set(Number(seq), {
-        seq: Number(seq),
-        status: status as Disposition,
-        error: error === null ? null : renewCell(cipher, String(error)),
-        rows: [],
-      });
-    }
-    for (const row of held) {
-      const record = recordOf(row, cipher);
-      stored.get(record.messageSeq)?.rows.push(record);
-    }
-    return new LoadedMessages(stored);
-  }
-}
-
-class LoadedMessages implements Loader {
-  readonly #messages: ReadonlyMap<number, StoredMessage>;
-  readonly #messageOfRow = new Map<number, number>();
-
-  constructor(messages: ReadonlyMap<number, StoredMessage>) {
-    this.#messages = messages;
-    for (const { seq, rows } of messages.values()) {
-      for (const row of rows) this.#messageOfRow.set(row.seq, seq);
-    }
-  }
-
-  message(seq: number): StoredMessage | undefined {
-    return this.#messages.get(seq);
-  }
-
-  messageOfRow(seq: number): number | undefined {
-    return this.#messageOfRow.get(seq);
   }
 }

@@ -15,6 +15,8 @@ export interface BundleOptions {
   readonly lanePorts: readonly number[];
   readonly apiPort: number;
   readonly synchronous: "full" | "normal";
+  /** Lines of `[store]` for a store on a server; undefined: a file in the directory. */
+  readonly storeLines: string | undefined;
 }
 
 /** Files by path inside the bundle's directory. */
@@ -68,10 +70,12 @@ interfaces.forEach(({ port, lanes }, index) => {
 `;
 }
 
-function settingsText({ directory, apiPort, synchronous }: BundleOptions): string {
+function settingsText(
+  { directory, apiPort, synchronous, storeLines }: BundleOptions,
+): string {
   return `[store]
 path = ${JSON.stringify(`${directory}/messagefoundry.db`)}
-synchronous = "${synchronous}"
+${storeLines ?? `synchronous = "${synchronous}"`}
 
 [api]
 host = "127.0.0.1"

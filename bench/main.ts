@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { BenchDatabase } from "./database.ts";
 import { describeMachine, measureSyncTime } from "./machine.ts";
 import { medianRun } from "./median.ts";
 import { type Profile, profiles, selectProfiles } from "./profiles.ts";
@@ -21,12 +22,14 @@ const SANDBOX_SECONDS = 2;
 
 const USAGE = `deno task bench [--profile NAME]... [--target engine|reference|both] [--seconds N]
   [--warm-up N] [--count N] [--sources N] [--repeat N]
-  [--synchronous full|normal] [--encrypted] [--json FILE] [--directory DIR] [--list]`;
+  [--store sqlite|postgres] [--synchronous full|normal] [--encrypted] [--json FILE] [--directory DIR] [--list]`;
 
 interface Options {
   readonly profiles: readonly Profile[];
   readonly targets: readonly TargetKind[];
   readonly synchronous: Synchronous;
+  /** The engine's store is a PostgreSQL server that the run starts. */
+  readonly isOnServer: boolean;
   /** The engine's store has a key. */
   readonly isEncrypted: boolean;
   readonly directory: string;
@@ -44,6 +47,9 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (options === undefined) return 0;
   await Deno.mkdir(options.directory, { recursive: true });
+  await using database = options.isOnServer
+    ? await BenchDatabase.start(options.directory)
+    : undefined;
   const runs: RunResult[] = [];
   const report: Report = {
     machine: describeMachine(),
@@ -55,7 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
     reloads: options.withReloads ? await runReloads(options.directory, options.repeat) : [],
   };
   for (const profile of options.profiles) {
-    runs.push(...await runProfile(profile, options));
+    runs.push(...await runProfile(profile, options, database));
   }
   console.log(table(report));
   if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
@@ -64,13 +70,17 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Runs the targets in turn, so that a change of the machine's load meets all of them. */
-async function runProfile(profile: Profile, options: Options): Promise<RunResult[]> {
+async function runProfile(
+  profile: Profile,
+  options: Options,
+  database: BenchDatabase | undefined,
+): Promise<RunResult[]> {
   const { synchronous, isEncrypted, directory, repeat } = options;
   const results = targetsOf(profile, options).map((kind) => ({ kind, runs: [] as RunResult[] }));
   for (let turn = 1; turn <= repeat; turn++) {
     for (const { kind, runs } of results) {
       console.error(`${profile.name} ${kind} ${turn}/${repeat}: ${profile.title}`);
-      runs.push(await run({ profile, kind, synchronous, isEncrypted, directory }));
+      runs.push(await run({ profile, kind, synchronous, isEncrypted, database, directory }));
     }
   }
   return results.map(({ runs }) => medianRun(runs));
@@ -93,6 +103,7 @@ function readOptions(args: readonly string[]): Options | undefined {
       sources: { type: "string" },
       repeat: { type: "string" },
       synchronous: { type: "string", default: "full" },
+      store: { type: "string", default: "sqlite" },
       encrypted: { type: "boolean", default: false },
       json: { type: "string" },
       directory: { type: "string" },
@@ -130,6 +141,7 @@ function readOptions(args: readonly string[]): Options | undefined {
       ? ["reference", "engine"]
       : [oneOf(values.target, ["reference", "engine"], "target")],
     synchronous: oneOf(values.synchronous, ["full", "normal"], "synchronous"),
+    isOnServer: oneOf(values.store, ["sqlite", "postgres"], "store") === "postgres",
     isEncrypted: values.encrypted,
     // Below the project, not in the system's temporary directory: that may not be a disk.
     directory: values.directory ?? fileURLToPath(new URL("./results", import.meta.url)),

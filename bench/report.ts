@@ -35,7 +35,10 @@ const columns: readonly Column[] = [
   { title: "ordering", cell: () => "fifo" },
   { title: "lanes", cell: ({ profile }) => String(profile.lanes) },
   { title: "fan-out", cell: ({ profile }) => String(profile.fanOut) },
-  { title: "sync", cell: ({ synchronous }) => synchronous },
+  {
+    title: "sync",
+    cell: ({ synchronous, isOnServer }) => isOnServer ? "postgres" : synchronous,
+  },
   { title: "cells", cell: ({ isEncrypted }) => isEncrypted ? "sealed" : "clear" },
   { title: "fdatasync us", cell: (_, { syncTime }) => whole(syncTime.p50Us, syncTime.p99Us) },
   { title: "delivered/s", cell: figure(({ deliveredPerSecond }) => whole(deliveredPerSecond)) },

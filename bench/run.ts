@@ -14,6 +14,7 @@ import { complaint, type Findings, reconcile } from "./reconcile.ts";
 import { type Figures, figuresOf, type Reading } from "./figures.ts";
 import type { SenderPlan } from "./sender.ts";
 import type { SinkPlan } from "./sink.ts";
+import type { BenchDatabase } from "./database.ts";
 import { startTarget, type Synchronous, type Target, type TargetKind } from "./target.ts";
 
 export interface RunOptions {
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly synchronous: Synchronous;
   /** The engine's store has a key; the reference loop never seals. */
   readonly isEncrypted: boolean;
+  /** The engine's store is on a server, in a schema that nobody used before. */
+  readonly database?: BenchDatabase;
   /** Parent of the run's own directory; on the disk under test. */
   readonly directory: string;
 }
@@ -32,6 +35,7 @@ export interface RunResult {
   readonly kind: TargetKind;
   readonly synchronous: Synchronous;
   readonly isEncrypted: boolean;
+  readonly isOnServer: boolean;
   readonly findings?: Findings;
   readonly figures?: Figures;
   readonly reason?: string;
@@ -54,7 +58,8 @@ const IDLE_MS = 3_000;
 export async function run(options: RunOptions): Promise<RunResult> {
   const { profile, kind, synchronous } = options;
   const isEncrypted = options.isEncrypted && kind === "engine";
-  const common = { profile, kind, synchronous, isEncrypted };
+  const isOnServer = options.database !== undefined && kind === "engine";
+  const common = { profile, kind, synchronous, isEncrypted, isOnServer };
   const directory = await Deno.makeTempDir({ dir: options.directory, prefix: `${profile.name}-` });
   try {
     return { ...common, ...await measure({ ...options, directory }) };
@@ -67,7 +72,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
 }
 
 async function measure(
-  { profile, kind, synchronous, isEncrypted, directory }: RunOptions,
+  { profile, kind, synchronous, isEncrypted, database, directory }: RunOptions,
 ): Promise<Pick<RunResult, "findings" | "figures" | "reason">> {
   const epochMs = Date.now();
   // Chosen together: the partners' are not bound yet in a backlog run.
@@ -104,6 +109,7 @@ async function measure(
     apiPort: apiPort!,
     synchronous,
     isEncrypted,
+    storeLines: database?.storeLines(),
   });
   await using sender = startChild("sender", { plan: senderPlan, directory });
   await sender.next("ready", CHILD_LIMIT_MS);

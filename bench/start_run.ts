@@ -86,6 +86,7 @@ async function makeSite(place: string): Promise<Site> {
     lanePorts: ports.slice(profile.sources),
     apiPort,
     synchronous: "full",
+    storeLines: undefined,
   });
   for (const [name, text] of Object.entries(files)) {
     const path = `${directory}/${name}`;

@@ -41,6 +41,8 @@ export interface TargetOptions {
   readonly synchronous: Synchronous;
   /** Of the engine. */
   readonly isEncrypted: boolean;
+  /** Of the engine: lines of `[store]` for a store on a server. */
+  readonly storeLines: string | undefined;
 }
 
 const START_LIMIT_MS = 60_000;

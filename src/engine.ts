@@ -3,6 +3,7 @@
  *
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
+import { dirname } from "node:path";
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
 import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
@@ -22,7 +23,7 @@ import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
 import type { Settings } from "./settings/mod.ts";
-import { SqliteStore } from "./store/sqlite/store.ts";
+import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
 
 export interface EngineOptions {
@@ -82,9 +83,7 @@ export class Engine implements AsyncDisposable {
       retired: settings.store.encryptionKeysRetired?.reveal(),
     });
     const store = stack.use(
-      await SqliteStore.open({
-        path: settings.store.path,
-        synchronous: settings.store.synchronous,
+      await openStore(settings.store, {
         failpoints: options.env.MEFOR_FAILPOINTS,
         keys,
         logger,
@@ -110,6 +109,7 @@ export class Engine implements AsyncDisposable {
         await Auth.open({
           settings: settings.auth,
           store,
+          bootstrapDir: dirname(settings.store.path),
           clock,
           logger,
           takeNotice: options.takeNotice ?? mailNotices(alerts),

@@ -4,7 +4,13 @@
  * A handler mostly changes some fields. Kept as changes, its payload takes a tenth of the room in log
  * and tables, and a tenth of the sealing.
  */
-import type { HandOffIntent, Intent, NewDelivery, TransformHandOffIntent } from "./intents.ts";
+import type {
+  HandOffIntent,
+  Intent,
+  NewDelivery,
+  QueueRow,
+  TransformHandOffIntent,
+} from "./intents.ts";
 import { changesFrom, withChanges } from "./text_changes.ts";
 
 /** Returns an intent as a backend keeps it: without the message's text. */
@@ -37,6 +43,16 @@ function checkedChanges(base: string, payload: string): string | undefined {
   const changes = changesFrom(base, payload);
   if (changes === undefined || withChanges(base, changes) !== payload) return undefined;
   return changes;
+}
+
+/** The cells of a row as a claim reads it: changes of a body that is gone are no body. */
+export function cellsOf(
+  body: string | undefined,
+  base: string | undefined,
+  isChanges: boolean,
+): Pick<QueueRow, "body" | "base"> {
+  if (!isChanges) return { body };
+  return base === undefined ? { body: undefined } : { body, base };
 }
 
 /** Returns the text a body stands for, or undefined when a part of it is lost. */

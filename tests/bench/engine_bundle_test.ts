@@ -38,6 +38,7 @@ function filesOf(profile: string, directory: string) {
     lanePorts: [20_003, 20_004, 20_005, 20_006],
     apiPort: 20_007,
     synchronous: "full",
+    storeLines: undefined,
   });
 }
 

@@ -52,6 +52,7 @@ function result(changes: Partial<RunResult>): RunResult {
     profile: profile!,
     kind: "reference",
     synchronous: "full",
+    isOnServer: false,
     isEncrypted: false,
     ...changes,
   };

@@ -6,5 +6,5 @@
  * Not here: what an act is, and who may see the log.
  */
 export { openAuditRows } from "../store/sqlite/registers/audit_rows.ts";
-export { type AuditVerdict, verifyAudit } from "./verify.ts";
+export { type AuditVerdict, verifyAudit, verifyServerAudit } from "./verify.ts";
 export { type AuditFacts, auditRow } from "./row.ts";

@@ -1,6 +1,6 @@
 /** Walks the audit log's chain and tells the first row that does not fit. */
 import { AUDIT_GENESIS, auditRowHash } from "../crypto/audit_chain.ts";
-import type { AuditRow } from "../store/sqlite/registers/audit_rows.ts";
+import type { AuditRow } from "../store/audit_row.ts";
 
 export type AuditVerdict =
   | {
@@ -15,22 +15,60 @@ export type AuditVerdict =
  * Rows that were changed, removed, added or swapped in between are found; rows cut off the end are
  * found by `rows` and `head` alone. A chain that is keyed once stays keyed.
  */
-export function verifyAudit(rows: Iterable<AuditRow>, key: Uint8Array | undefined): AuditVerdict {
-  let previous = AUDIT_GENESIS;
-  let count = 0;
-  let wasKeyed = false;
-  for (const row of rows) {
-    const bad = (reason: string) => ({ ok: false, rows: count, row: row.id, reason }) as const;
-    if (wasKeyed && !row.isKeyed) return bad("its hash has no key, and that of an earlier row has");
-    if (row.isKeyed && key === undefined) {
+export class ChainCheck {
+  readonly #key: Uint8Array | undefined;
+  #previous = AUDIT_GENESIS;
+  #count = 0;
+  #wasKeyed = false;
+
+  constructor(key: Uint8Array | undefined) {
+    this.#key = key;
+  }
+
+  /** Takes the next row; returns the verdict when it does not fit. */
+  take(row: AuditRow): AuditVerdict | undefined {
+    const bad = (reason: string) =>
+      ({ ok: false, rows: this.#count, row: row.id, reason }) as const;
+    if (this.#wasKeyed && !row.isKeyed) {
+      return bad("its hash has no key, and that of an earlier row has");
+    }
+    if (row.isKeyed && this.#key === undefined) {
       return bad("its hash is keyed, and the store's key is not configured");
     }
-    if (auditRowHash(previous, row, row.isKeyed ? key : undefined) !== row.hash) {
+    if (auditRowHash(this.#previous, row, row.isKeyed ? this.#key : undefined) !== row.hash) {
       return bad("its content, or that of a row before it, is not what was written");
     }
-    wasKeyed = row.isKeyed;
-    previous = row.hash;
-    count += 1;
+    this.#wasKeyed = row.isKeyed;
+    this.#previous = row.hash;
+    this.#count += 1;
+    return undefined;
   }
-  return { ok: true, rows: count, head: previous };
+
+  /** All rows that were taken fit. */
+  get verdict(): AuditVerdict {
+    return { ok: true, rows: this.#count, head: this.#previous };
+  }
+}
+
+/** Checks the rows of a store file, oldest first. */
+export function verifyAudit(rows: Iterable<AuditRow>, key: Uint8Array | undefined): AuditVerdict {
+  const check = new ChainCheck(key);
+  for (const row of rows) {
+    const bad = check.take(row);
+    if (bad !== undefined) return bad;
+  }
+  return check.verdict;
+}
+
+/** The same for a store on a server. */
+export async function verifyServerAudit(
+  rows: AsyncIterable<AuditRow>,
+  key: Uint8Array | undefined,
+): Promise<AuditVerdict> {
+  const check = new ChainCheck(key);
+  for await (const row of rows) {
+    const bad = check.take(row);
+    if (bad !== undefined) return bad;
+  }
+  return check.verdict;
 }

@@ -4,7 +4,9 @@
  * Exit codes: 0 whole, 1 broken, 2 cannot be read. Source: spec api §5.
  */
 import type { AuditVerdict } from "../audit/mod.ts";
+import type { CellKeys } from "../crypto/keys.ts";
 import { errorText } from "../errors.ts";
+import type { Settings } from "../settings/mod.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { exitCodes, tellError } from "./failure.ts";
@@ -38,20 +40,33 @@ export function declareAuditVerify(program: CliCommand, context: CliContext): vo
 }
 
 async function verify(options: AuditVerifyOptions, { env }: CliContext): Promise<AuditVerdict> {
-  const { openAuditRows, verifyAudit } = await import("../audit/mod.ts");
+  const { openAuditRows, verifyAudit, verifyServerAudit } = await import("../audit/mod.ts");
   const { readKeys } = await import("../crypto/keys.ts");
   const { findAnchor } = await import("./anchor.ts");
-  const { loaded: { settings: { store } } } = await findAnchor({
+  const { loaded: { settings } } = await findAnchor({
     options: { ...options, config: "." },
     env: requireVariables(env),
     flags: { "store.path": options.db },
   });
+  const { store } = settings;
   const keys = readKeys({
     active: store.encryptionKey?.reveal(),
     retired: store.encryptionKeysRetired?.reveal(),
   });
-  using log = openAuditRows(store.path, keys);
-  return verifyAudit(log.rows(), log.key);
+  if (store.backend === "sqlite") {
+    using log = openAuditRows(store.path, keys);
+    return verifyAudit(log.rows(), log.key);
+  }
+  await using log = await openServerLog(settings, keys);
+  return await verifyServerAudit(log.rows(), log.key);
+}
+
+async function openServerLog(settings: Settings, keys: CellKeys | undefined) {
+  const { passStoreGates } = await import("./serve/gates.ts");
+  const { serverOptionsOf } = await import("../store/open.ts");
+  const { openServerAuditRows } = await import("../store/postgres/audit_rows.ts");
+  passStoreGates(settings);
+  return await openServerAuditRows(await serverOptionsOf(settings.store), keys);
 }
 
 function tell(verdict: AuditVerdict, { terminal }: CliContext): void {

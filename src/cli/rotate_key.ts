@@ -68,6 +68,7 @@ async function seal(options: RotateKeyOptions, context: CliContext): Promise<Rot
     flags: { "store.path": options.db },
   });
   passStoreGates(settings);
+  requireFile(settings);
   const bar = options.json ? undefined : new ProgressBar(terminal, 0);
   bar?.say("counting");
   try {
@@ -81,6 +82,20 @@ async function seal(options: RotateKeyOptions, context: CliContext): Promise<Rot
   } finally {
     bar?.clear();
   }
+}
+
+/** Sealing anew goes through a store file's own tables; on a server nobody does it yet. */
+function requireFile({ store }: Settings): void {
+  if (store.backend === "sqlite") return;
+  throw new CommandFailure(
+    `Cannot seal a store of [store] backend "${store.backend}" anew: this version does that for ` +
+      '"sqlite" only',
+    {
+      exitCode: exitCodes.refused,
+      hint: "Keep the former key in MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: what it sealed stays " +
+        "readable, and new cells are sealed with the active key",
+    },
+  );
 }
 
 async function keysOf({ store }: Settings): Promise<CellKeys> {

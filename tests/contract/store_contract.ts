@@ -11,6 +11,7 @@ import { testIntake } from "./store/intake.ts";
 import { testOperator } from "./store/operator.ts";
 import { testProperties } from "./store/properties.ts";
 import { testReads } from "./store/reads.ts";
+import { testRegisters } from "./store/registers.ts";
 import { testResolutions } from "./store/resolutions.ts";
 import { testRetention } from "./store/retention.ts";
 import { testRestart } from "./store/restart.ts";
@@ -26,6 +27,7 @@ export function testStore(backend: StoreBackend): void {
   testOperator(backend);
   testBatches(backend);
   testReads(backend);
+  testRegisters(backend);
   testRetention(backend);
   testRestart(backend);
   testProperties(backend);

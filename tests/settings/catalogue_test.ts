@@ -202,6 +202,7 @@ const publishedRules = `
 /** Keys of our own, and those the reference leaves to the service manager or to later. */
 const ours: readonly string[] = [
   "inbound.ack_after",
+  "store.tls_ca_file",
   "egress.allowed_smtp",
   "diagnostics.response_sent",
   "diagnostics.connection_events",

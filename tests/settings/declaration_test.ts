@@ -79,7 +79,7 @@ Deno.test("settingRows() gives every key as the file writes it, secrets masked",
     )!;
     return Object.values(rest);
   };
-  assert.deepEqual(of("store", "password"), ["***", null, "environment", true, false]);
+  assert.deepEqual(of("store", "password"), ["***", null, "environment", true, true]);
   assert.deepEqual(of("store", "encryption_key").slice(0, 4), [null, null, "default", true]);
   assert.deepEqual(of("delivery", "retry_backoff_seconds"), [0.25, 5, "file", false, true]);
   assert.deepEqual(of("delivery", "retry_max_attempts"), [null, null, "default", false, true]);

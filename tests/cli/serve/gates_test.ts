@@ -49,7 +49,16 @@ Deno.test("the API off loopback is refused without sign-in; no flag relaxes it",
 Deno.test("what this version cannot do is refused, never ignored", () => {
   const server = 'server = "db"\ndatabase = "mf"\nusername = "mf"\n';
   assert.deepEqual(ask(`${dev}[store]\nbackend = "sqlserver"\n${server}`), ["3 refuse"]);
-  assert.deepEqual(ask(`${dev}[store]\nbackend = "postgres"\n${server}`), ["3 refuse"]);
+  assert.deepEqual(ask(`${dev}[store]\nbackend = "postgres"\n${server}`), []);
+});
+
+Deno.test("messages in the clear to a database over the network warn, on loopback they may", () => {
+  const store = (host: string, more: string) =>
+    ask(`${dev}[store]\nbackend = "postgres"\nserver = "${host}"\ndatabase = "mf"\n${more}`);
+  assert.deepEqual(store("db.example.org", ""), []);
+  assert.deepEqual(store("db.example.org", "encrypt = false\n"), ["3 warn"]);
+  assert.deepEqual(store("db.example.org", "trust_server_certificate = true\n"), ["3 warn"]);
+  assert.deepEqual(store("127.0.0.1", "encrypt = false\n"), []);
 });
 
 Deno.test("patient data without key or with open egress warns, and is not refused", () => {
@@ -143,9 +152,23 @@ const rows: readonly Row[] = [
   {
     gate: "3",
     action: "refuse",
-    sentence: /backend "sqlserver": this version has "sqlite" only$/,
+    sentence: /backend "sqlserver": this version has "sqlite" and "postgres"$/,
     when: { store: `backend = "sqlserver"\n${serverStore}` },
     unless: { store: serverStore },
+  },
+  {
+    gate: "3",
+    action: "warn",
+    sentence: /^Messages cross the network to "db" in the clear/,
+    when: { store: `backend = "postgres"\nencrypt = false\n${serverStore}` },
+    unless: { store: `backend = "postgres"\n${serverStore}` },
+  },
+  {
+    gate: "3",
+    action: "warn",
+    sentence: /^Whoever answers as "db" gets the messages/,
+    when: { store: `backend = "postgres"\ntrust_server_certificate = true\n${serverStore}` },
+    unless: { store: `backend = "postgres"\n${serverStore}` },
   },
   {
     gate: "4",

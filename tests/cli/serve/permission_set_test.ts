@@ -214,6 +214,26 @@ Deno.test("derivePermissions() grants the directory that is asked, and the file 
   assert.deepEqual(grantsOf(`${base}ad_server = "ldaps://dc1"\nenabled = false`), []);
 });
 
+Deno.test("derivePermissions() grants the database server, and no store files beside it", () => {
+  const grantsOf = (lines: string, storeCaFile?: string) => {
+    const text = `[store]\npath = "/data/mf.db"\ndatabase = "mf"\n${lines}\n`;
+    const { settings } = loadSettings({ file: { path: "messagefoundry.toml", text } });
+    const paths = { ...input().paths, storeCaFile };
+    return derivePermissions(input({ settings, paths }))
+      .filter(({ reason }) => reason.startsWith("[store]"))
+      .map(({ kind, value, reason }) => `${kind} ${value} for ${reason}`);
+  };
+  const named = "for [store] server, port";
+  assert.deepEqual(grantsOf('backend = "postgres"\nserver = "db.example.org"'), [
+    `net db.example.org:5432 ${named}`,
+  ]);
+  assert.deepEqual(
+    grantsOf('backend = "postgres"\nserver = "fd00::7"\nport = 6432', "/etc/ca.pem"),
+    [`net [fd00::7]:6432 ${named}`, "read /etc/ca.pem for [store] tls_ca_file"],
+  );
+  assert.ok(grantsOf('server = "db.example.org"').every((grant) => !grant.startsWith("net")));
+});
+
 Deno.test("derivePermissions() grants what stands behind a link as well", () => {
   const realPathOf = (path: string) => path === "/out" ? "/mnt/share/out" : path;
   const grants = derivePermissions(input({ graph, realPathOf }));

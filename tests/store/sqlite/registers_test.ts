@@ -8,9 +8,8 @@ import type { AuditFields } from "../../../src/crypto/audit_chain.ts";
 import type { CellKeys } from "../../../src/crypto/keys.ts";
 import { openAuditRows } from "../../../src/store/sqlite/registers/audit_rows.ts";
 import type { SqliteStore } from "../../../src/store/sqlite/store.ts";
-import { delivery, StoreBench } from "../../contract/store/bench.ts";
 import { otherKeys, testKeys } from "../ciphers.ts";
-import { Folder, inspect, openStore, sqliteBackend } from "./bench.ts";
+import { Folder, inspect, openStore } from "./bench.ts";
 
 function row(action: string, rest: Partial<AuditFields> = {}): AuditFields {
   return { at: 1, actor: "ann", action, channel: null, detail: null, ...rest };
@@ -130,71 +129,4 @@ Deno.test("a damaged key of the chain keeps no store from opening, and shows in 
       .map(({ keyed }) => keyed),
     [1, 1, 0, 0],
   );
-});
-
-Deno.test("an act and its audit row are one commit, and what did nothing leaves none", async () => {
-  await using bench = await StoreBench.open(sqliteBackend);
-  const store = bench.store as SqliteStore;
-  const { at, actor, channel } = row("");
-  const audit = (action: string) => ({ at, actor, channel, action, detail: { via: "test" } });
-  const held = await bench.receive();
-  await bench.handOff(held, { deliveries: [delivery("OB_A")] });
-  await bench.bury(await bench.take("outbound", "OB_A"), "OB_A", "AR");
-  await store.submit({ kind: "replay", id: "nobody", at: bench.now, audit: audit("none.found") });
-  await store.submit({
-    kind: "replay",
-    id: held.id,
-    at: bench.now,
-    audit: audit("message_replay"),
-  });
-  await store.submit({
-    kind: "cancel",
-    destination: "OB_A",
-    scope: "all",
-    at: bench.now,
-    audit: audit("connection_purge"),
-  });
-  await store.submit({
-    kind: "cancel",
-    destination: "OB_A",
-    scope: "all",
-    at: bench.now,
-    audit: audit("nothing.left"),
-  });
-  await store.submit({
-    kind: "replay_dead",
-    channel: undefined,
-    destination: undefined,
-    at: bench.now,
-    audit: audit("nothing.dead"),
-  });
-  await store.submit({
-    kind: "note_event",
-    id: held.id,
-    event: "viewed",
-    at: bench.now,
-    audit: audit("message_view"),
-  });
-  const rows = await store.register("auditNewest", 10);
-  assert.deepEqual(rows.map(({ action, detail }) => [action, detail]), [
-    ["message_view", '{"via":"test"}'],
-    ["connection_purge", '{"via":"test","cancelled":1}'],
-    ["message_replay", '{"via":"test","requeued":1}'],
-  ]);
-  const { ok } = verdict(store.path);
-  assert.ok(ok);
-});
-
-Deno.test("register intents beside messages hold up neither, and their order is their own", async () => {
-  await using bench = await StoreBench.open(sqliteBackend);
-  const store = bench.store as SqliteStore;
-  const work = Array.from({ length: 50 }, async (_, n) => {
-    const [held] = await Promise.all([bench.receive(), append(store, row(`n.${n}`))]);
-    return held;
-  });
-  const all = await Promise.all(work);
-  assert.equal(new Set(all.map(({ seq }) => seq)).size, 50);
-  const [total] = await store.register("auditCount");
-  assert.equal(total?.total, 50);
-  assert.ok(verdict(store.path).ok);
 });

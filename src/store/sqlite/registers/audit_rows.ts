@@ -1,16 +1,10 @@
 /** The audit log of a store file, read past any engine: a check must not need one that runs. */
 import { DatabaseSync } from "node:sqlite";
-import type { AuditFields } from "../../../crypto/audit_chain.ts";
 import type { CellKeys } from "../../../crypto/keys.ts";
 import { cellCipherOf } from "../../../crypto/sealed_cells.ts";
+import type { AuditRow } from "../../audit_row.ts";
 import { describeFailure, StoreError } from "../../errors.ts";
 import { readAuditKey } from "./audit_log.ts";
-
-export interface AuditRow extends AuditFields {
-  readonly id: number;
-  readonly isKeyed: boolean;
-  readonly hash: string;
-}
 
 export interface AuditRows extends Disposable {
   /** Of the chain; undefined without one, or without the store's key that opens it. */

@@ -87,6 +87,18 @@ export const noCounts: PurgeCounts = {
   alerts: 0,
 };
 
+/** Reads counts from a row of the `retention` table. */
+export function countsOf(row: Readonly<Record<string, unknown>>): PurgeCounts {
+  const count = (kind: PurgeKind) => Number(row[kind] ?? 0);
+  return {
+    messages: count("messages"),
+    dead_letters: count("dead_letters"),
+    state: count("state"),
+    connection_events: count("connection_events"),
+    alerts: count("alerts"),
+  };
+}
+
 /**
  * Care for a store's own files. A backend that is a server has none: its administrator does this.
  */

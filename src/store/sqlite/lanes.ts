@@ -11,9 +11,11 @@ import type {
   NoteEventIntent,
   QueueRow,
   ResyncIntent,
+  RowStatus,
   SweepMissingIntent,
   SweepResult,
 } from "../intents.ts";
+import { planPrefix, rowsRead } from "../lane_claim.ts";
 import { textOf } from "./cell_text.ts";
 import type { Session, SqlRow } from "./session.ts";
 
@@ -39,46 +41,27 @@ function claimDue(session: Session, intent: ClaimIntent): ClaimResult {
 
 /** The contiguous due prefix of an ordered lane. */
 function claimPrefix(session: Session, intent: ClaimIntent, cipher: CellCipher): ClaimResult {
-  const { stage, lane, limit, readAhead, at, after, attemptsMax, suspects = false } = intent;
-  const wanted = limit + readAhead;
-  const read = session.all("readLane", stage, lane, after, wanted + 1);
-  const rows: QueueRow[] = [];
-  let claimed = 0;
-  let exhausted = 0;
-  let dueAt: number | undefined;
-  let blocked = false;
-  let suspect = false;
-  for (const row of read.slice(0, wanted)) {
-    // In flight under another claim of this lane: its holder goes on from here.
-    if (row.status !== "pending") break;
-    const due = Number(row.next_attempt_at);
-    if (due > at) {
-      dueAt = due;
-      break;
-    }
-    const attempts = Number(row.attempts);
-    if (attemptsMax !== undefined && attempts >= attemptsMax) {
-      exhaust(session, row, { at, error: cipher.seal("attempts exhausted") });
-      exhausted += 1;
-      continue;
-    }
-    // Alone, so that its neighbours do not spend their attempts on its crashes.
-    const isSuspect = attemptsMax !== undefined && attempts >= 2;
-    suspect = isSuspect && claimed === 0 && !suspects;
-    if (isSuspect && (claimed > 0 || !suspects)) break;
-    if (claimed < limit && !blocked) {
-      const token = intent.token + claimed;
-      session.change("claimRow", token, at, Number(row.seq));
-      rows.push(toQueueRow(row, attempts + 1, token));
-      claimed += 1;
-      if (isSuspect) break;
-    } else {
-      blocked = true;
-      rows.push(toQueueRow(row, attempts, undefined));
-    }
+  const { stage, lane, at, after } = intent;
+  const read = session.all("readLane", stage, lane, after, rowsRead(intent)).map((row) => ({
+    row,
+    status: row.status as RowStatus,
+    attempts: Number(row.attempts),
+    dueAt: Number(row.next_attempt_at),
+  }));
+  const { take, ahead, exhausted, ...plan } = planPrefix(read, intent);
+  for (const { row } of exhausted) {
+    exhaust(session, row, { at, error: cipher.seal("attempts exhausted") });
   }
-  const drained = read.length <= wanted && rows.length + exhausted === read.length;
-  return { rows, drained, dueAt: claimed === 0 ? dueAt : undefined, exhausted, suspect };
+  const claimed = take.map(({ row, attempts }, index) => {
+    const token = intent.token + index;
+    session.change("claimRow", token, at, Number(row.seq));
+    return toQueueRow(row, attempts + 1, token);
+  });
+  const rows = [
+    ...claimed,
+    ...ahead.map(({ row, attempts }) => toQueueRow(row, attempts, undefined)),
+  ];
+  return { rows, exhausted: exhausted.length, ...plan };
 }
 
 /** Event and disposition of a message one of whose rows was just given up. */

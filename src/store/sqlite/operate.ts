@@ -2,13 +2,13 @@
 import type {
   CancelIntent,
   CancelResult,
-  EdgeChange,
   ReplayDeadIntent,
   ReplayIntent,
   ReplayResult,
+  RowStatus,
   Stage,
-  TouchedLane,
 } from "../intents.ts";
+import { edgesOf, lanesOf, opens, reroutes, rowsToReplay } from "../operator_acts.ts";
 import { addEvent } from "./lanes.ts";
 import type { Session, SqlRow } from "./session.ts";
 
@@ -19,34 +19,34 @@ import type { Session, SqlRow } from "./session.ts";
 export function replayMessage(session: Session, { id, at }: ReplayIntent): ReplayResult {
   const message = session.first("findMessage", id);
   if (!message) return { found: false, requeued: 0, bodyPurged: false, lanes: [], edges: [] };
-  const rows = session.all("rowsOfMessage", Number(message.seq));
-  // A row in flight is unfinished too: while it is on the wire nothing of its message is re-sent.
-  const isFinished = rows.every((row) => row.status === "done" || row.status === "cancelled");
-  const chosen = rows.filter(({ status }) =>
-    isFinished ? status === "done" : status === "dead" || status === "pending"
-  );
-  const kept = chosen.filter((row) => !row.purged);
+  const channel = String(message.channel_id);
+  const rows = session.all("rowsOfMessage", Number(message.seq)).map((row) => ({
+    channel,
+    seq: Number(row.seq),
+    lane: String(row.lane),
+    stage: row.stage as Stage,
+    status: row.status as RowStatus,
+    isPurged: row.purged === 1,
+  }));
+  const chosen = rowsToReplay(rows);
+  const kept = chosen.filter(({ isPurged }) => !isPurged);
   const bodyPurged = kept.length < chosen.length;
   if (kept.length === 0) return { found: true, requeued: 0, bodyPurged, lanes: [], edges: [] };
-  for (const row of kept) session.change("requeueRow", at, Number(row.seq));
+  for (const { seq } of kept) session.change("requeueRow", at, seq);
   session.change("unpurgeMessage", Number(message.seq));
   addEvent(session, Number(message.seq), at, "replayed", null, null);
-  const reroutes = kept.some((row) => row.stage === "ingress" || row.stage === "routed");
   session.change(
     "updateMessage",
-    reroutes ? "received" : "routed",
+    reroutes(kept) ? "received" : "routed",
     null,
     Number(message.seq),
   );
-  const lanes = kept.map((row) => ({ stage: row.stage as Stage, lane: String(row.lane) }));
-  const opened = kept.filter((row) => row.stage === "outbound" && row.status !== "pending")
-    .map((row) => ({ ...row, channel_id: message.channel_id! }));
   return {
     found: true,
     requeued: kept.length,
     bodyPurged,
-    lanes: distinct(lanes),
-    edges: edgesOf(opened, 1),
+    lanes: lanesOf(kept),
+    edges: edgesOf(kept.filter(opens), 1),
   };
 }
 
@@ -65,14 +65,14 @@ export function replayDead(session: Session, intent: ReplayDeadIntent): ReplayRe
     addEvent(session, messageSeq, at, "replayed", destination ?? null, null);
     session.change("reviveMessage", messageSeq);
   }
-  const lanes = kept.map((row) => ({ stage: "outbound" as const, lane: String(row.lane) }));
+  const requeued = kept.map((row) => ({ ...placeOf(row), stage: "outbound" as const }));
   const bodyPurged = kept.length < rows.length;
   return {
     found: true,
     requeued: kept.length,
     bodyPurged,
-    lanes: distinct(lanes),
-    edges: edgesOf(kept, 1),
+    lanes: lanesOf(requeued),
+    edges: edgesOf(requeued, 1),
   };
 }
 
@@ -93,21 +93,9 @@ export function cancelQueued(session: Session, intent: CancelIntent): CancelResu
     session.change("finalize", Number(row.message_seq));
   }
   if (cancelled.length > 0) session.change("addCancelled", destination, cancelled.length);
-  return { cancelled: cancelled.length, edges: edgesOf(cancelled, -1) };
+  return { cancelled: cancelled.length, edges: edgesOf(cancelled.map(placeOf), -1) };
 }
 
-/** Counts `each` for every row of an (inbound, outbound) pair. */
-function edgesOf(rows: readonly SqlRow[], each: 1 | -1): EdgeChange[] {
-  const edges = new Map<string, EdgeChange>();
-  for (const row of rows) {
-    const [channel, destination] = [String(row.channel_id), String(row.lane)];
-    const key = JSON.stringify([channel, destination]);
-    edges.set(key, { channel, destination, rows: (edges.get(key)?.rows ?? 0) + each });
-  }
-  return [...edges.values()];
-}
-
-function distinct(lanes: readonly TouchedLane[]): TouchedLane[] {
-  const seen = new Map(lanes.map((lane) => [`${lane.stage} ${lane.lane}`, lane]));
-  return [...seen.values()];
+function placeOf(row: SqlRow): { channel: string; lane: string } {
+  return { channel: String(row.channel_id), lane: String(row.lane) };
 }

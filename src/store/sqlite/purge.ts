@@ -4,13 +4,13 @@
  * What is due is never asked of the caller: each row is looked at here, where nobody else writes.
  */
 import type { CellCipher } from "../../crypto/cells.ts";
+import { correlationOf } from "../correlation.ts";
 import {
+  countsOf,
   type EndPurgeIntent,
   type EndPurgeResult,
   noCounts,
-  type PurgeCounts,
   type PurgeIntent,
-  type PurgeKind,
   purgeKinds,
   type PurgeResult,
 } from "../purge.ts";
@@ -20,15 +20,6 @@ import type { Session, SqlRow } from "./session.ts";
 
 /** Bodies that one batch takes away, before the one that is too much: freeing pages takes time. */
 const BATCH_BYTES = 1024 * 1024;
-
-/** What ties a message to others; everything else of its metadata is content. */
-const correlationKeys = [
-  "correlation_id",
-  "correlation_root_id",
-  "correlation_depth",
-  "reingress_of_seq",
-  "passthrough_from",
-] as const;
 
 /** Empties or deletes what is due, and counts it. */
 export function purge(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
@@ -85,21 +76,6 @@ function emptyMessage(session: Session, message: SqlRow, at: number, cipher: Cel
   for (const body of bodies) session.change("dropBody", body, seq);
 }
 
-/** The keys by which a message hangs together with others; undefined cells and others come to null. */
-function correlationOf(cell: string | undefined, cipher: CellCipher): string | null {
-  const text = cell === undefined ? undefined : cipher.open(cell);
-  if (text === undefined) return null;
-  try {
-    const metadata = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    const kept = Object.fromEntries(
-      correlationKeys.flatMap((key) => metadata[key] === undefined ? [] : [[key, metadata[key]]]),
-    );
-    return Object.keys(kept).length === 0 ? null : cipher.seal(JSON.stringify(kept));
-  } catch {
-    return null;
-  }
-}
-
 function purgeDeadLetters(session: Session, { before, limit }: PurgeIntent): PurgeResult {
   const due = session.all("dueDeadLetters", before, limit);
   let [purged, bytes] = [0, 0];
@@ -147,15 +123,4 @@ export function endPurge(
   if (audited) audit.append({ ...fields, detail: JSON.stringify({ ...detail, ...counts }) });
   session.change("endPurge", logsAreClean ? 1 : 0, reclaimedOn ?? null);
   return { counts, audited };
-}
-
-export function countsOf(row: Readonly<Record<string, unknown>>): PurgeCounts {
-  const count = (kind: PurgeKind) => Number(row[kind] ?? 0);
-  return {
-    messages: count("messages"),
-    dead_letters: count("dead_letters"),
-    state: count("state"),
-    connection_events: count("connection_events"),
-    alerts: count("alerts"),
-  };
 }

@@ -1,4 +1,5 @@
 /** The SQLite text of every read the API and the start-up make. */
+import type { QueryName } from "../query_names.ts";
 
 const MESSAGE_FILTER = `
        (?1 IS NULL OR m.channel_id = ?1)
@@ -43,7 +44,7 @@ function isAmong(column: string, list: string): string {
   return `(${list} IS NULL OR ${column} IN (SELECT value FROM json_each(${list})))`;
 }
 
-export const queries = {
+export const queries: Readonly<Record<QueryName, string>> = {
   /** Newest first; numbers grow with arrival, so no sort is needed. */
   messages: `
     SELECT ${SUMMARY}
@@ -238,6 +239,4 @@ export const queries = {
   pages: `
     SELECT page_count * page_size AS bytes
       FROM pragma_page_count(), pragma_page_size()`,
-} as const;
-
-export type QueryName = keyof typeof queries;
+};

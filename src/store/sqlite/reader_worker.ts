@@ -6,7 +6,8 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
 import type { FromReader, ToReader } from "./protocol.ts";
-import { queries, type QueryName } from "./queries.ts";
+import type { QueryName } from "../query_names.ts";
+import { queries } from "./queries.ts";
 import { registerSql } from "./registers/mod.ts";
 import { textOf } from "./cell_text.ts";
 

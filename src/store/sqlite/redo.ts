@@ -6,42 +6,18 @@
  * already hold changes nothing. Operations are one flat array: a code, then its values.
  */
 import { Buffer } from "node:buffer";
-import type { Disposition, NewMessage, RowStatus, Stage, StateWrite } from "../intents.ts";
+import type {
+  Changes,
+  CommitChanges,
+  EnteredMessage,
+  EventRecord,
+  QueueRecord,
+  StateRecord,
+} from "../changes.ts";
+import type { Disposition, NewMessage } from "../intents.ts";
 import { frameHeaderBytes } from "./commit_log.ts";
 import type { Session, SqlValue } from "./session.ts";
 import type { StatementName } from "./statements.ts";
-
-/** A row of the queue; times are microseconds since the epoch. */
-export interface QueueRecord {
-  readonly seq: number;
-  readonly messageSeq: number;
-  readonly stage: Stage;
-  readonly lane: string;
-  readonly channel: string;
-  readonly handler: string | null;
-  readonly bodySeq: number;
-  readonly status: RowStatus;
-  readonly attempts: number;
-  readonly dueAt: number;
-  readonly token: number | null;
-  readonly lastError: string | null;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-}
-
-export interface EventRecord {
-  readonly messageSeq: number;
-  readonly seq: number;
-  readonly at: number;
-  readonly event: string;
-  readonly destination: string | null;
-  readonly detail: string | null;
-}
-
-export interface StateRecord extends StateWrite {
-  readonly at: number;
-  readonly messageSeq: number;
-}
 
 /** Operation codes. They are stored: a meaning never changes, a new one gets a new code. */
 const MESSAGE = 1;
@@ -65,15 +41,8 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [STATE, ["upsertState", 5]],
 ]);
 
-/** How a message entered, and what became of it. */
-export interface EnteredMessage {
-  readonly enteredAs: string;
-  readonly status: Disposition;
-  readonly error: string | null;
-}
-
 /** Takes what is true now: for the log's next frame, or into the tables at once. */
-export abstract class Changes {
+abstract class Operations implements Changes {
   /** Takes an operation with its values, in the order its statement has them. */
   protected abstract put(code: number, ...values: SqlValue[]): void;
 
@@ -118,7 +87,7 @@ function eventValues(e: EventRecord): readonly SqlValue[] {
 }
 
 /** Operations in the order they were done. */
-export class Redo extends Changes {
+export class Redo extends Operations implements CommitChanges {
   values: SqlValue[] = [];
   /** Texts of the bodies, in the order of their operations. */
   bodies: string[] = [];
@@ -145,7 +114,7 @@ export class Redo extends Changes {
 }
 
 /** Brings changes into the tables as they are told; the caller holds the transaction. */
-export class Tables extends Changes {
+export class Tables extends Operations {
   readonly #session: Session;
 
   constructor(session: Session) {

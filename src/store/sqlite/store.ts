@@ -36,11 +36,12 @@ import type {
   StoreTotals,
 } from "../store.ts";
 import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
+import type { QueryName } from "../query_names.ts";
+import { Reads } from "../reads.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
-import type { QueryName } from "./queries.ts";
-import { Reads } from "./reads.ts";
+
 import { Sealer } from "./sealer.ts";
 import { CLEAR } from "./store_keys.ts";
 

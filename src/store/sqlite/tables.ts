@@ -8,9 +8,9 @@ import type { Disposition, RowStatus, Stage } from "../intents.ts";
 import type { CellCipher } from "../../crypto/cells.ts";
 import { renewCell } from "../cells.ts";
 import { textOf } from "./cell_text.ts";
-import type { QueueRecord } from "./redo.ts";
+import type { QueueRecord } from "../changes.ts";
 import type { Session, SqlRow } from "./session.ts";
-import type { Loader, StoredMessage } from "./working_set.ts";
+import type { Loader, StoredMessage } from "../working_set.ts";
 
 export class TableLoader implements Loader {
   readonly #session: Session;

@@ -23,19 +23,20 @@ import {
   isRowIntent,
   type RowIntent,
   type TableIntent,
-} from "./execute.ts";
+} from "../execute.ts";
 import { charsOf } from "../group_commit.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
 import type { EndPurgeIntent, PurgeIntent } from "../purge.ts";
 import { endPurge, purge } from "./purge.ts";
-import { carryOut, type Changes, FrameBuffer, readPayload, Tables } from "./redo.ts";
+import type { Changes } from "../changes.ts";
+import { carryOut, FrameBuffer, readPayload, Redo, Tables } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
 import { Registers } from "./registers/commit.ts";
 import type { Mark, Session } from "./session.ts";
 import { TableLoader } from "./tables.ts";
-import { WorkingSet } from "./working_set.ts";
+import { WorkingSet } from "../working_set.ts";
 
 /** Called at the places where a crash test may end the process. */
 export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
@@ -106,7 +107,7 @@ export class Writer {
   readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
   readonly #tidyMessages: number;
-  readonly #work: WorkingSet;
+  readonly #work: WorkingSet<Redo>;
   readonly #frames = new FrameBuffer();
   readonly #gate = new LaneGate();
   readonly #tables: Tables;
@@ -142,7 +143,7 @@ export class Writer {
     this.#registers = new Registers(session.db, { audit, isSyncing });
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
-    this.#work = new WorkingSet(session, new TableLoader(session, cipher));
+    this.#work = new WorkingSet(session, new TableLoader(session, cipher), new Redo());
     this.#tables = new Tables(session);
     this.#lookUp = new LookUpTables(session);
     this.#durableFrom = log.nextId;

@@ -1,7 +1,7 @@
 /** Reads for people: rows become the shapes of `store.ts`, sealed cells are opened. */
-import type { CellCipher } from "../../crypto/cells.ts";
-import { StoreError } from "../errors.ts";
-import type { Disposition, RowStatus } from "../intents.ts";
+import type { CellCipher } from "../crypto/cells.ts";
+import { StoreError } from "./errors.ts";
+import type { Disposition, RowStatus } from "./intents.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
@@ -17,10 +17,9 @@ import type {
   OutboxTotals,
   Page,
   StoreTotals,
-} from "../store.ts";
-import type { PurgeRecord } from "../purge.ts";
-import { countsOf } from "./purge.ts";
-import type { QueryName } from "./queries.ts";
+} from "./store.ts";
+import { countsOf, type PurgeRecord } from "./purge.ts";
+import type { QueryName } from "./query_names.ts";
 
 type Value = string | number | null;
 type Row = Record<string, Value>;

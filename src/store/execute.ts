@@ -1,6 +1,6 @@
 /**
  * What the intents do that name their rows: T0–T8 of spec pipeline-store-cluster §1.3, on the
- * working set. Those that look for rows run on the tables (`lanes.ts`, `operate.ts`).
+ * working set. Those that look for rows are each backend's own.
  */
 import type {
   CompleteIntent,
@@ -20,8 +20,8 @@ import type {
   RouteResult,
   StateWrite,
   TransformHandOffIntent,
-} from "../intents.ts";
-import type { RegisterIntent } from "../registers/mod.ts";
+} from "./intents.ts";
+import type { RegisterIntent } from "./registers/mod.ts";
 import type { NewRow, WorkingSet, WorkMessage, WorkRow } from "./working_set.ts";
 
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };

@@ -6,17 +6,11 @@
  * or when somebody has to read them. So a message that passes through costs the tables one insert
  * for each thing that remains of it.
  *
- * Upstream: `execute.ts` changes what is here. Downstream: `writer.ts` takes from it. What is not
+ * Upstream: `execute.ts` changes what is here. Downstream: a backend's writer takes from it. What is not
  * here the loader finds in the tables.
  */
-import type { Disposition, NewMessage } from "../intents.ts";
-import {
-  type Changes,
-  type EventRecord,
-  type QueueRecord,
-  Redo,
-  type StateRecord,
-} from "./redo.ts";
+import type { Changes, CommitChanges, EventRecord, QueueRecord, StateRecord } from "./changes.ts";
+import type { Disposition, NewMessage } from "./intents.ts";
 
 /** Gives out the store's numbers; a higher one was given out later. */
 export interface Numbers {
@@ -70,7 +64,7 @@ export type NewRow = Omit<WorkRow, "isStored" | "isChanged" | "createdAt" | "upd
   readonly at: number;
 };
 
-export class WorkingSet {
+export class WorkingSet<R extends CommitChanges = CommitChanges> {
   readonly #numbers: Numbers;
   readonly #loader: Loader;
   readonly #messages = new Map<number, WorkMessage>();
@@ -84,13 +78,14 @@ export class WorkingSet {
   #stateSince = 0;
   #bodyChars = 0;
   /** What the current commit did. */
-  readonly redo = new Redo();
+  readonly redo: R;
   /** Number of the log frame the current commit will be. */
   frame = 0;
 
-  constructor(numbers: Numbers, loader: Loader) {
+  constructor(numbers: Numbers, loader: Loader, redo: R) {
     this.#numbers = numbers;
     this.#loader = loader;
+    this.redo = redo;
   }
 
   /** Messages held, whether the tables know of them or not. */

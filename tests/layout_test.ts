@@ -12,6 +12,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   graph: ["authoring", "hl7", "sandbox", "settings", "logging"],
   connectors: ["authoring", "hl7", "settings", "logging"],
   store: ["crypto", "settings", "logging"],
+  // Its tables stand beside the store's, over connections of its own: it needs no store.
+  cluster: ["settings", "logging"],
   alerts: ["settings", "logging"],
   pipeline: [
     "store",
@@ -36,6 +38,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "logging",
     "pipeline",
     "maintenance",
+    "cluster",
     "crypto",
     "auth",
   ],

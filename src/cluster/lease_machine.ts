@@ -57,6 +57,8 @@ export class LeaseMachine {
   #asked: { readonly ask: Ask; readonly at: Instant } | undefined;
   /** Monotonic time of the next ask. */
   #nextMs = Number.NEGATIVE_INFINITY;
+  /** Somebody said that the lease can be had while an ask was under way. */
+  #isNudged = false;
   /** Asks in a row without an answer. */
   #failures = 0;
   #isSteppingDown = false;
@@ -152,7 +154,9 @@ export class LeaseMachine {
 
   /** Somebody says that the lease can be had: look now. */
   nudge(): void {
-    if (this.#held === undefined) this.#nextMs = Number.NEGATIVE_INFINITY;
+    if (this.#held !== undefined) return;
+    this.#nextMs = Number.NEGATIVE_INFINITY;
+    this.#isNudged = this.#asked !== undefined;
   }
 
   /** Gives the lease back and leaves it to others for `standBackMs`; leads no more at once. */
@@ -185,7 +189,8 @@ export class LeaseMachine {
     const untilMs = canBeHad
       ? now.monoMs + (hasTried ? LOOK_SLACK_MS : 0)
       : now.monoMs + Math.min(heartbeatMs, view.remainingMs + LOOK_SLACK_MS);
-    this.#nextMs = Math.max(untilMs, this.#standBackMs);
+    this.#nextMs = Math.max(this.#isNudged ? now.monoMs : untilMs, this.#standBackMs);
+    this.#isNudged = false;
   }
 
   /** The epoch to give back; undefined when the database holds nothing of mine that I know of. */

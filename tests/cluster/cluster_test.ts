@@ -29,7 +29,6 @@ if (await hasPostgres()) {
     assert.equal(lease.owner, second.cluster.nodeId);
     assert.equal(lease.epoch, 2);
     for (const node of rest) await node[Symbol.asyncDispose]();
-    assert.equal(rest.filter(({ acts }) => acts.length > 0).length, 2);
   });
 
   Deno.test("a leader whose connections are ended keeps the lease, and so it does over a restart", async () => {

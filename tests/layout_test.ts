@@ -39,9 +39,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "pipeline",
     "maintenance",
     "cluster",
+    "engine",
     "crypto",
     "auth",
   ],
+  // What engine.ts does at each change of leadership; the same floor.
+  engine: ["cluster", "sandbox", "pipeline", "maintenance", "store", "settings", "logging", "crypto"],
   maintenance: ["store", "graph", "audit", "alerts", "crypto", "settings", "logging"],
   audit: ["store", "crypto"],
   auth: ["store", "crypto", "audit", "alerts", "settings", "logging"],

@@ -20,6 +20,8 @@ export interface News {
   /** The lease was given back. */
   leaseReleased(): void;
   configMoved(): void;
+  /** There is word for the leader. */
+  actNoted(): void;
   /** The connection is there again; what was said in between was not heard. */
   connected(): void;
   /** The connection is gone; the next statement makes another. */
@@ -33,6 +35,14 @@ export interface ClusterOptions {
   readonly logger: Logger;
   /** Connects; makes the tables that are missing. @throws {ClusterError} */
   readonly openBackend: (news: News) => Promise<ClusterBackend>;
+}
+
+/** What a node does about what it hears. */
+export interface Followers {
+  /** At each beat. */
+  onConfigVersion(version: number): void;
+  /** Another node changed rows; only a leader hears it. */
+  onAct(act: string): void;
 }
 
 export interface ClusterStatus {
@@ -58,7 +68,8 @@ export class Cluster implements AsyncDisposable {
   readonly #heartbeat: Heartbeat;
   #supervisor: Supervisor | undefined;
   #configVersion = 0;
-  #onConfigVersion: (version: number) => void = () => {};
+  #leaving: Promise<void> | undefined;
+  #followers: Followers | undefined;
 
   /**
    * Joins the cluster; leads nothing before `start()`.
@@ -73,6 +84,7 @@ export class Cluster implements AsyncDisposable {
     const backend = await options.openBackend({
       leaseReleased: () => hear((node) => node.#keeper.nudge()),
       configMoved: () => hear((node) => node.#heartbeat.now()),
+      actNoted: () => hear((node) => void node.#takeActs()),
       connected: () => hear((node) => node.#keeper.nudge()),
       lost: () => hear((node) => node.#heartbeat.now()),
     });
@@ -100,15 +112,17 @@ export class Cluster implements AsyncDisposable {
       leads: () => ({ isLeader: this.isLeader, epoch: this.#keeper.epoch ?? 0 }),
       onConfigVersion: (version) => {
         this.#configVersion = version;
-        this.#onConfigVersion(version);
+        this.#followers?.onConfigVersion(version);
+        // Word that was not heard of is found here.
+        void this.#takeActs();
       },
     });
   }
 
   /** Begins to contend for leadership, and does `duties` whenever it is won. */
-  start(duties: Duties, onConfigVersion: (version: number) => void = () => {}): void {
+  start(duties: Duties, followers: Followers): void {
     const { settings, clock, logger } = this.#options;
-    this.#onConfigVersion = onConfigVersion;
+    this.#followers = followers;
     this.#supervisor = new Supervisor({
       ...{ keeper: this.#keeper, duties, clock, logger, nodeId: this.nodeId },
       heartbeatMs: settings.heartbeatMs,
@@ -164,8 +178,29 @@ export class Cluster implements AsyncDisposable {
     return this.#configVersion = beat.configVersion;
   }
 
+  /** Leaves word for the leader; a node that does not lead calls it. @throws {ClusterError} */
+  async noteAct(act: string): Promise<void> {
+    await this.#backend.store.noteAct(act);
+  }
+
+  async #takeActs(): Promise<void> {
+    const term = this.#supervisor?.term;
+    if (term === undefined || !this.isServing) return;
+    try {
+      for (const act of await this.#backend.store.takeActs(term.epoch)) {
+        this.#followers?.onAct(act);
+      }
+    } catch {
+      // The next beat looks again.
+    }
+  }
+
   /** Ends what it leads, then gives the lease back, then leaves a tombstone. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#leaving ??= this.#leave();
+  }
+
+  async #leave(): Promise<void> {
     const { logger } = this.#options;
     await this.#supervisor?.end();
     await this.#heartbeat.end();

@@ -41,6 +41,10 @@ export interface ClusterStore {
   forgetNodes(silentMs: number): Promise<void>;
   /** Says that another graph was loaded; returns its number. The other nodes are told. */
   bumpConfig(): Promise<number>;
+  /** Leaves word for the leader of what was done to rows here; it is told at once. */
+  noteAct(act: string): Promise<void>;
+  /** Takes what was left, in order; each is taken once. Nothing, unless `epoch` leads. */
+  takeActs(epoch: number): Promise<readonly string[]>;
 }
 
 /**

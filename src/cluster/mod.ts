@@ -11,8 +11,10 @@ export {
   type ClusterNodes,
   type ClusterOptions,
   type ClusterStatus,
+  type Followers,
   type News,
 } from "./cluster.ts";
+export { makeHolder } from "./identity.ts";
 export { ClusterError } from "./errors.ts";
 export type { Answer, Ask, Holder, LeaseStore, LeaseTimings, LeaseView } from "./lease.ts";
 export type { ClusterStore, LeaseRow, NodeRow } from "./membership.ts";

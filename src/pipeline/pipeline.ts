@@ -43,6 +43,8 @@ export interface PipelineOptions {
   readonly budget?: MemoryBudget;
   /** A connection came to a halt, or cannot start. Must not throw and must not block. */
   readonly onStopped?: (event: ConnectionStopped) => void;
+  /** Whether this node may act at this moment: take a message, send one. Left out: always. */
+  readonly mayAct?: () => boolean;
 }
 
 /** A graph that may take the place of the running one: everything it needs is built. */
@@ -85,6 +87,7 @@ export class Pipeline {
   readonly #routedLanes = new Map<string, IngressLane>();
   readonly #routing: Routing;
   readonly #pace: Pace;
+  #isRunning = false;
   #lastLoad: Load = { at: Number.NEGATIVE_INFINITY, flowing: 0, toRoute: 0 };
 
   constructor(options: PipelineOptions) {
@@ -144,8 +147,14 @@ export class Pipeline {
     }
   }
 
+  /** Between `start()` and `stop()`. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Gives up rows of handlers and destinations that are gone, then moves what is queued. */
   async start(): Promise<void> {
+    this.#isRunning = true;
     const { store, clock, logger } = this.#options;
     const graph = this.#graph;
     const { dead } = await store.submit({
@@ -164,6 +173,7 @@ export class Pipeline {
 
   /** Stops intake, lets what is running end within the grace, releases the rest. */
   async stop(): Promise<void> {
+    this.#isRunning = false;
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
     await this.#routing.stop();

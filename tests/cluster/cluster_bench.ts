@@ -23,6 +23,7 @@ export class BenchNode implements AsyncDisposable, Duties {
   /** What it did as leader, in order. */
   readonly acts: string[] = [];
   configVersion = 0;
+  readonly heard: string[] = [];
   /** Set: the promotion fails with it. */
   failing: Error | undefined;
   /** Awaited in each promotion. */
@@ -46,7 +47,10 @@ export class BenchNode implements AsyncDisposable, Duties {
         }),
     });
     const node = new BenchNode(cluster, events);
-    cluster.start(node, (version) => node.configVersion = version);
+    cluster.start(node, {
+      onConfigVersion: (version) => node.configVersion = version,
+      onAct: (act) => node.heard.push(act),
+    });
     return node;
   }
 

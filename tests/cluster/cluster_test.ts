@@ -112,6 +112,20 @@ if (await hasPostgres()) {
     await admin.run("ROLLBACK");
   });
 
+  Deno.test("word that a standby leaves reaches the leader within a second, once", async () => {
+    await using server = await PostgresServer.start();
+    await using one = await BenchNode.join(server, "a");
+    await using other = await BenchNode.join(server, "b");
+    const leader = await leaderOf([one, other]);
+    const standby = leader === one ? other : one;
+    await standby.cluster.noteAct("first");
+    await standby.cluster.noteAct("second");
+    await until(() => leader.heard.length === 2, "word of the standby", 1_000);
+    assert.deepEqual(leader.heard, ["first", "second"]);
+    await pause(1_200);
+    assert.deepEqual([leader.heard.length, standby.heard.length], [2, 0]);
+  });
+
   Deno.test("a new configuration is known to every node at once", async () => {
     await using server = await PostgresServer.start();
     await using one = await BenchNode.join(server, "a");

@@ -2,7 +2,7 @@
 import type { ClusterBackend, News } from "../cluster.ts";
 import { askTimeoutMs, type Holder, type LeaseTimings } from "../lease.ts";
 import type { DatabaseAddress } from "./address.ts";
-import { CONFIG_MOVED, PostgresClusterStore } from "./cluster_store.ts";
+import { ACT_NOTED, CONFIG_MOVED, PostgresClusterStore } from "./cluster_store.ts";
 import { Connection } from "./connection.ts";
 import { LEASE_RELEASED, PostgresLeaseStore } from "./lease_store.ts";
 import { channelOf, statementsFor } from "./statements.ts";
@@ -41,6 +41,7 @@ export async function openPostgresBackend(
       onNotification: (payload) => {
         if (payload === LEASE_RELEASED) news.leaseReleased();
         if (payload === CONFIG_MOVED) news.configMoved();
+        if (payload === ACT_NOTED) news.actNoted();
       },
     }),
   );

@@ -15,6 +15,9 @@ export interface PostgresClusterOptions {
   readonly nodeTimeoutMs: number;
 }
 
+/** Told to every node: there is word for the leader. */
+export const ACT_NOTED = "act noted";
+
 /** Told to every node: another graph was loaded somewhere. */
 export const CONFIG_MOVED = "config moved";
 
@@ -63,6 +66,16 @@ export class PostgresClusterStore implements ClusterStore {
     const [row] = await this.#run("bumpConfig", []);
     await this.#run("tell", [CONFIG_MOVED]);
     return (row as { config_version: number }).config_version;
+  }
+
+  async noteAct(act: string): Promise<void> {
+    await this.#run("noteAct", [this.#options.me.nodeId, act]);
+    await this.#run("tell", [ACT_NOTED]);
+  }
+
+  async takeActs(epoch: number): Promise<readonly string[]> {
+    const rows = await this.#run("takeActs", [epoch]) as readonly { id: number; act: string }[];
+    return [...rows].sort((a, b) => a.id - b.id).map(({ act }) => act);
   }
 
   #run(name: keyof ClusterStatements, values: readonly Value[]): Promise<readonly Row[]> {

@@ -105,32 +105,14 @@ export function statementsFor(schema: string | undefined) {
        WHERE id = 1
       RETURNING config_version::float8 AS config_version`,
     /** $1 node, $2 the act. */
-    requestAct: `
-      INSERT INTO cluster_act (node_id, act, made_at)
-      VALUES ($1, $2, ${NOW})
-      RETURNING id::float8 AS id`,
-    /** $1 my epoch. Each act is taken once: who takes it and dies leaves it without an outcome. */
+    noteAct: "INSERT INTO cluster_act (node_id, act, made_at) " +
+      `VALUES ($1, $2, ${NOW})`,
+    /** $1 my epoch. Each act is taken once, by whoever leads. */
     takeActs: `
-      UPDATE cluster_act
-         SET taken_epoch = $1::bigint
-       WHERE taken_epoch IS NULL
-         AND EXISTS (SELECT FROM leader_lease
+      DELETE FROM cluster_act
+       WHERE EXISTS (SELECT FROM leader_lease
                       WHERE lease_key = 'leader' AND leader_epoch = $1::bigint)
       RETURNING id::float8 AS id, act`,
-    /** $1 act, $2 what came of it. */
-    answerAct: `UPDATE cluster_act SET outcome = $2 WHERE id = $1::bigint`,
-    /** $1 act. Gone once it is read. */
-    outcomeOfAct: `
-      DELETE FROM cluster_act
-       WHERE id = $1::bigint AND outcome IS NOT NULL
-      RETURNING outcome`,
-    /** $1 act. One that nobody took is withdrawn, and surely never done. */
-    withdrawAct: `
-      DELETE FROM cluster_act
-       WHERE id = $1::bigint AND taken_epoch IS NULL
-      RETURNING id`,
-    /** $1 microseconds: acts that nobody waits for any more. */
-    forgetActs: `DELETE FROM cluster_act WHERE made_at < ${NOW} - $1::bigint`,
   };
 }
 
@@ -168,9 +150,7 @@ export const tables = `
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       node_id text NOT NULL,
       act text NOT NULL,
-      made_at bigint NOT NULL,
-      taken_epoch bigint,
-      outcome text
+      made_at bigint NOT NULL
     );`;
 
 /** $1 the schema, or none; $2 the table that is made last. */

@@ -12,6 +12,8 @@ import { readKeys } from "./crypto/keys.ts";
 import { ConfigConvergence } from "./engine/config_convergence.ts";
 import { joinCluster } from "./engine/join_cluster.ts";
 import { Leading } from "./engine/leading.ts";
+import { clusterAddress, openStore, openTermStore, type StoreOptions } from "./engine/stores.ts";
+import { errorClass } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import {
   findReloadRoots,
@@ -26,7 +28,6 @@ import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
 import type { Settings } from "./settings/mod.ts";
-import { SqliteStore } from "./store/sqlite/store.ts";
 import type { EdgeChange, TouchedLane } from "./store/intents.ts";
 import type { Store } from "./store/store.ts";
 
@@ -95,16 +96,9 @@ export class Engine implements AsyncDisposable {
       active: settings.store.encryptionKey?.reveal(),
       retired: settings.store.encryptionKeysRetired?.reveal(),
     });
-    const store = stack.use(
-      await SqliteStore.open({
-        path: settings.store.path,
-        synchronous: settings.store.synchronous,
-        failpoints: options.env.MEFOR_FAILPOINTS,
-        keys,
-        logger,
-        now: () => Math.round(clock.now() * 1000),
-      }),
-    );
+    const failpoints = options.env.MEFOR_FAILPOINTS;
+    const storeOptions = { settings, keys, clock, logger, failpoints };
+    const store = stack.use(await openStore(storeOptions));
     logger.info("store.opened", {
       sealed: store.keyId !== undefined,
       key_id: store.keyId,
@@ -132,7 +126,9 @@ export class Engine implements AsyncDisposable {
       : undefined;
     // Its version of the configuration is read before the graph is loaded that is to match it.
     const cluster = settings.cluster.enabled
-      ? stack.use(await joinCluster({ settings, clock, logger }))
+      ? stack.use(
+        await joinCluster({ settings, clock, logger, address: clusterAddress(settings) }),
+      )
       : undefined;
     const live = stack.use(
       await LiveGraph.load({
@@ -164,7 +160,7 @@ export class Engine implements AsyncDisposable {
       engine.#maintenance = stack.use(engine.#maintain(store, () => true));
     } else {
       stack.defer(() => cluster[Symbol.asyncDispose]());
-      engine.#contend(cluster, options);
+      engine.#contend(cluster, storeOptions);
     }
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
@@ -253,13 +249,14 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Begins to contend for leadership; the graph runs whenever it is won. */
-  #contend(cluster: Cluster, options: EngineOptions): void {
+  #contend(cluster: Cluster, options: StoreOptions): void {
     const { logger, bundleDir, settings } = this;
     const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = settings.cluster;
-    const load = async () => void await this.#live.reload(this.#pipeline, {
-      bundleDir,
-      dryRun: false,
-    });
+    const load = async () =>
+      void await this.#live.reload(this.#pipeline, {
+        bundleDir,
+        dryRun: false,
+      });
     const config = this.#config = new ConfigConvergence({
       logger,
       applied: cluster.status.configVersion,

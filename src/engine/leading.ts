@@ -15,7 +15,7 @@ import type { Store } from "../store/store.ts";
 export interface LeadingOptions {
   readonly logger: Logger;
   /** Opens the store for writing under `term`; rows that were in flight are pending again. */
-  readonly openStore: (term: Term) => Promise<Store>;
+  readonly openStore: (term: Term) => Promise<{ store: Store; recovered: number }>;
   /** Loads the graph anew if another node has loaded another. Throws: this node may not lead. */
   readonly convergeConfig: () => Promise<void>;
   readonly convergeState: (entries: readonly StateEntry[]) => void;
@@ -58,8 +58,9 @@ export class Leading implements Duties {
     term.signal.throwIfAborted();
     await convergeConfig();
     term.signal.throwIfAborted();
-    const store = this.#store = await openStore(term);
-    if (store.recovered > 0) logger.info("store.recovered", { rows: store.recovered });
+    const { store, recovered } = await openStore(term);
+    this.#store = store;
+    if (recovered > 0) logger.info("store.recovered", { rows: recovered });
     convergeState(await store.state());
     const pipeline = this.#pipeline = makePipeline(store, term);
     this.#options.onPipeline(pipeline);

@@ -8,7 +8,9 @@ export interface DatabaseAddress {
   /** Never shown. */
   readonly password: string | undefined;
   /** Undefined: in the clear. */
-  readonly tls: { readonly rejectUnauthorized: boolean; readonly ca?: string } | undefined;
+  readonly tls:
+    | { readonly rejectUnauthorized: boolean; readonly ca: string | undefined }
+    | undefined;
   /** Undefined: what the database user's search path says. */
   readonly schema: string | undefined;
   /** What the server shows beside our connections. */

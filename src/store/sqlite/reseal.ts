@@ -28,7 +28,8 @@ import {
   type Which,
 } from "./column_cells.ts";
 import { rollBack } from "./database.ts";
-import { addUses, CLEAR, keysOfStore } from "./store_keys.ts";
+import { CLEAR } from "../store_keys.ts";
+import { addUses, keysOfStore } from "./store_keys.ts";
 
 export interface ResealOptions {
   readonly path: string;

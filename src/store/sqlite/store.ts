@@ -1,9 +1,8 @@
 /** The SQLite store as the engine's thread sees it: a writer thread, a reader thread, promises. */
 import type { CellCipher } from "../../crypto/cells.ts";
-import { type CellKeys, keyIdOf } from "../../crypto/keys.ts";
+import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
-import { USES_WARNED } from "../counted_cells.ts";
 import { StoreError, type StoreFailure } from "../errors.ts";
 import {
   defaultGroupCommit,
@@ -13,6 +12,7 @@ import {
   type SubmitHint,
 } from "../group_commit.ts";
 import type { Intent, ResultOf } from "../intents.ts";
+import { KeyNotices } from "../key_notices.ts";
 import {
   type RegisterQueryName,
   type RegisterRow,
@@ -43,7 +43,7 @@ import type { IntegrityAnswer } from "./integrity_worker.ts";
 import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
 
 import { Sealer } from "./sealer.ts";
-import { CLEAR } from "./store_keys.ts";
+import { CLEAR } from "../store_keys.ts";
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -99,10 +99,9 @@ export class SqliteStore implements Store {
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
-  readonly #logger: Logger | undefined;
+  readonly #keyNotices: KeyNotices | undefined;
   /** Seals what was stored in clear, if there may be any. */
   readonly #sealer: Sealer | undefined;
-  #isKeyWorn = false;
   /** Batches the writer was given, and how many of them the tables are known to hold. */
   #batchesSent = 0;
   #settledTo = 0;
@@ -178,10 +177,10 @@ export class SqliteStore implements Store {
     this.#writer.onerror = (event) => this.#onDeath(event, "writer");
     this.#reader.onerror = (event) => this.#onDeath(event, "reader");
     const { path, keys, logger } = options;
-    this.#logger = logger;
     if (keys !== undefined) {
-      this.#onKeyUses(opened.keyUses);
-      this.#tellOfKeys(keys, opened.keysInUse);
+      this.#keyNotices = new KeyNotices(this.keyId, logger);
+      this.#keyNotices.used(opened.keyUses);
+      this.#keyNotices.opened(keys, opened.keysInUse);
       if (opened.keysInUse.includes(CLEAR)) this.#sealer = new Sealer({ path, keys, logger });
     }
   }
@@ -365,33 +364,9 @@ export class SqliteStore implements Store {
         (index, failure) => settles[index]!.reject(toError(failure)),
       );
     } else if (message.type === "key_uses") {
-      this.#onKeyUses(message.uses);
+      this.#keyNotices?.used(message.uses);
     } else {
       this.#onReply(message);
-    }
-  }
-
-  /** Said once a start, from then on. */
-  #onKeyUses(uses: number): void {
-    if (this.#isKeyWorn || uses < USES_WARNED) return;
-    this.#isKeyWorn = true;
-    this.#logger?.warning("store.key_worn", {
-      key_id: this.keyId,
-      uses,
-      reason: "make a new key, put this one among the retired, and run rotate-key",
-    });
-  }
-
-  /** Which retired keys are needed, so that nobody takes one away too early or keeps it for ever. */
-  #tellOfKeys({ retired }: CellKeys, keysInUse: readonly string[]): void {
-    for (const keyId of retired.map(keyIdOf)) {
-      if (keysInUse.includes(keyId)) {
-        const reason = "cells may be sealed with it until rotate-key has run";
-        this.#logger?.info("store.key_needed", { key_id: keyId, reason });
-      } else {
-        const reason = "no cell is sealed with it: it may leave the retired keys";
-        this.#logger?.info("store.key_unneeded", { key_id: keyId, reason });
-      }
     }
   }
 

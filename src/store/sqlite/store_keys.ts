@@ -3,10 +3,7 @@
  * how often it did.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { StoreError } from "../errors.ts";
-
-/** Stands for no key, where ids of keys stand: cells may be in clear. */
-export const CLEAR = "clear";
+import { CLEAR, missingKeys } from "../store_keys.ts";
 
 /**
  * Refuses a store some of whose cells no configured key may open; otherwise enters what it is sealed
@@ -30,17 +27,8 @@ export function admitKeys(
 
 /** @throws {StoreError} `store.key_missing`: a key that cells may be sealed with is not there. */
 export function requireKeys(db: DatabaseSync, keyIds: readonly string[]): void {
-  const missing = keysOfStore(db).filter((id) => id !== CLEAR && !keyIds.includes(id));
-  if (missing.length === 0) return;
-  const named = missing.map((keyId) => `"${keyId}"`).join(", ");
-  throw new StoreError(
-    "store.key_missing",
-    `Cannot open the store: it has cells sealed with key ${named}, which is not configured`,
-    {
-      hint: "Put the key into MEFOR_STORE_ENCRYPTION_KEY, or into " +
-        "MEFOR_STORE_ENCRYPTION_KEYS_RETIRED when another one is active",
-    },
-  );
+  const missing = missingKeys(keysOfStore(db), keyIds);
+  if (missing !== undefined) throw missing;
 }
 
 /** Ids of what cells may be sealed with, {@link CLEAR} among them. */

@@ -1,4 +1,5 @@
 /** Forward-only migrations in order; number and name are the same in every dialect. */
+import type { Migration } from "../../migration.ts";
 import { sql as stagedQueue } from "./0001_staged_queue.ts";
 import { sql as totals } from "./0002_totals.ts";
 import { sql as commitLog } from "./0003_commit_log.ts";
@@ -6,12 +7,6 @@ import { sql as storeKeys } from "./0004_store_keys.ts";
 import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
 import { sql as retention } from "./0007_retention.ts";
-
-export interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly sql: string;
-}
 
 export const migrations: readonly Migration[] = [
   { version: 1, name: "0001_staged_queue", sql: stagedQueue },

@@ -1,0 +1,194 @@
+/**
+ * One connection to the server: statements are pipelined, so what is asked together costs one round
+ * trip. Whoever asks inside a transaction gets the failure of the first statement that failed.
+ */
+// @ts-types="./pg.d.ts"
+import pg, { type Client } from "pg";
+import { StoreError } from "../errors.ts";
+import { ConnectionLost, endsConnection, sqlState } from "./failures.ts";
+import { fromPgText, toPgText } from "./text.ts";
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly encrypt: boolean;
+  readonly trustServerCertificate: boolean;
+  /** PEM of the authorities the server's certificate is checked against; unset: public ones. */
+  readonly caText: string | undefined;
+  /** Unset: what the database user's search path says. */
+  readonly schema: string | undefined;
+  readonly applicationName: string;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+export type PgValue = string | number | boolean | null;
+export type PgRow = Record<string, string | number | null>;
+
+export interface PgResult {
+  readonly rows: readonly PgRow[];
+  /** Rows changed or read. */
+  readonly count: number;
+  /** `"COMMIT"`, `"ROLLBACK"`, `"UPDATE"`, … */
+  readonly command: string;
+}
+
+/** Beyond what the server allows a statement, this long, and the connection counts as lost. */
+const GRACE_MS = 1_000;
+
+const parsers: ReadonlyMap<number, (text: string) => string | number> = new Map<
+  number,
+  (text: string) => string | number
+>([
+  [16, (text: string) => text === "t" ? 1 : 0],
+  [20, Number],
+  [21, Number],
+  [23, Number],
+  [1700, Number],
+  [25, fromPgText],
+  [1043, fromPgText],
+]);
+
+const types = {
+  getTypeParser: (oid: number) => parsers.get(oid) ?? ((text: string) => text),
+};
+
+export class Connection {
+  readonly #client: Client;
+  readonly #commandTimeoutMs: number;
+  #lost: ConnectionLost | undefined;
+  #onLost: (() => void) | undefined;
+  /** Statements asked over this connection. */
+  statements = 0;
+  /** Statements that are not answered yet. */
+  waiting = 0;
+
+  /**
+   * Connects and sets the session up.
+   *
+   * @throws {ConnectionLost}
+   * @throws {StoreError} `store.tls_refused`, `store.open_failed`.
+   */
+  static async open(options: ServerOptions, session: readonly string[] = []): Promise<Connection> {
+    const connection = new Connection(options);
+    try {
+      await connection.#client.connect();
+      const setUp = options.schema === undefined
+        ? session
+        : [`SET search_path TO ${pg.escapeIdentifier(options.schema)}`, ...session];
+      await connection.#client.query(["SET client_encoding TO 'UTF8'", ...setUp].join("; "));
+      return connection;
+    } catch (thrown) {
+      connection.destroy();
+      throw toFailure(thrown, options);
+    }
+  }
+
+  private constructor(options: ServerOptions) {
+    this.#commandTimeoutMs = options.commandTimeoutMs;
+    const { encrypt, trustServerCertificate, caText } = options;
+    this.#client = new pg.Client({
+      host: options.host,
+      port: options.port,
+      database: options.database,
+      user: options.user,
+      // Without one the library would look for a password file.
+      password: options.password ?? "",
+      application_name: options.applicationName,
+      connectionTimeoutMillis: options.connectTimeoutMs,
+      statement_timeout: options.commandTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      ssl: encrypt
+        ? { rejectUnauthorized: !trustServerCertificate, ...(caText ? { ca: caText } : {}) }
+        : false,
+      types,
+      pipeline: true,
+    });
+    this.#client.on("error", () => this.#lose());
+    this.#client.on("end", () => this.#lose());
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** Called once, when the connection is gone without `close()`. */
+  set onLost(act: () => void) {
+    this.#onLost = act;
+  }
+
+  /** Asks for one statement; a name has it prepared once. @throws {ConnectionLost} */
+  async ask(text: string, values?: readonly PgValue[], name?: string): Promise<PgResult> {
+    if (this.#lost !== undefined) throw this.#lost;
+    this.statements += 1;
+    this.waiting += 1;
+    const deadline = setTimeout(() => this.destroy(), this.#commandTimeoutMs + GRACE_MS);
+    try {
+      const bound = values?.map((value) => typeof value === "string" ? toPgText(value) : value);
+      const answer = await this.#client.query({ text, values: bound, name });
+      return { rows: answer.rows, count: answer.rowCount ?? 0, command: answer.command };
+    } catch (thrown) {
+      // A connection that ends fails its statements in words of the library.
+      if (this.isLost || sqlState(thrown) === undefined || endsConnection(thrown)) {
+        this.destroy();
+        throw this.#lost ?? new ConnectionLost();
+      }
+      throw thrown;
+    } finally {
+      clearTimeout(deadline);
+      this.waiting -= 1;
+    }
+  }
+
+  /** Ends the session; waits for nothing that was asked. */
+  async close(): Promise<void> {
+    this.#onLost = undefined;
+    if (this.isLost) return;
+    this.#lost = new ConnectionLost("closed");
+    const insist = setTimeout(() => this.#drop(), GRACE_MS);
+    await this.#client.end();
+    clearTimeout(insist);
+  }
+
+  /** Drops the connection at once. */
+  destroy(): void {
+    this.#lose();
+    this.#drop();
+  }
+
+  #drop(): void {
+    // The library ends politely only; a server that does not answer would be waited for.
+    this.#client.connection.stream.destroy();
+  }
+
+  #lose(): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = new ConnectionLost();
+    const act = this.#onLost;
+    this.#onLost = undefined;
+    act?.();
+  }
+}
+
+/** What a connection that was refused says to an operator. */
+function toFailure(thrown: unknown, { encrypt, host, port }: ServerOptions): unknown {
+  if (!(thrown instanceof Error) || sqlState(thrown) !== undefined) return thrown;
+  const text = `${(thrown as { code?: unknown }).code ?? ""} ${thrown.message}`;
+  if (encrypt && /certificate|CERT|ISSUER|SSL|TLS|self.signed/i.test(text)) {
+    return new StoreError(
+      "store.tls_refused",
+      `Cannot open the store: no TLS with "${host}:${port}" that can be trusted`,
+      {
+        cause: thrown,
+        hint: /support/.test(text)
+          ? "Turn ssl on in postgresql.conf, or set [store] encrypt = false on a trusted network"
+          : "Name the authority's PEM file in [store] tls_ca_file, and the server as in its certificate",
+      },
+    );
+  }
+  return new ConnectionLost(thrown.message, { cause: thrown });
+}

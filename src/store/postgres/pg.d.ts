@@ -1,0 +1,47 @@
+/** What this room uses of the library "pg", whose own types replace those of the runtime's node. */
+
+interface Answer {
+  readonly rows: Record<string, string | number | null>[];
+  readonly rowCount: number | null;
+  readonly command: string;
+}
+
+interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string | undefined;
+  readonly password: string;
+  readonly application_name: string;
+  readonly connectionTimeoutMillis: number;
+  /** Milliseconds. */
+  readonly statement_timeout: number;
+  readonly keepAlive: boolean;
+  readonly keepAliveInitialDelayMillis: number;
+  readonly ssl: false | { readonly rejectUnauthorized: boolean; readonly ca?: string };
+  readonly types: { getTypeParser(oid: number): (text: string) => string | number };
+  /** Statements go out without waiting for the answers of those before. */
+  readonly pipeline: boolean;
+}
+
+declare class Client {
+  constructor(config: Config);
+  /** Of the library's inside: the socket that a server that does not answer is dropped by. */
+  readonly connection: { readonly stream: { destroy(): void } };
+  connect(): Promise<Client>;
+  query(text: string): Promise<unknown>;
+  query(statement: {
+    readonly text: string;
+    readonly values: readonly (string | number | boolean | null)[] | undefined;
+    readonly name: string | undefined;
+  }): Promise<Answer>;
+  end(): Promise<void>;
+  on(event: "error" | "end", act: () => void): void;
+}
+
+declare const pg: {
+  readonly Client: typeof Client;
+  escapeIdentifier(name: string): string;
+};
+export default pg;
+export type { Client };

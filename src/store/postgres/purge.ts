@@ -1,0 +1,159 @@
+/**
+ * Carries out retention: one batch, or the end of a pass, in the transaction under way.
+ *
+ * What is due is never asked of the caller: each row is looked at here, where nobody else writes.
+ */
+import type { CellCipher } from "../../crypto/cells.ts";
+import { correlationOf } from "../correlation.ts";
+import { StoreError } from "../errors.ts";
+import {
+  countsOf,
+  type EndPurgeIntent,
+  type EndPurgeResult,
+  noCounts,
+  type PurgeIntent,
+  purgeKinds,
+  type PurgeResult,
+} from "../purge.ts";
+import type { AuditLog } from "./audit_log.ts";
+import { numberArray, textArray } from "./text.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Bodies that one batch takes away, before the one that is too much. */
+const BATCH_BYTES = 1024 * 1024;
+
+/** Empties or deletes what is due, and counts it. @throws {StoreError} `store.not_leader`. */
+export async function purge(
+  tx: Transaction,
+  intent: PurgeIntent,
+  cipher: CellCipher,
+): Promise<PurgeResult> {
+  await tx.begun;
+  if (!tx.mayClaim) {
+    throw new StoreError("store.not_leader", "Cannot purge: another node leads the cluster");
+  }
+  const result = await purgeKind(tx, intent, cipher);
+  if (result.purged > 0) {
+    const counts = { ...noCounts, [intent.of]: result.purged };
+    void tx.all("addPurged", ...purgeKinds.map((kind) => counts[kind]));
+  }
+  return result;
+}
+
+function purgeKind(tx: Transaction, intent: PurgeIntent, cipher: CellCipher) {
+  switch (intent.of) {
+    case "messages":
+      return purgeMessages(tx, intent, cipher);
+    case "dead_letters":
+      return purgeDeadLetters(tx, intent);
+    case "state":
+      return purgeState(tx, intent);
+    case "connection_events":
+      return purgeRows(tx, intent, "deleteConnectionEvents");
+    case "alerts":
+      return purgeRows(tx, intent, "deleteAlerts");
+  }
+}
+
+async function purgeMessages(
+  tx: Transaction,
+  { before, limit, after, at }: PurgeIntent,
+  cipher: CellCipher,
+): Promise<PurgeResult> {
+  const due = await tx.rows("dueMessages", after?.at ?? 0, after?.seq ?? 0, before, limit);
+  const chosen: { readonly seq: number; readonly metadata: string | null }[] = [];
+  let [looked, bytes] = [0, 0];
+  for (const message of due) {
+    if (bytes >= BATCH_BYTES) break;
+    looked += 1;
+    if (message.is_open === 1) continue;
+    const metadata = message.metadata === null ? undefined : String(message.metadata);
+    chosen.push({ seq: Number(message.seq), metadata: correlationOf(metadata, cipher) });
+    bytes += Number(message.bytes);
+  }
+  if (chosen.length > 0) await emptyMessages(tx, chosen, at);
+  const last = due[looked - 1];
+  const isMore = looked < due.length || due.length === limit;
+  const next = isMore && last !== undefined
+    ? { at: Number(last.received_at), seq: Number(last.seq) }
+    : undefined;
+  return { purged: chosen.length, next, state: [] };
+}
+
+async function emptyMessages(
+  tx: Transaction,
+  chosen: readonly { readonly seq: number; readonly metadata: string | null }[],
+  at: number,
+): Promise<void> {
+  const seqs = numberArray(chosen.map(({ seq }) => seq));
+  const meant = await tx.rows("bodiesOfMessages", seqs);
+  void tx.all("emptyMessages", seqs, textArray(chosen.map(({ metadata }) => metadata)), at);
+  void tx.all("emptyRows", seqs);
+  void tx.all("emptyEvents", seqs);
+  dropBodies(tx, meant.map((row) => [Number(row.body_seq), Number(row.seq)]));
+}
+
+function dropBodies(tx: Transaction, pairs: readonly (readonly [number, number])[]): void {
+  void tx.all(
+    "dropBodies",
+    numberArray(pairs.map(([body]) => body)),
+    numberArray(pairs.map(([, message]) => message)),
+  );
+}
+
+async function purgeDeadLetters(
+  tx: Transaction,
+  { before, limit }: PurgeIntent,
+): Promise<PurgeResult> {
+  const due = await tx.rows("dueDeadLetters", before, limit);
+  const chosen: typeof due[number][] = [];
+  let bytes = 0;
+  for (const row of due) {
+    if (bytes >= BATCH_BYTES) break;
+    chosen.push(row);
+    bytes += Number(row.bytes);
+  }
+  if (chosen.length > 0) {
+    void tx.all("emptyDeadLetters", numberArray(chosen.map(({ seq }) => Number(seq))));
+    dropBodies(tx, chosen.map((row) => [Number(row.body_seq), Number(row.message_seq)]));
+  }
+  const purged = chosen.length;
+  return { purged, next: nextOf(purged, limit, due.length), state: [] };
+}
+
+async function purgeState(tx: Transaction, { before, limit }: PurgeIntent): Promise<PurgeResult> {
+  const state = (await tx.rows("purgeState", before, limit)).map(({ namespace, key }) => ({
+    namespace: String(namespace),
+    key: String(key),
+  }));
+  return { purged: state.length, next: nextOf(state.length, limit), state };
+}
+
+async function purgeRows(
+  tx: Transaction,
+  { before, limit }: PurgeIntent,
+  statement: "deleteConnectionEvents" | "deleteAlerts",
+): Promise<PurgeResult> {
+  const { count: purged } = await tx.all(statement, before, limit);
+  return { purged, next: nextOf(purged, limit), state: [] };
+}
+
+/** What is purged is found no more, so the next batch begins at the start again. */
+function nextOf(purged: number, limit: number, found = purged): PurgeResult["next"] {
+  return purged < found || found === limit ? { at: 0, seq: 0 } : undefined;
+}
+
+/** Tells of what was purged since the last audit row, if there is anything to tell. */
+export async function endPurge(
+  tx: Transaction,
+  { audit: { detail, ...fields }, isNoted, logsAreClean, reclaimedOn }: EndPurgeIntent,
+  audit: AuditLog,
+): Promise<EndPurgeResult> {
+  const counts = countsOf(await tx.first("purgedSoFar") ?? {});
+  const audited = isNoted || purgeKinds.some((kind) => counts[kind] > 0);
+  if (audited) {
+    await audit.append(tx, { ...fields, detail: JSON.stringify({ ...detail, ...counts }) });
+  }
+  void tx.all("endPurge", logsAreClean, reclaimedOn ?? null);
+  return { counts, audited };
+}

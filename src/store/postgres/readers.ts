@@ -1,0 +1,65 @@
+/** Connections that read, made when they are needed and again when they are lost. */
+import { StoreError } from "../errors.ts";
+import { Connection, type PgResult, type PgValue, type ServerOptions } from "./connection.ts";
+import { ConnectionLost, describeFailure } from "./failures.ts";
+
+/** Reads see what is committed, and change nothing. */
+const session = ["SET default_transaction_read_only TO on", "SET jit TO off"];
+
+export class Readers implements AsyncDisposable {
+  readonly #server: ServerOptions;
+  readonly #slots: (Promise<Connection> | undefined)[];
+  readonly #busy: number[];
+  #isClosed = false;
+
+  constructor(server: ServerOptions, count: number) {
+    this.#server = server;
+    this.#slots = Array.from({ length: count }, () => undefined);
+    this.#busy = Array.from({ length: count }, () => 0);
+  }
+
+  /** Runs a read over the connection that has least to do. @throws {StoreError} */
+  async query(name: string, text: string, values: readonly PgValue[]): Promise<PgResult> {
+    try {
+      return await this.#query(name, text, values);
+    } catch (thrown) {
+      // A connection that had died unnoticed is not worth a failure: a read may be made again.
+      if (!(thrown instanceof ConnectionLost) || this.#isClosed) throw toError(thrown);
+    }
+    try {
+      return await this.#query(name, text, values);
+    } catch (thrown) {
+      throw toError(thrown);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    const closing = this.#slots.map(async (slot) => (await slot)?.close());
+    await Promise.allSettled(closing);
+  }
+
+  async #query(name: string, text: string, values: readonly PgValue[]): Promise<PgResult> {
+    const at = this.#busy.indexOf(Math.min(...this.#busy));
+    this.#busy[at]! += 1;
+    try {
+      return await (await this.#connection(at)).ask(text, values, name);
+    } finally {
+      this.#busy[at]! -= 1;
+    }
+  }
+
+  async #connection(at: number): Promise<Connection> {
+    const former = await this.#slots[at]?.catch(() => undefined);
+    if (former !== undefined && !former.isLost) return former;
+    if (this.#isClosed) throw new ConnectionLost();
+    const opening = this.#slots[at] = Connection.open(this.#server, session);
+    opening.catch(() => {});
+    return opening;
+  }
+}
+
+function toError(thrown: unknown): StoreError {
+  const { code, message, hint } = describeFailure(thrown);
+  return new StoreError(code, message.replace("write to", "read"), { hint });
+}

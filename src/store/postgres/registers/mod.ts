@@ -1,0 +1,13 @@
+/** PostgreSQL text of every register statement. */
+import type { RegisterChangeName, RegisterQueryName } from "../../registers/mod.ts";
+import { alertSql } from "./alerts.ts";
+import { approvalSql } from "./approvals.ts";
+import { auditSql } from "./audit.ts";
+import { identitySql } from "./identity.ts";
+
+export const registerSql: Readonly<Record<RegisterChangeName | RegisterQueryName, string>> = {
+  ...approvalSql,
+  ...auditSql,
+  ...identitySql,
+  ...alertSql,
+};

@@ -1,0 +1,356 @@
+/**
+ * The one writer of a PostgreSQL store: executes batches of intents, one transaction a batch, over
+ * one pipelined connection.
+ *
+ * A batch loads the messages it names, changes them in memory as every backend does (`execute.ts`),
+ * and says what changed in a few statements over arrays. Rows are the authority: memory lasts for a
+ * batch. The store's lock is taken first and held until the commit, so writers of several nodes take
+ * turns and nobody's guard is ever looked at too early.
+ *
+ * A commit whose answer is lost is looked up before anybody is answered, and never repeated blindly.
+ */
+import type { CellCipher } from "../../crypto/cells.ts";
+import { behindFailed, LaneGate } from "../lane_gate.ts";
+import { untold } from "../changes.ts";
+import {
+  execute,
+  isRegisterIntent,
+  isRowIntent,
+  type RowIntent,
+  type TableIntent,
+} from "../execute.ts";
+import type { ActAudit, Disposition, Intent, IntentResults } from "../intents.ts";
+import type { RegisterIntent } from "../registers/mod.ts";
+import type { Outcome } from "../wire.ts";
+import { type Loader, type StoredMessage, WorkingSet } from "../working_set.ts";
+import type { AuditLog } from "./audit_log.ts";
+import { renewCell } from "../cells.ts";
+import { ConnectionLost, describeFailure, isEnvironmental } from "./failures.ts";
+import { fenced } from "./fenced.ts";
+import { claim, connectionEvents, noteEvent, recordOf, resync, sweepMissing } from "./lanes.ts";
+import type { Link } from "./link.ts";
+import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
+import { endPurge, purge } from "./purge.ts";
+import { changeRegisters } from "./register_changes.ts";
+import { numberArray } from "./text.ts";
+import { type Fence, Numbers, Transaction } from "./transaction.ts";
+
+/** Called at the places where a crash test may end the process. */
+export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
+export type OnPoint = (point: CommitPoint, intents: readonly Intent[]) => void;
+
+/** So many connections lost under one batch, and the batch is to be refused. */
+const LOST_MAX = 3;
+
+export interface WriterOptions {
+  readonly link: Link;
+  readonly session: string;
+  readonly cipher: CellCipher;
+  readonly audit: AuditLog;
+  /** How long a batch waits for a connection that was lost, before it fails. */
+  readonly patienceMs: number;
+  /** The same for a batch that may have taken place. */
+  readonly doubtMs: number;
+  readonly onPoint?: OnPoint;
+}
+
+/** What acts say of themselves. */
+interface Counts {
+  readonly found?: boolean;
+  readonly requeued?: number;
+  readonly cancelled?: number;
+}
+
+/** How each intent that looks for rows is carried out; one without an entry does not compile. */
+type Acts = {
+  readonly [K in TableIntent["kind"]]: (
+    tx: Transaction,
+    intent: Extract<TableIntent, { kind: K }>,
+  ) => Promise<IntentResults[K]>;
+};
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #gate = new LaneGate();
+  readonly #numbers = new Numbers();
+  readonly #acts: Acts;
+  #batch = 0;
+  /** Undefined: this node is alone. */
+  fence: Fence | undefined;
+  readonly counters = { commits: 0, intents: 0 };
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    const { cipher, audit } = options;
+    this.#acts = {
+      claim: (tx, intent) => claim(tx, intent, cipher),
+      resync,
+      replay: replayMessage,
+      replay_dead: replayDead,
+      cancel: cancelQueued,
+      sweep_missing: (tx, intent) => sweepMissing(tx, intent, cipher),
+      note_event: noteEvent,
+      connection_events: connectionEvents,
+      purge: (tx, intent) => purge(tx, intent, cipher),
+      end_purge: (tx, intent) => endPurge(tx, intent, audit),
+    };
+  }
+
+  /** Runs a batch; its answers are durable when this resolves. Never rejects. */
+  async run(intents: readonly Intent[]): Promise<readonly Outcome[]> {
+    const registers = intents.filter(isRegisterIntent);
+    if (registers.length === 0) return this.#runGated(intents);
+    const others = intents.filter((intent) => !isRegisterIntent(intent));
+    const answers = others.length === 0 ? [] : await this.#runGated(others);
+    const done = await this.#runRegisters(registers);
+    let [next, nextOther] = [0, 0];
+    return intents.map((one) => isRegisterIntent(one) ? done[next++]! : answers[nextOther++]!);
+  }
+
+  /** Answers a batch of which nothing is written. */
+  refuse(intents: readonly Intent[], thrown: unknown): readonly Outcome[] {
+    const failure = describeFailure(thrown);
+    for (const intent of intents) this.#gate.failed(intent);
+    return intents.map(() => ({ failure }));
+  }
+
+  /**
+   * Does something in a transaction of its own; it is durable when this resolves.
+   *
+   * @throws what the server says; nothing is changed then, unless the connection was lost and did
+   * not come back in time.
+   */
+  async transact<R>(
+    act: (tx: Transaction) => Promise<R>,
+    onPoint?: (point: CommitPoint) => void,
+  ): Promise<R> {
+    const { link, session, patienceMs, doubtMs } = this.#options;
+    for (let lost = 0;;) {
+      const connection = await link.connection(patienceMs);
+      const batch = this.#batch += 1;
+      const tx = new Transaction({
+        ...{ connection, session, link: link.number, batch },
+        ...{ numbers: this.#numbers, fence: this.fence },
+      });
+      try {
+        const result = tx.result = await act(tx);
+        await tx.begun;
+        onPoint?.("before_commit");
+        await tx.commit();
+        link.answeredBatch = batch;
+        onPoint?.("after_commit");
+        return result;
+      } catch (thrown) {
+        this.#options.audit.forget();
+        if (!(thrown instanceof ConnectionLost)) {
+          await tx.rollBack();
+          throw thrown;
+        }
+        if ((lost += 1) > LOST_MAX) throw thrown;
+        if (!tx.isCommitting) continue;
+        await link.connection(doubtMs);
+        if (link.lastBatch === batch) {
+          link.answeredBatch = batch;
+          return tx.result as R;
+        }
+      }
+    }
+  }
+
+  async #runRegisters(intents: readonly RegisterIntent[]): Promise<readonly Outcome[]> {
+    try {
+      const { audit } = this.#options;
+      const outcomes = await this.transact((tx) => changeRegisters(tx, intents, audit));
+      this.counters.commits += 1;
+      this.counters.intents += intents.length;
+      return outcomes;
+    } catch (thrown) {
+      const failure = describeFailure(thrown);
+      return intents.map(() => ({ failure }));
+    }
+  }
+
+  async #runGated(intents: readonly Intent[]): Promise<readonly Outcome[]> {
+    const open = intents.filter((intent) => !this.#gate.isClosed(intent));
+    if (open.length === intents.length) return this.#run(intents);
+    const outcomes = open.length === 0 ? [] : await this.#run(open);
+    let next = 0;
+    const isOpen = new Set(open);
+    return intents.map((one) => isOpen.has(one) ? outcomes[next++]! : { failure: behindFailed });
+  }
+
+  async #run(intents: readonly Intent[]): Promise<readonly Outcome[]> {
+    try {
+      return await this.#commit(intents);
+    } catch (thrown) {
+      if (intents.length === 1 || isEnvironmental(thrown)) return this.refuse(intents, thrown);
+    }
+    // One of them is to blame: each by itself costs its neighbours one retry and nothing else.
+    const outcomes: Outcome[] = [];
+    for (const intent of intents) {
+      outcomes.push(
+        this.#gate.isClosed(intent) ? { failure: behindFailed } : (await this.#run([intent]))[0]!,
+      );
+    }
+    return outcomes;
+  }
+
+  async #commit(intents: readonly Intent[]): Promise<readonly Outcome[]> {
+    const { onPoint } = this.#options;
+    const failed: Intent[] = [];
+    const outcomes = await this.transact(
+      (tx) => {
+        failed.length = 0;
+        return this.#work(tx, intents, failed);
+      },
+      onPoint && ((point) => onPoint(point, intents)),
+    );
+    for (const intent of failed) this.#gate.failed(intent);
+    this.#gate.committed(intents);
+    this.counters.commits += 1;
+    this.counters.intents += intents.length;
+    return outcomes;
+  }
+
+  /** Carries out a batch in order: runs of intents that name their rows in memory, others one by one. */
+  async #work(
+    tx: Transaction,
+    intents: readonly Intent[],
+    failed: Intent[],
+  ): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (let at = 0; at < intents.length;) {
+      const intent = intents[at]!;
+      if (isRowIntent(intent)) {
+        let end = at;
+        while (end < intents.length && isRowIntent(intents[end]!)) end += 1;
+        outcomes.push(
+          ...await this.#executeRows(tx, intents.slice(at, end) as RowIntent[], failed),
+        );
+        at = end;
+      } else {
+        const result = await this.#act(tx, intent as TableIntent);
+        outcomes.push({ result });
+        at += 1;
+      }
+      tx.flush();
+      this.#options.onPoint?.("inside_batch", intents);
+    }
+    return outcomes;
+  }
+
+  async #act(tx: Transaction, intent: TableIntent): Promise<unknown> {
+    const act = this.#acts[intent.kind] as (tx: Transaction, intent: TableIntent) => unknown;
+    const result = await act(tx, intent);
+    if ("audit" in intent && intent.audit !== undefined && intent.kind !== "end_purge") {
+      await this.#note(tx, intent.audit as ActAudit, result as Counts);
+    }
+    return result;
+  }
+
+  /** The audit row of an act that did something. */
+  async #note(
+    tx: Transaction,
+    { detail, ...audit }: ActAudit,
+    { found, requeued, cancelled }: Counts,
+  ): Promise<void> {
+    if (found === false || requeued === 0 || cancelled === 0) return;
+    const counted = JSON.stringify({ ...detail, requeued, cancelled });
+    await this.#options.audit.append(tx, { ...audit, detail: counted });
+  }
+
+  /** A member that fails by itself is left out, and the others are carried out as if it were not there. */
+  async #executeRows(
+    tx: Transaction,
+    given: readonly RowIntent[],
+    failed: Intent[],
+  ): Promise<readonly Outcome[]> {
+    const loaded = await this.#load(tx, given);
+    const intents = tx.mayClaim ? given : given.map(fenced);
+    const failures = new Map<number, Outcome>();
+    for (;;) {
+      const work = new WorkingSet(tx.numbers, loaded, untold);
+      const outcomes: Outcome[] = [];
+      const gate = new LaneGate();
+      let bad: number | undefined;
+      for (const [index, intent] of intents.entries()) {
+        const failure = failures.get(index) ??
+          (gate.isClosed(intent) ? { failure: behindFailed } : undefined);
+        if (failure !== undefined) {
+          gate.failed(intent);
+          outcomes.push(failure);
+          continue;
+        }
+        try {
+          outcomes.push({ result: execute(work, intent) });
+        } catch (thrown) {
+          failures.set(index, { failure: describeFailure(thrown) });
+          bad = index;
+          break;
+        }
+      }
+      if (bad !== undefined) continue;
+      for (const [index, outcome] of outcomes.entries()) {
+        if ("failure" in outcome) failed.push(intents[index]!);
+      }
+      work.takeUntil(Infinity, tx.changes);
+      return outcomes;
+    }
+  }
+
+  /** The messages that a run of intents names, as the tables hold them. */
+  async #load(tx: Transaction, intents: readonly RowIntent[]): Promise<Loader> {
+    const messages: number[] = [];
+    const rows: number[] = [];
+    for (const intent of intents) {
+      if ("messageSeq" in intent) messages.push(intent.messageSeq);
+      else if ("seq" in intent) rows.push(intent.seq);
+      if ("next" in intent && intent.next !== undefined) rows.push(intent.next.seq);
+    }
+    if (messages.length === 0 && rows.length === 0) {
+      await tx.begun;
+      return new LoadedMessages(new Map());
+    }
+    const named = [numberArray(messages), numberArray(rows)];
+    const [found, held] = await Promise.all([
+      tx.rows("loadMessages", ...named),
+      tx.rows("loadRows", ...named),
+      tx.begun,
+    ]);
+    const { cipher } = this.#options;
+    const stored = new Map<number, StoredMessage & { rows: StoredMessage["rows"][number][] }>();
+    for (const { seq, status, error } of found) {
+      stored.set(Number(seq), {
+        seq: Number(seq),
+        status: status as Disposition,
+        error: error === null ? null : renewCell(cipher, String(error)),
+        rows: [],
+      });
+    }
+    for (const row of held) {
+      const record = recordOf(row, cipher);
+      stored.get(record.messageSeq)?.rows.push(record);
+    }
+    return new LoadedMessages(stored);
+  }
+}
+
+class LoadedMessages implements Loader {
+  readonly #messages: ReadonlyMap<number, StoredMessage>;
+  readonly #messageOfRow = new Map<number, number>();
+
+  constructor(messages: ReadonlyMap<number, StoredMessage>) {
+    this.#messages = messages;
+    for (const { seq, rows } of messages.values()) {
+      for (const row of rows) this.#messageOfRow.set(row.seq, seq);
+    }
+  }
+
+  message(seq: number): StoredMessage | undefined {
+    return this.#messages.get(seq);
+  }
+
+  messageOfRow(seq: number): number | undefined {
+    return this.#messageOfRow.get(seq);
+  }
+}

@@ -52,10 +52,10 @@ function proxyWithoutSignIn({ settings: { api, auth } }: GateContext) {
 }
 
 function storeBackendIsBuilt({ settings: { store } }: GateContext) {
-  if (store.backend === "sqlite") return undefined;
+  if (store.backend !== "sqlserver") return undefined;
   return refuse(
-    `Cannot open a store of [store] backend "${store.backend}": this version has "sqlite" only`,
-    'Set [store] backend = "sqlite"',
+    `Cannot open a store of [store] backend "${store.backend}": this version has none`,
+    'Set [store] backend = "sqlite" or "postgres"',
   );
 }
 

@@ -1,0 +1,171 @@
+/**
+ * Where a cluster is put to the test: one PostgreSQL, one bundle, engines as processes, a partner
+ * that receives and a sender that finds the leader as a load balancer does.
+ *
+ * Each node listens on a loopback address of its own, as on a machine of its own.
+ */
+import { ScriptedPartner } from "../connectors/scripted_partner.ts";
+import { freePort, pause } from "../connectors/waiting.ts";
+import { type BundleDir, openBundle } from "../graph/bench.ts";
+import { NodeProcess } from "./node_process.ts";
+import { PostgresServer, type PostgresServerOptions } from "./postgres_server.ts";
+
+export interface SiteOptions extends PostgresServerOptions {
+  /** Seconds. */
+  readonly heartbeat?: number;
+  readonly fence?: number;
+  readonly ttl?: number;
+}
+
+export class ClusterSite implements AsyncDisposable {
+  readonly server: PostgresServer;
+  readonly partner: ScriptedPartner;
+  readonly bundle: BundleDir;
+  /** Every process ever started here. */
+  readonly processes: NodeProcess[] = [];
+  readonly #inboundPort: number;
+  readonly #options: SiteOptions;
+
+  static async open(options: SiteOptions = {}): Promise<ClusterSite> {
+    await using stack = new AsyncDisposableStack();
+    const server = stack.use(await PostgresServer.start(options));
+    const partner = stack.use(await ScriptedPartner.start());
+    const inboundPort = await freePort();
+    const bundle = stack.use(
+      await openBundle({ "graph/pass.ts": graphText(inboundPort, partner.port) }),
+    );
+    const site = new ClusterSite({ server, partner, bundle, inboundPort, options });
+    site.#rooms = stack.move();
+    return site;
+  }
+
+  #rooms = new AsyncDisposableStack();
+
+  private constructor(
+    { server, partner, bundle, inboundPort, options }: {
+      server: PostgresServer;
+      partner: ScriptedPartner;
+      bundle: BundleDir;
+      inboundPort: number;
+      options: SiteOptions;
+    },
+  ) {
+    this.server = server;
+    this.partner = partner;
+    this.bundle = bundle;
+    this.#inboundPort = inboundPort;
+    this.#options = options;
+  }
+
+  /** Starts node `number`, 1 to 9; again after it has ended. */
+  async spawn(number: number, settings = ""): Promise<NodeProcess> {
+    const apiPort = await freePort();
+    const file = `node${number}.toml`;
+    await this.bundle.write(file, this.#settingsText(number, apiPort) + settings);
+    const process = new NodeProcess({
+      name: `node${number}`,
+      bundleDir: this.bundle.dir,
+      settingsFile: `${this.bundle.dir}/${file}`,
+      apiPort,
+    });
+    this.processes.push(process);
+    return process;
+  }
+
+  /** Starts nodes 1 to `count` at once and waits until one of them serves. */
+  async spawnAll(count: number): Promise<NodeProcess[]> {
+    const nodes = await Promise.all(
+      Array.from({ length: count }, (_, index) => this.spawn(index + 1)),
+    );
+    for (const node of nodes) {
+      if (!await node.starts()) throw new Error(`${node.name} ended: ${node.said}`);
+    }
+    await this.leader();
+    return nodes;
+  }
+
+  /** The node that says it is ready, waited for at most `ms`. */
+  async leader(ms = 20_000): Promise<NodeProcess> {
+    const deadline = performance.now() + ms;
+    for (;;) {
+      const found = await this.findLeader();
+      if (found !== undefined) return found;
+      if (performance.now() > deadline) {
+        const said = this.#living.map((node) => `${node.name}: ${node.said}`).join("\n");
+        throw new Error(`Waited ${ms} ms for a leader\n${said}`);
+      }
+      await pause(20);
+    }
+  }
+
+  async findLeader(): Promise<NodeProcess | undefined> {
+    const living = this.#living;
+    const ready = await Promise.all(living.map((node) => node.readiness()));
+    return living.find((_, index) => ready[index]?.status === 200);
+  }
+
+  /** Where this node takes messages. */
+  inboundOf({ name }: NodeProcess): { readonly host: string; readonly port: number } {
+    return { host: `127.0.0.1${name.slice(-1)}`, port: this.#inboundPort };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const process of this.processes) {
+      process.signal("SIGCONT");
+      process.signal("SIGKILL");
+    }
+    await Promise.all(this.processes.map(({ ended }) => ended));
+    await this.#rooms.disposeAsync();
+  }
+
+  get #living(): NodeProcess[] {
+    return this.processes.filter(({ hasEnded }) => !hasEnded);
+  }
+
+  #settingsText(number: number, apiPort: number): string {
+    const { heartbeat = 0.5, fence = 2, ttl = 3 } = this.#options;
+    return `[store]
+backend = "postgres"
+server = "127.0.0.1"
+port = ${this.server.port}
+database = "postgres"
+username = "postgres"
+path = "${this.bundle.dir}/unused.db"
+encrypt = false
+
+[cluster]
+enabled = true
+heartbeat_seconds = ${heartbeat}
+leader_fence_timeout_seconds = ${fence}
+leader_lease_ttl_seconds = ${ttl}
+node_timeout_seconds = ${Math.max(2, heartbeat * 3)}
+reclaim_interval_seconds = 2
+
+[inbound]
+bind_host = "127.0.0.1${number}"
+
+[api]
+port = ${apiPort}
+
+[auth]
+enabled = false
+
+[logging]
+format = "json"
+
+[environments]
+base_dir = "${this.bundle.dir}"
+`;
+  }
+}
+
+/** One inbound, one ordered outbound; a retry does not take longer than a test may. */
+function graphText(inboundPort: number, partnerPort: number): string {
+  return `
+import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
+const retry = { backoffSeconds: 0.05, backoffMultiplier: 1.5, maxBackoffSeconds: 0.5 };
+const lab = outbound("OB_LAB", mllp({ host: "127.0.0.1", port: ${partnerPort} }), { retry });
+const pass = handler("pass", (msg) => send(lab, msg));
+inbound("IB_ADT", mllp({ port: ${inboundPort} }), { router: router("all", () => pass) });
+`;
+}

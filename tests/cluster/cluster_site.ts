@@ -6,6 +6,8 @@
  */
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, pause } from "../connectors/waiting.ts";
+import { Connection, type Row } from "../../src/cluster/postgres/connection.ts";
+import { addressOf } from "./cluster_bench.ts";
 import { type BundleDir, openBundle } from "../graph/bench.ts";
 import { NodeProcess } from "./node_process.ts";
 import { PostgresServer, type PostgresServerOptions } from "./postgres_server.ts";
@@ -25,6 +27,11 @@ export class ClusterSite implements AsyncDisposable {
   readonly processes: NodeProcess[] = [];
   readonly #inboundPort: number;
   readonly #options: SiteOptions;
+
+  /** The graph's text, for a bundle of a node's own. */
+  get graph(): string {
+    return graphText(this.#inboundPort, this.partner.port);
+  }
 
   static async open(options: SiteOptions = {}): Promise<ClusterSite> {
     await using stack = new AsyncDisposableStack();
@@ -58,13 +65,14 @@ export class ClusterSite implements AsyncDisposable {
   }
 
   /** Starts node `number`, 1 to 9; again after it has ended. */
-  async spawn(number: number, settings = ""): Promise<NodeProcess> {
+  async spawn(number: number, bundleDir = this.bundle.dir): Promise<NodeProcess> {
     const apiPort = await freePort();
     const file = `node${number}.toml`;
-    await this.bundle.write(file, this.#settingsText(number, apiPort) + settings);
+    await this.bundle.write(file, this.#settingsText(number, apiPort));
     const process = new NodeProcess({
       name: `node${number}`,
-      bundleDir: this.bundle.dir,
+      bundleDir,
+      storeDir: this.bundle.dir,
       settingsFile: `${this.bundle.dir}/${file}`,
       apiPort,
     });
@@ -102,6 +110,25 @@ export class ClusterSite implements AsyncDisposable {
     const living = this.#living;
     const ready = await Promise.all(living.map((node) => node.readiness()));
     return living.find((_, index) => ready[index]?.status === 200);
+  }
+
+  /** A statement of an onlooker's. */
+  async query(text: string): Promise<readonly Row[]> {
+    await using connection = new Connection({ address: addressOf(this.server), timeoutMs: 30_000 });
+    return await connection.run(text);
+  }
+
+  /** Waits until no row of the queue is open. */
+  async drained(ms = 20_000): Promise<void> {
+    const deadline = performance.now() + ms;
+    for (;;) {
+      const [row] = await this.query(
+        "SELECT count(*)::integer AS open FROM queue WHERE status IN ('pending', 'inflight')",
+      );
+      if (row!.open === 0) return;
+      if (performance.now() > deadline) throw new Error(`${row!.open} rows stay open`);
+      await pause(50);
+    }
   }
 
   /** Where this node takes messages. */
@@ -159,13 +186,19 @@ base_dir = "${this.bundle.dir}"
   }
 }
 
-/** One inbound, one ordered outbound; a retry does not take longer than a test may. */
+/**
+ * One inbound, one ordered outbound; each message carries its number by the state, which every leader
+ * goes on with. A retry does not take longer than a test may.
+ */
 function graphText(inboundPort: number, partnerPort: number): string {
   return `
-import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
+import { handler, inbound, mllp, outbound, router, send, setState, state } from "messagefoundry";
 const retry = { backoffSeconds: 0.05, backoffMultiplier: 1.5, maxBackoffSeconds: 0.5 };
 const lab = outbound("OB_LAB", mllp({ host: "127.0.0.1", port: ${partnerPort} }), { retry });
-const pass = handler("pass", (msg) => send(lab, msg));
+const pass = handler("pass", (msg) => {
+  const count = (state<number>("site", "count") ?? 0) + 1;
+  return [send(lab, msg.set("MSH-3", "count." + count)), setState("site", "count", count)];
+});
 inbound("IB_ADT", mllp({ port: ${inboundPort} }), { router: router("all", () => pass) });
 `;
 }

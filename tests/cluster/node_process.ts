@@ -9,6 +9,8 @@ export interface NodeProcessOptions {
   readonly name: string;
   readonly bundleDir: string;
   readonly settingsFile: string;
+  /** Where it may write. */
+  readonly storeDir: string;
   readonly apiPort: number;
 }
 
@@ -30,15 +32,15 @@ export class NodeProcess {
   hasEnded = false;
   isFrozen = false;
 
-  constructor({ name, bundleDir, settingsFile, apiPort }: NodeProcessOptions) {
+  constructor({ name, bundleDir, storeDir, settingsFile, apiPort }: NodeProcessOptions) {
     this.name = name;
     this.apiPort = apiPort;
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--no-prompt", "--cached-only", "--frozen", "--ignore-env"],
         "--allow-net=127.0.0.0/8",
-        `--allow-read=${root},${bundleDir}`,
-        `--allow-write=${bundleDir}`,
+        `--allow-read=${root},${bundleDir},${storeDir}`,
+        `--allow-write=${storeDir}`,
         "--allow-env=MEFOR_*",
         `--v8-flags=${sandboxV8Flags.join(",")}`,
         `${root}main.ts`,

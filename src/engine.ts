@@ -3,6 +3,7 @@
  *
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
+import { dirname } from "node:path";
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
 import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
@@ -12,7 +13,12 @@ import { readKeys } from "./crypto/keys.ts";
 import { ConfigConvergence } from "./engine/config_convergence.ts";
 import { joinCluster } from "./engine/join_cluster.ts";
 import { Leading } from "./engine/leading.ts";
-import { clusterAddress, openStore, openTermStore, type StoreOptions } from "./engine/stores.ts";
+import {
+  clusterAddress,
+  openNodeStore,
+  openTermStore,
+  type StoreOptions,
+} from "./engine/stores.ts";
 import { errorClass } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import {
@@ -98,7 +104,7 @@ export class Engine implements AsyncDisposable {
     });
     const failpoints = options.env.MEFOR_FAILPOINTS;
     const storeOptions = { settings, keys, clock, logger, failpoints };
-    const store = stack.use(await openStore(storeOptions));
+    const store = stack.use(await openNodeStore(storeOptions));
     logger.info("store.opened", {
       sealed: store.keyId !== undefined,
       key_id: store.keyId,
@@ -118,6 +124,7 @@ export class Engine implements AsyncDisposable {
         await Auth.open({
           settings: settings.auth,
           store,
+          bootstrapDir: dirname(settings.store.path),
           clock,
           logger,
           takeNotice: options.takeNotice ?? mailNotices(alerts),
@@ -127,7 +134,7 @@ export class Engine implements AsyncDisposable {
     // Its version of the configuration is read before the graph is loaded that is to match it.
     const cluster = settings.cluster.enabled
       ? stack.use(
-        await joinCluster({ settings, clock, logger, address: clusterAddress(settings) }),
+        await joinCluster({ settings, clock, logger, address: await clusterAddress(settings) }),
       )
       : undefined;
     const live = stack.use(

@@ -1,4 +1,5 @@
 /** Everything about who somebody is, behind one handle; the engine opens and closes it. */
+import { dirname } from "node:path";
 import type { Clock } from "../clock.ts";
 import { errorClass } from "../errors.ts";
 import type { Logger } from "../logging/mod.ts";
@@ -39,6 +40,8 @@ export interface AuthOptions {
   readonly logger: Logger;
   /** Sends notices; without it nobody is told. */
   readonly takeNotice?: TakeNotice;
+  /** Where the first password is written; absent: beside the store's file. */
+  readonly bootstrapDir?: string;
 }
 
 const REAP_MS = 3_600_000;
@@ -87,7 +90,7 @@ export class Auth implements Disposable {
   }
 
   private constructor(
-    { settings, store, clock, logger, takeNotice }: AuthOptions,
+    { settings, store, clock, logger, takeNotice, bootstrapDir }: AuthOptions,
     directory: Directory | undefined,
   ) {
     const register = new IdentityRegister({ store, clock, logger });
@@ -114,7 +117,7 @@ export class Auth implements Disposable {
     this.#signIn = new SignIn(parts);
     this.ownPassword = new OwnPassword(parts, this.#signIn);
     this.secondFactor = new SecondFactor(parts, this.#signIn);
-    this.#bootstrap = { ...parts, logger, storePath: store.path };
+    this.#bootstrap = { ...parts, logger, folder: bootstrapDir ?? dirname(store.path) };
     this.#register = register;
     this.#notices = notices;
     this.#logger = logger;

@@ -2,7 +2,7 @@
  * The first administrator of an empty store: made at the start, told in a file that only the owner
  * of the store may read, retired when nobody takes it over. Source: spec api §2.4.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Settings } from "../settings/mod.ts";
 import type { Logger } from "../logging/mod.ts";
 import { accountOf, nameKey } from "./account.ts";
@@ -26,8 +26,8 @@ export interface BootstrapParts {
   readonly hasher: PasswordHasher;
   readonly settings: Settings["auth"];
   readonly logger: Logger;
-  /** Of the store; the password file stands beside it. */
-  readonly storePath: string;
+  /** Where the password file is written: beside a store that is a file. */
+  readonly folder: string;
 }
 
 /**
@@ -37,14 +37,14 @@ export interface BootstrapParts {
  * @throws {AuthError} `auth.bootstrap_file`.
  */
 export async function makeFirstAdministrator(parts: BootstrapParts): Promise<void> {
-  const { register, hasher, settings, logger, storePath } = parts;
+  const { register, hasher, settings, logger, folder } = parts;
   const former = (await register.rows("unclaimedUsers")).map(accountOf)
     .filter(({ isDisabled }) => isDisabled);
   if (await register.count("countUsers") > former.length) return;
   const password = makePassword(settings, USERNAME);
   const hash = await hasher.hash(password);
   // First the file: an account whose password nobody was told would shut everybody out.
-  const file = join(dirname(storePath), FILE);
+  const file = join(folder, FILE);
   writeOwnerOnly(file, `username: ${USERNAME}\npassword: ${password}\n`);
   const id = newId();
   const display = "Bootstrap Administrator";

@@ -1,12 +1,11 @@
-/** Opens the store that the settings name: alone, shared with other nodes, or for one term. */
-import type { Term } from "../cluster/mod.ts";
-import type { DatabaseAddress } from "../cluster/mod.ts";
+/** Opens the store of this node: alone, beside other nodes, or for one term of leading. */
+import type { DatabaseAddress, Term } from "../cluster/mod.ts";
 import { type Clock, micros } from "../clock.ts";
 import type { CellKeys } from "../crypto/keys.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { Settings } from "../settings/mod.ts";
+import { openStore, serverOptionsOf } from "../store/open.ts";
 import { PostgresStore } from "../store/postgres/store.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
 import type { Store } from "../store/store.ts";
 
 export interface StoreOptions {
@@ -27,19 +26,12 @@ const TERM_CONNECTIONS = 2;
  *
  * @throws {StoreError}
  */
-export async function openStore(options: StoreOptions): Promise<Store> {
-  const { settings, keys, clock, logger, failpoints } = options;
-  if (settings.store.backend === "sqlite") {
-    return SqliteStore.open({
-      path: settings.store.path,
-      synchronous: settings.store.synchronous,
-      ...{ failpoints, keys, logger, now: () => micros(clock) },
-    });
+export async function openNodeStore(options: StoreOptions): Promise<Store> {
+  const { settings, clock, ...rest } = options;
+  if (!settings.cluster.enabled) {
+    return openStore(settings.store, { ...rest, now: () => micros(clock) });
   }
-  const { poolSize } = settings.store;
-  if (!settings.cluster.enabled) return openPostgres(options, { poolSize, isShared: false });
-  const left = Math.max(2, poolSize - TERM_CONNECTIONS);
-  const store = await openPostgres(options, { poolSize: left, isShared: true });
+  const store = await openShared(options, settings.store.poolSize - TERM_CONNECTIONS);
   store.setFence({ condition: "false", values: [] });
   return store;
 }
@@ -54,7 +46,7 @@ export async function openTermStore(
   options: StoreOptions,
   term: Term,
 ): Promise<{ readonly store: Store; readonly recovered: number }> {
-  const store = await openPostgres(options, { poolSize: TERM_CONNECTIONS, isShared: true });
+  const store = await openShared(options, TERM_CONNECTIONS);
   try {
     // The lease's row is read in each transaction, after the store's lock is held.
     store.setFence({
@@ -62,43 +54,30 @@ export async function openTermStore(
         "WHERE lease_key = 'leader' AND leader_epoch = $1::bigint)",
       values: [term.epoch],
     });
-    const recovered = await store.recoverOthers(micros(options.clock));
-    return { store, recovered };
+    return { store, recovered: await store.recoverOthers(micros(options.clock)) };
   } catch (thrown) {
     await store[Symbol.asyncDispose]();
     throw thrown;
   }
 }
 
-function openPostgres(
-  { settings, keys, clock, logger, failpoints }: StoreOptions,
-  { poolSize, isShared }: { readonly poolSize: number; readonly isShared: boolean },
+async function openShared(
+  { settings, clock, ...rest }: StoreOptions,
+  connections: number,
 ): Promise<PostgresStore> {
   return PostgresStore.open({
-    server: serverOf(settings),
-    ...{ poolSize, isShared, failpoints, keys, logger, now: () => micros(clock) },
+    server: await serverOptionsOf(settings.store),
+    poolSize: Math.max(2, connections),
+    isShared: true,
+    ...rest,
+    now: () => micros(clock),
   });
 }
 
-function serverOf({ store }: Settings) {
-  const { server = "localhost", port = 5432, database = "messagefoundry", username } = store;
-  return {
-    ...{ host: server, port, database, user: username, password: store.password?.reveal() },
-    encrypt: store.encrypt,
-    trustServerCertificate: store.trustServerCertificate,
-    caText: undefined,
-    schema: store.dbSchema,
-    applicationName: store.applicationName,
-    connectTimeoutMs: store.connectTimeoutMs,
-    commandTimeoutMs: store.commandTimeoutMs,
-  };
-}
-
 /** Where the cluster's own connections go: the same server and schema. */
-export function clusterAddress(settings: Settings): DatabaseAddress {
-  const { host, port, database, user, password, schema, applicationName, ...tls } = serverOf(
-    settings,
-  );
+export async function clusterAddress({ store }: Settings): Promise<DatabaseAddress> {
+  const { host, port, database, user, password, schema, applicationName, ...tls } =
+    await serverOptionsOf(store);
   return {
     ...{ host, port, database, user, password, schema, applicationName },
     tls: tls.encrypt

@@ -1,5 +1,8 @@
 import type { SectionSpec } from "./declaration.ts";
 
+/** The port of a PostgreSQL server when no other is set. */
+export const POSTGRES_PORT = 5432;
+
 export const store = {
   name: "store",
   help: "Where messages, queues and audit live.",
@@ -50,15 +53,15 @@ export const store = {
       inEffect: true,
       help: "Refuse to start without an encryption key.",
     },
-    server: { type: "string", inEffect: false, help: "Host of the database server." },
+    server: { type: "string", inEffect: true, help: "Host of the database server." },
     port: {
       type: "integer",
       min: 1,
       max: 65535,
-      inEffect: false,
+      inEffect: true,
       help: "Port of the database server; unset, 5432 for postgres and 1433 for sqlserver.",
     },
-    database: { type: "string", inEffect: false, help: "Database on the server." },
+    database: { type: "string", inEffect: true, help: "Database on the server." },
     auth: {
       type: "enum",
       values: ["sql", "integrated", "entra"],
@@ -66,26 +69,31 @@ export const store = {
       inEffect: false,
       help: "How to sign in to SQL Server.",
     },
-    username: { type: "string", inEffect: false, help: "Database user." },
-    password: { type: "string", secret: true, inEffect: false, help: "Password of that user." },
+    username: { type: "string", inEffect: true, help: "Database user." },
+    password: { type: "string", secret: true, inEffect: true, help: "Password of that user." },
     encrypt: {
       type: "boolean",
       default: true,
-      inEffect: false,
+      inEffect: true,
       help: "Use TLS to the database server.",
     },
     trust_server_certificate: {
       type: "boolean",
       default: false,
-      inEffect: false,
+      inEffect: true,
       help: "Accept any certificate of the database server; insecure.",
+    },
+    tls_ca_file: {
+      type: "string",
+      inEffect: true,
+      help: "PEM of the authorities that the server's certificate is checked against.",
     },
     pool_size: {
       type: "integer",
       default: 5,
       min: 1,
       max: 1000,
-      inEffect: false,
+      inEffect: true,
       help: "Connections to the database server; a cluster needs 2, better 3.",
     },
     connect_timeout: {
@@ -93,7 +101,7 @@ export const store = {
       unit: "seconds",
       default: 15,
       min: 1,
-      inEffect: false,
+      inEffect: true,
       help: "Wait for a connection to the database server.",
     },
     command_timeout: {
@@ -101,7 +109,7 @@ export const store = {
       unit: "seconds",
       default: 30,
       min: 1,
-      inEffect: false,
+      inEffect: true,
       help: "Wait for one statement on the database server.",
     },
     lease_ttl_seconds: {
@@ -113,11 +121,11 @@ export const store = {
       inEffect: false,
       help: "Lifetime of a row lease in a cluster; the background reclaim waits this long.",
     },
-    db_schema: { type: "string", inEffect: false, help: "Schema of the tables on the server." },
+    db_schema: { type: "string", inEffect: true, help: "Schema of the tables on the server." },
     application_name: {
       type: "string",
       default: "messagefoundry",
-      inEffect: false,
+      inEffect: true,
       help: "Name shown by the database server for our connections.",
     },
   },

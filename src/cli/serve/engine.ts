@@ -11,7 +11,7 @@ import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import { environmentsDir, type Graph, listenersOf } from "../../graph/mod.ts";
 import { type Logger, openLog } from "../../logging/mod.ts";
-import { hostAndPort, type Settings } from "../../settings/mod.ts";
+import { hostAndPort, POSTGRES_PORT, type Settings } from "../../settings/mod.ts";
 import { VERSION } from "../../version.ts";
 import { type Anchor, findAnchor } from "../anchor.ts";
 import type { CliContext } from "../context.ts";
@@ -213,10 +213,16 @@ function logStart(anchor: Anchor, logger: Logger): void {
     settings: serviceFile ?? "none",
     values: valueFileOf(anchor),
     bundle: bundleDir,
-    store: settings.store.path,
+    store: storeName(settings.store),
   });
   for (const reason of warnings) logger.warning("engine.settings", { reason });
   for (const reason of anchorWarnings(anchor)) logger.warning("engine.anchor", { reason });
+}
+
+/** Where the store is; a server's password is no part of it. */
+function storeName({ backend, path, server, port, database }: Settings["store"]): string {
+  if (backend === "sqlite") return path;
+  return `${backend} ${hostAndPort({ host: server!, port: port ?? POSTGRES_PORT })}/${database}`;
 }
 
 function logRunning(

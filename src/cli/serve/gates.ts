@@ -54,8 +54,21 @@ function proxyWithoutSignIn({ settings: { api, auth } }: GateContext) {
 function storeBackendIsBuilt({ settings: { store } }: GateContext) {
   if (store.backend !== "sqlserver") return undefined;
   return refuse(
-    `Cannot open a store of [store] backend "${store.backend}": this version has none`,
+    `Cannot open a store of [store] backend "${store.backend}": this version has "sqlite" and ` +
+      '"postgres"',
     'Set [store] backend = "sqlite" or "postgres"',
+  );
+}
+
+function databaseInTheClear({ settings: { store } }: GateContext) {
+  const { backend, server = "", encrypt, trustServerCertificate } = store;
+  if (backend === "sqlite" || isLoopback(server)) return undefined;
+  if (!encrypt) {
+    return warn(`Messages cross the network to "${server}" in the clear: [store] encrypt is off`);
+  }
+  if (!trustServerCertificate) return undefined;
+  return warn(
+    `Whoever answers as "${server}" gets the messages: [store] trust_server_certificate is set`,
   );
 }
 
@@ -219,6 +232,7 @@ export const gates: readonly (readonly [string, Gate])[] = [
   ["2", apiWithoutSignIn],
   ["2", proxyWithoutSignIn],
   ["3", storeBackendIsBuilt],
+  ["3", databaseInTheClear],
   ["4", environmentIsNamed],
   ["5", postureIsComplete],
   ["6", requiredEncryption],

@@ -114,6 +114,8 @@ export function grantsFor(
 function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
   const storeDir = dirname(settings.store.path);
   const { enabled, adEnabled, adTlsCaCertFile: caFile } = settings.auth;
+  const { backend, encrypt, tlsCaFile } = settings.store;
+  const asksDatabaseOverTls = backend === "postgres" && encrypt;
   return {
     program: programDir(),
     serviceFile,
@@ -123,6 +125,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
     apiTlsFiles: apiTlsFiles(settings.api),
     directoryCaFile: enabled && adEnabled && caFile !== undefined ? resolve(caFile) : undefined,
+    storeCaFile: asksDatabaseOverTls && tlsCaFile !== undefined ? resolve(tlsCaFile) : undefined,
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

@@ -10,6 +10,7 @@ import { EngineError } from "../../errors.ts";
 import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
 import { deniedNet, directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
+import { POSTGRES_PORT } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -45,6 +46,8 @@ export interface InstancePaths {
   readonly apiTlsFiles: readonly { readonly key: string; readonly path: string }[];
   /** Undefined when no directory is asked, or its certificate is checked against public ones. */
   readonly directoryCaFile: string | undefined;
+  /** Undefined when no database server is asked over TLS, or public authorities vouch for it. */
+  readonly storeCaFile: string | undefined;
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -83,6 +86,7 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...collector(input),
     ...notices(input),
     ...directory(input),
+    ...database(input),
     ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
@@ -161,6 +165,13 @@ function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
   return [allow("net", hostAndPort(address), "[auth] ad_server")];
 }
 
+/** The server that keeps the store, if one does. */
+function database({ settings: { store } }: PermissionInput): readonly Grant[] {
+  const { backend, server: host, port = POSTGRES_PORT } = store;
+  if (backend !== "postgres" || host === undefined) return [];
+  return [allow("net", hostAndPort({ host, port }), "[store] server, port")];
+}
+
 function files(input: PermissionInput): readonly Grant[] {
   const { settings, paths } = input;
   const read: Grant[] = [];
@@ -188,6 +199,9 @@ function files(input: PermissionInput): readonly Grant[] {
   if (paths.directoryCaFile !== undefined) {
     add(paths.directoryCaFile, { reason: "[auth] ad_tls_ca_cert_file", writes: false });
   }
+  if (paths.storeCaFile !== undefined) {
+    add(paths.storeCaFile, { reason: "[store] tls_ca_file", writes: false });
+  }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });
   }
@@ -198,7 +212,8 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   const storeDir = input.realPathOf(dirname(settings.store.path));
   const storeName = settings.store.path.slice(dirname(settings.store.path).length);
-  for (const path of new Set([settings.store.path, `${storeDir}${storeName}`])) {
+  const isFile = settings.store.backend === "sqlite";
+  for (const path of isFile ? new Set([settings.store.path, `${storeDir}${storeName}`]) : []) {
     for (const suffix of STORE_FILES) {
       read.push(allow("read", `${path}${suffix}`, "[store] path"));
       write.push(allow("write", `${path}${suffix}`, "[store] path"));

@@ -6,9 +6,14 @@ import { ConnectionLost, describeFailure } from "./failures.ts";
 /** Reads see what is committed, and change nothing. */
 const session = ["SET default_transaction_read_only TO on", "SET jit TO off"];
 
+interface Slot {
+  readonly opening: Promise<Connection>;
+  isLost(): boolean;
+}
+
 export class Readers implements AsyncDisposable {
   readonly #server: ServerOptions;
-  readonly #slots: (Promise<Connection> | undefined)[];
+  readonly #slots: (Slot | undefined)[];
   readonly #busy: number[];
   #isClosed = false;
 
@@ -35,7 +40,7 @@ export class Readers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    const closing = this.#slots.map(async (slot) => (await slot)?.close());
+    const closing = this.#slots.map(async (slot) => (await slot?.opening)?.close());
     await Promise.allSettled(closing);
   }
 
@@ -49,12 +54,16 @@ export class Readers implements AsyncDisposable {
     }
   }
 
-  async #connection(at: number): Promise<Connection> {
-    const former = await this.#slots[at]?.catch(() => undefined);
-    if (former !== undefined && !former.isLost) return former;
-    if (this.#isClosed) throw new ConnectionLost();
-    const opening = this.#slots[at] = Connection.open(this.#server, session);
-    opening.catch(() => {});
+  /** Everybody who comes while it is being made gets the same one. */
+  #connection(at: number): Promise<Connection> {
+    const former = this.#slots[at];
+    if (former !== undefined && !former.isLost()) return former.opening;
+    if (this.#isClosed) return Promise.reject(new ConnectionLost());
+    let made: Connection | undefined;
+    let hasFailed = false;
+    const opening = Connection.open(this.#server, session);
+    opening.then((connection) => made = connection, () => hasFailed = true);
+    this.#slots[at] = { opening, isLost: () => hasFailed || made?.isLost === true };
     return opening;
   }
 }

@@ -59,6 +59,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       reloadRoots: [],
       apiTlsFiles: [],
       directoryCaFile: undefined,
+      storeCaFile: undefined,
       missingStoreDir: undefined,
     },
     realPathOf: (path) => path,

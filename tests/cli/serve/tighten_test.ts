@@ -25,6 +25,7 @@ function input(text: string, rest: Partial<TightenInput> = {}): TightenInput {
       reloadRoots: [],
       apiTlsFiles: [],
       directoryCaFile: undefined,
+      storeCaFile: undefined,
       missingStoreDir: undefined,
     },
     reaches: [],

@@ -1,0 +1,80 @@
+/** Opens the store that the settings name; from there on nobody asks which backend runs. */
+import type { CellKeys } from "../crypto/keys.ts";
+import type { Logger } from "../logging/mod.ts";
+import { POSTGRES_PORT, type Settings } from "../settings/mod.ts";
+import { StoreError } from "./errors.ts";
+import type { ServerOptions } from "./postgres/connection.ts";
+import type { Store } from "./store.ts";
+
+export interface OpenStoreOptions {
+  /** Microseconds since the epoch. */
+  readonly now: () => number;
+  /** Unset: cells are stored as they are. */
+  readonly keys: CellKeys | undefined;
+  readonly logger: Logger;
+  /** `name@n` pairs of `failpoints.ts`, for crash tests. */
+  readonly failpoints: string | undefined;
+}
+
+/** @throws {StoreError} the store cannot be opened. */
+export async function openStore(
+  settings: Settings["store"],
+  options: OpenStoreOptions,
+): Promise<Store> {
+  switch (settings.backend) {
+    case "sqlite": {
+      const { SqliteStore } = await import("./sqlite/store.ts");
+      const { path, synchronous } = settings;
+      return SqliteStore.open({ path, synchronous, ...options });
+    }
+    case "postgres": {
+      const { PostgresStore } = await import("./postgres/store.ts");
+      const server = await serverOptionsOf(settings);
+      return PostgresStore.open({ server, poolSize: settings.poolSize, ...options });
+    }
+    case "sqlserver":
+      throw new StoreError("store.open_failed", 'Cannot open a store of backend "sqlserver"', {
+        hint: 'Set [store] backend = "sqlite" or "postgres"',
+      });
+  }
+}
+
+/**
+ * How the settings say to reach the database server.
+ *
+ * @throws {StoreError} `store.ca_file`: the authority's file cannot be used.
+ */
+export async function serverOptionsOf(settings: Settings["store"]): Promise<ServerOptions> {
+  const { server, database, encrypt, tlsCaFile } = settings;
+  if (server === undefined || database === undefined) {
+    throw new StoreError("store.open_failed", "Cannot reach a database that is not named", {
+      hint: "Set [store] server and database",
+    });
+  }
+  return {
+    host: server,
+    database,
+    port: settings.port ?? POSTGRES_PORT,
+    user: settings.username,
+    password: settings.password?.reveal(),
+    encrypt,
+    trustServerCertificate: settings.trustServerCertificate,
+    caText: encrypt && tlsCaFile !== undefined ? await readAuthority(tlsCaFile) : undefined,
+    schema: settings.dbSchema,
+    applicationName: settings.applicationName,
+    connectTimeoutMs: settings.connectTimeoutMs,
+    commandTimeoutMs: settings.commandTimeoutMs,
+  };
+}
+
+async function readAuthority(file: string): Promise<string> {
+  const hint = "Name a readable PEM file in [store] tls_ca_file";
+  let text: string;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (cause) {
+    throw new StoreError("store.ca_file", `Cannot read "${file}"`, { cause, hint });
+  }
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new StoreError("store.ca_file", `Cannot use "${file}": it holds no certificate`, { hint });
+}

@@ -11,14 +11,10 @@ import type { Cluster } from "./cluster/mod.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
 import { ConfigConvergence } from "./engine/config_convergence.ts";
-import { joinCluster } from "./engine/join_cluster.ts";
+import { startSweep } from "./engine/sweep.ts";
+import type { JoinOptions } from "./engine/join_cluster.ts";
 import { Leading } from "./engine/leading.ts";
-import {
-  clusterAddress,
-  openNodeStore,
-  openTermStore,
-  type StoreOptions,
-} from "./engine/stores.ts";
+import { openNodeStore, openTermStore, type StoreOptions } from "./engine/stores.ts";
 import { errorClass } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import {
@@ -134,7 +130,7 @@ export class Engine implements AsyncDisposable {
     // Its version of the configuration is read before the graph is loaded that is to match it.
     const cluster = settings.cluster.enabled
       ? stack.use(
-        await joinCluster({ settings, clock, logger, address: await clusterAddress(settings) }),
+        await join({ settings, clock, logger }),
       )
       : undefined;
     const live = stack.use(
@@ -277,8 +273,15 @@ export class Engine implements AsyncDisposable {
       convergeConfig: () => config.converge(load),
       convergeState: (entries) => this.#live.convergeState(entries),
       makePipeline: (store, term) => this.#makePipeline(store, () => term.isCurrent),
-      startMaintenance: (store, term) =>
-        this.#maintenance = this.#maintain(store, () => term.isCurrent),
+      startChores: (store, pipeline, term) => {
+        const chores = new AsyncDisposableStack();
+        this.#maintenance = chores.use(this.#maintain(store, () => term.isCurrent));
+        chores.use(startSweep({
+          ...{ term, pipeline, logger, intervalMs: settings.cluster.reclaimIntervalMs },
+          openLanes: () => cluster.openLanes(),
+        }));
+        return chores;
+      },
       onPipeline: (pipeline) => this.#pipeline = pipeline ?? this.#makePipeline(this.store),
       inTurn: (act) => this.#inTurn(act),
       stopMs: Math.min(STOP_GRACE_MS, (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 2),
@@ -380,6 +383,12 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();
   }
+}
+
+/** An engine that stands alone has no use for the driver behind it. */
+async function join(options: JoinOptions): Promise<Cluster> {
+  const { joinCluster } = await import("./engine/join_cluster.ts");
+  return joinCluster(options);
 }
 
 /** Undefined without a mail server: nobody is told then. */

@@ -5,7 +5,13 @@ import type { ClusterSettings } from "../settings/mod.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Holder, LeaseStore } from "./lease.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
-import { type ClusterStore, type LeaseRow, liveLeader, type NodeRow } from "./membership.ts";
+import {
+  type ClusterStore,
+  type LeaseRow,
+  liveLeader,
+  type NodeRow,
+  type OpenLane,
+} from "./membership.ts";
 import { type Duties, Supervisor } from "./supervisor.ts";
 import type { Term } from "./term.ts";
 
@@ -164,6 +170,11 @@ export class Cluster implements AsyncDisposable {
     const [nodes, lease] = await Promise.all([store.nodes(), store.lease()]);
     const leaderNodeId = liveLeader(nodes, this.#options.settings.nodeTimeoutMs)?.nodeId;
     return { nodes, leaderNodeId, lease };
+  }
+
+  /** Lanes with open rows, as the database has them. @throws {ClusterError} */
+  openLanes(): Promise<readonly OpenLane[]> {
+    return this.#backend.store.openLanes();
   }
 
   /** Tells the other nodes to load their graph anew; returns its number. @throws {ClusterError} */

@@ -23,6 +23,11 @@ export interface LeaseRow {
   readonly epoch: number;
 }
 
+export interface OpenLane {
+  readonly stage: "ingress" | "routed" | "outbound";
+  readonly lane: string;
+}
+
 export interface BeatAnswer {
   readonly configVersion: number;
   /** False: a live process bears this node's ID. */
@@ -39,6 +44,8 @@ export interface ClusterStore {
   lease(): Promise<LeaseRow>;
   /** Forgets nodes that have been silent or gone for so long. */
   forgetNodes(silentMs: number): Promise<void>;
+  /** Lanes of the store's queue with rows that are pending or in flight. */
+  openLanes(): Promise<readonly OpenLane[]>;
   /** Says that another graph was loaded; returns its number. The other nodes are told. */
   bumpConfig(): Promise<number>;
   /** Leaves word for the leader of what was done to rows here; it is told at once. */

@@ -17,7 +17,7 @@ export {
 export { makeHolder } from "./identity.ts";
 export { ClusterError } from "./errors.ts";
 export type { Answer, Ask, Holder, LeaseStore, LeaseTimings, LeaseView } from "./lease.ts";
-export type { ClusterStore, LeaseRow, NodeRow } from "./membership.ts";
+export type { ClusterStore, LeaseRow, NodeRow, OpenLane } from "./membership.ts";
 export type { Duties, Role } from "./supervisor.ts";
 export { Term } from "./term.ts";
 export type { DatabaseAddress } from "./postgres/address.ts";

@@ -3,18 +3,19 @@ import type { Clock } from "../clock.ts";
 import { Cluster, type DatabaseAddress, makeHolder, openPostgresBackend } from "../cluster/mod.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { Settings } from "../settings/mod.ts";
+import { serverOptionsOf } from "../store/open.ts";
 
 export interface JoinOptions {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly address: DatabaseAddress;
 }
 
 /** @throws {ClusterError} the database cannot be reached. */
 export async function joinCluster(
-  { settings, clock, logger, address }: JoinOptions,
+  { settings, clock, logger }: JoinOptions,
 ): Promise<Cluster> {
+  const address = await addressOf(settings);
   const { cluster } = settings;
   const host = await hostName();
   const me = makeHolder({ nodeId: cluster.nodeId, host, pid: Deno.pid });
@@ -44,6 +45,18 @@ export async function joinCluster(
     });
   }
   return joined;
+}
+
+/** Where the cluster's own connections go: the same server and schema. */
+async function addressOf({ store }: Settings): Promise<DatabaseAddress> {
+  const { host, port, database, user, password, schema, applicationName, ...tls } =
+    await serverOptionsOf(store);
+  return {
+    ...{ host, port, database, user, password, schema, applicationName },
+    tls: tls.encrypt
+      ? { rejectUnauthorized: !tls.trustServerCertificate, ca: tls.caText }
+      : undefined,
+  };
 }
 
 /** Where this file can be read; the system's own answer takes a permission the engine never has. */

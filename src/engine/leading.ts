@@ -21,7 +21,8 @@ export interface LeadingOptions {
   readonly convergeState: (entries: readonly StateEntry[]) => void;
   /** Builds the pipeline over the store of the term; nothing of it runs yet. */
   readonly makePipeline: (store: Store, term: Term) => Pipeline;
-  readonly startMaintenance: (store: Store, term: Term) => AsyncDisposable;
+  /** Begins the chores of a leader. */
+  readonly startChores: (store: Store, pipeline: Pipeline, term: Term) => AsyncDisposable;
   /** The pipeline that runs; undefined when none does. */
   readonly onPipeline: (pipeline: Pipeline | undefined) => void;
   /** Runs acts that load or swap graphs one after the other. */
@@ -34,7 +35,7 @@ export class Leading implements Duties {
   readonly #options: LeadingOptions;
   #store: Store | undefined;
   #pipeline: Pipeline | undefined;
-  #maintenance: AsyncDisposable | undefined;
+  #chores: AsyncDisposable | undefined;
 
   constructor(options: LeadingOptions) {
     this.#options = options;
@@ -66,19 +67,19 @@ export class Leading implements Duties {
     this.#options.onPipeline(pipeline);
     term.signal.throwIfAborted();
     await pipeline.start();
-    this.#maintenance = this.#options.startMaintenance(store, term);
+    this.#chores = this.#options.startChores(store, pipeline, term);
   }
 
   /** The gates are closed already; here sockets, lanes and connections follow. */
   async #rest(): Promise<void> {
     const { stopMs, onPipeline } = this.#options;
-    const [pipeline, maintenance, store] = [this.#pipeline, this.#maintenance, this.#store];
+    const [pipeline, chores, store] = [this.#pipeline, this.#chores, this.#store];
     this.#pipeline = undefined;
-    this.#maintenance = undefined;
+    this.#chores = undefined;
     this.#store = undefined;
     const ended = Promise.allSettled([
       pipeline?.stop(),
-      maintenance?.[Symbol.asyncDispose](),
+      chores?.[Symbol.asyncDispose](),
     ]);
     await within(ended, stopMs);
     // What still waits for the store is refused by it now.

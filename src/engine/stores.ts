@@ -1,11 +1,11 @@
 /** Opens the store of this node: alone, beside other nodes, or for one term of leading. */
-import type { DatabaseAddress, Term } from "../cluster/mod.ts";
+import type { Term } from "../cluster/mod.ts";
 import { type Clock, micros } from "../clock.ts";
 import type { CellKeys } from "../crypto/keys.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { Settings } from "../settings/mod.ts";
 import { openStore, serverOptionsOf } from "../store/open.ts";
-import { PostgresStore } from "../store/postgres/store.ts";
+import type { PostgresStore } from "../store/postgres/store.ts";
 import type { Store } from "../store/store.ts";
 
 export interface StoreOptions {
@@ -65,23 +65,12 @@ async function openShared(
   { settings, clock, ...rest }: StoreOptions,
   connections: number,
 ): Promise<PostgresStore> {
-  return PostgresStore.open({
+  const postgres = await import("../store/postgres/store.ts");
+  return postgres.PostgresStore.open({
     server: await serverOptionsOf(settings.store),
     poolSize: Math.max(2, connections),
     isShared: true,
     ...rest,
     now: () => micros(clock),
   });
-}
-
-/** Where the cluster's own connections go: the same server and schema. */
-export async function clusterAddress({ store }: Settings): Promise<DatabaseAddress> {
-  const { host, port, database, user, password, schema, applicationName, ...tls } =
-    await serverOptionsOf(store);
-  return {
-    ...{ host, port, database, user, password, schema, applicationName },
-    tls: tls.encrypt
-      ? { rejectUnauthorized: !tls.trustServerCertificate, ca: tls.caText }
-      : undefined,
-  };
 }

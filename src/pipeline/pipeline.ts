@@ -306,6 +306,16 @@ export class Pipeline {
     await Promise.all(standing);
   }
 
+  /** Those of these lanes, open in the store, of which memory knows no open row. */
+  overlooked(lanes: readonly TouchedLane[]): readonly TouchedLane[] {
+    return lanes.filter(({ stage, lane }) => {
+      if (stage === "outbound") return this.outbounds.get(lane)?.depth === 0;
+      if (!this.#graph.inbounds.has(lane)) return false;
+      const found = stage === "routed" ? this.#routedLanes : this.#ingressLanes;
+      return found.get(lane)?.isEmpty ?? true;
+    });
+  }
+
   /** Pending and in-flight rows of all stages, as memory counts them. */
   get openRows(): number {
     let rows = 0;

@@ -1,6 +1,6 @@
 /** Nodes, configuration version and acts in PostgreSQL. */
 import type { Holder } from "../lease.ts";
-import type { BeatAnswer, ClusterStore, LeaseRow, NodeRow } from "../membership.ts";
+import type { BeatAnswer, ClusterStore, LeaseRow, NodeRow, OpenLane } from "../membership.ts";
 import type { Connection, Row, Value } from "./connection.ts";
 import type { ClusterStatements } from "./statements.ts";
 
@@ -60,6 +60,11 @@ export class PostgresClusterStore implements ClusterStore {
 
   async forgetNodes(silentMs: number): Promise<void> {
     await this.#run("forgetNodes", [Math.round(silentMs * 1000)]);
+  }
+
+  async openLanes(): Promise<readonly OpenLane[]> {
+    const rows = await this.#run("openLanes", []) as unknown as readonly OpenLane[];
+    return rows.map(({ stage, lane }) => ({ stage, lane }));
   }
 
   async bumpConfig(): Promise<number> {

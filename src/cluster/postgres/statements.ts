@@ -99,6 +99,11 @@ export function statementsFor(schema: string | undefined) {
        WHERE lease_key = 'leader'`,
     /** $1 microseconds: nodes silent or gone for longer are forgotten. */
     forgetNodes: `DELETE FROM nodes WHERE last_seen < ${NOW} - $1::bigint`,
+    /** Of the store's queue. Index: queue_lane_open. */
+    openLanes: `
+      SELECT DISTINCT stage, lane
+        FROM queue
+       WHERE status IN ('pending', 'inflight')`,
     bumpConfig: `
       UPDATE cluster_config
          SET config_version = config_version + 1, updated_at = ${NOW}

@@ -27,7 +27,7 @@ import {
 import { type Logger, redact } from "./logging/mod.ts";
 import { Maintenance, type MaintenanceFigures } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
-import { Pipeline } from "./pipeline/pipeline.ts";
+import { Pipeline, type PipelineOptions } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
 import type { Settings } from "./settings/mod.ts";
 import type { EdgeChange, TouchedLane } from "./store/intents.ts";
@@ -204,7 +204,7 @@ export class Engine implements AsyncDisposable {
     this.#live = live;
     this.#validation = validation;
     this.#env = env;
-    this.#pipeline = this.#makePipeline(store);
+    this.#pipeline = cluster === undefined ? this.#makePipeline(store) : this.#makeIdle();
   }
 
   /** The graph at work; on a standby what it would be, and nothing of it runs. */
@@ -213,7 +213,10 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Builds the graph over a store; nothing of it runs yet. */
-  #makePipeline(store: Store, mayAct?: () => boolean): Pipeline {
+  #makePipeline(
+    store: Store,
+    { mayAct, openLanes }: Pick<PipelineOptions, "mayAct" | "openLanes"> = {},
+  ): Pipeline {
     const { settings, alerts, clock, logger } = this;
     const env = this.#env;
     const { graph, runner } = this.#live;
@@ -234,7 +237,24 @@ export class Engine implements AsyncDisposable {
       stopGraceMs: STOP_GRACE_MS,
       onStopped: (event) => alerts.raise(event),
       mayAct,
+      openLanes,
     });
+  }
+
+  /** What a standby shows of the graph; how many rows wait the leader knows. */
+  #makeIdle(): Pipeline {
+    return this.#makePipeline(this.store, { openLanes: [] });
+  }
+
+  /** Shows another graph, once it is loaded, or one that runs no more. */
+  #showIdle(): void {
+    this.#show(this.#makeIdle());
+  }
+
+  /** What was shown and never ran lets its connections go. */
+  #show(pipeline: Pipeline): void {
+    if (!this.#pipeline.hasStarted) void this.#pipeline.stop();
+    this.#pipeline = pipeline;
   }
 
   #maintain(store: Store, isLeader: () => boolean): Maintenance {
@@ -255,11 +275,10 @@ export class Engine implements AsyncDisposable {
   #contend(cluster: Cluster, options: StoreOptions): void {
     const { logger, bundleDir, settings } = this;
     const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = settings.cluster;
-    const load = async () =>
-      void await this.#live.reload(this.#pipeline, {
-        bundleDir,
-        dryRun: false,
-      });
+    const load = async () => {
+      await this.#live.reload(this.#pipeline, { bundleDir, dryRun: false });
+      if (!this.#pipeline.isRunning) this.#showIdle();
+    };
     const config = this.#config = new ConfigConvergence({
       logger,
       applied: cluster.status.configVersion,
@@ -272,7 +291,7 @@ export class Engine implements AsyncDisposable {
       openStore: (term) => openTermStore(options, term),
       convergeConfig: () => config.converge(load),
       convergeState: (entries) => this.#live.convergeState(entries),
-      makePipeline: (store, term) => this.#makePipeline(store, () => term.isCurrent),
+      makePipeline: (store, term) => this.#makePipeline(store, { mayAct: () => term.isCurrent }),
       startChores: (store, pipeline, term) => {
         const chores = new AsyncDisposableStack();
         this.#maintenance = chores.use(this.#maintain(store, () => term.isCurrent));
@@ -282,7 +301,7 @@ export class Engine implements AsyncDisposable {
         }));
         return chores;
       },
-      onPipeline: (pipeline) => this.#pipeline = pipeline ?? this.#makePipeline(this.store),
+      onPipeline: (pipeline) => this.#show(pipeline ?? this.#makeIdle()),
       inTurn: (act) => this.#inTurn(act),
       stopMs: Math.min(STOP_GRACE_MS, (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 2),
     });
@@ -367,7 +386,7 @@ export class Engine implements AsyncDisposable {
   async reload(options: ReloadOptions): Promise<Graph> {
     const graph = await this.#inTurn(() => this.#live.reload(this.#pipeline, options));
     if (options.dryRun) return graph;
-    if (!this.#pipeline.isRunning) this.#pipeline = this.#makePipeline(this.store);
+    if (this.cluster !== undefined && !this.#pipeline.isRunning) this.#showIdle();
     await this.#config?.announce();
     return graph;
   }

@@ -22,6 +22,7 @@ export class ConfigConvergence {
   readonly #options: ConfigConvergenceOptions;
   #applied: number;
   #loading: Promise<void> | undefined;
+  #isTelling = false;
   /** The version that could not be loaded; told once. */
   #failed: number | undefined;
 
@@ -32,7 +33,7 @@ export class ConfigConvergence {
 
   /** The cluster is at `version`, as a beat says; what fails is tried again at the next. */
   heard(version: number): void {
-    if (version <= this.#applied || this.#loading !== undefined) return;
+    if (version <= this.#applied || this.#isTelling || this.#loading !== undefined) return;
     void this.#load(version).catch(() => {});
   }
 
@@ -46,10 +47,14 @@ export class ConfigConvergence {
 
   /** This node has loaded another graph: the others follow. */
   async announce(): Promise<void> {
+    // A beat may tell of the new version before its number is back here.
+    this.#isTelling = true;
     try {
       this.#applied = await this.#options.bump();
     } catch (thrown) {
       this.#options.logger.error("cluster.config_not_told", { error: errorClass(thrown) });
+    } finally {
+      this.#isTelling = false;
     }
   }
 

@@ -43,6 +43,8 @@ export interface PipelineOptions {
   readonly budget?: MemoryBudget;
   /** A connection came to a halt, or cannot start. Must not throw and must not block. */
   readonly onStopped?: (event: ConnectionStopped) => void;
+  /** Lanes with open rows at the start; the store's own when left out. */
+  readonly openLanes?: Store["openLanes"];
   /** Whether this node may act at this moment: take a message, send one. Left out: always. */
   readonly mayAct?: () => boolean;
 }
@@ -88,6 +90,7 @@ export class Pipeline {
   readonly #routing: Routing;
   readonly #pace: Pace;
   #isRunning = false;
+  #hasStarted = false;
   #lastLoad: Load = { at: Number.NEGATIVE_INFINITY, flowing: 0, toRoute: 0 };
 
   constructor(options: PipelineOptions) {
@@ -95,7 +98,8 @@ export class Pipeline {
     this.#graph = options.graph;
     const { store, clock, logger, failpoints, graph, connectors } = options;
     this.#budget = options.budget ?? new MemoryBudget();
-    for (const { stage, lane, open } of store.openLanes) {
+    const openLanes = options.openLanes ?? store.openLanes;
+    for (const { stage, lane, open } of openLanes) {
       const key = laneKey(stage, lane);
       this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
     }
@@ -139,12 +143,17 @@ export class Pipeline {
     for (const [name, definition] of graph.inbounds) {
       this.#putInbound(name, this.#builder.source(definition, connectors));
     }
-    for (const { stage, lane, channel, open } of store.openLanes) {
+    for (const { stage, lane, channel, open } of openLanes) {
       if (stage === "routed" && graph.inbounds.has(lane)) this.#routedLane(lane);
       if (stage === "outbound" && this.outbounds.has(lane)) {
         this.statistics.edge(channel, lane).opened(open);
       }
     }
+  }
+
+  /** Also when it has stopped since. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
   }
 
   /** Between `start()` and `stop()`. */
@@ -155,6 +164,7 @@ export class Pipeline {
   /** Gives up rows of handlers and destinations that are gone, then moves what is queued. */
   async start(): Promise<void> {
     this.#isRunning = true;
+    this.#hasStarted = true;
     const { store, clock, logger } = this.#options;
     const graph = this.#graph;
     const { dead } = await store.submit({

@@ -67,7 +67,7 @@ export class LeaseKeeper {
     this.#running ??= this.#run();
   }
 
-  /** The lease may be free: look now. */
+  /** The lease may have changed: ask now. */
   nudge(): void {
     this.#machine.nudge();
     this.#wake.resolve();

@@ -152,9 +152,8 @@ export class LeaseMachine {
     this.#nextMs = now.monoMs + Math.min(retryMs, heartbeatMs);
   }
 
-  /** Somebody says that the lease can be had: look now. */
+  /** Somebody says that the lease may have changed: ask now. */
   nudge(): void {
-    if (this.#held !== undefined) return;
     this.#nextMs = Number.NEGATIVE_INFINITY;
     this.#isNudged = this.#asked !== undefined;
   }

@@ -1,9 +1,8 @@
 /** Nodes of one cluster in this process, over one real PostgreSQL. */
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { Cluster, type Duties, openPostgresBackend, type Term } from "../../src/cluster/mod.ts";
 import type { LogFields, Logger } from "../../src/logging/logger.ts";
 import { until } from "../connectors/waiting.ts";
-import type { PostgresServer } from "./postgres_server.ts";
 
 export const settings = {
   enabled: true,
@@ -17,6 +16,12 @@ export const settings = {
 
 let incarnations = 0;
 
+export interface JoinOptions {
+  readonly clock?: Clock;
+  /** Fence and lease are so many times as long. */
+  readonly patience?: number;
+}
+
 export class BenchNode implements AsyncDisposable, Duties {
   readonly cluster: Cluster;
   readonly events: { readonly event: string; readonly fields: LogFields }[] = [];
@@ -29,20 +34,34 @@ export class BenchNode implements AsyncDisposable, Duties {
   /** Awaited in each promotion. */
   beforeLeading: Promise<unknown> | undefined;
 
-  static async join(server: PostgresServer, nodeId: string): Promise<BenchNode> {
+  /** `server` is the database, or what stands before it. */
+  static async join(
+    server: { readonly port: number },
+    nodeId: string,
+    { clock = systemClock, patience = 1 }: JoinOptions = {},
+  ): Promise<BenchNode> {
+    const own = {
+      ...settings,
+      leaderLeaseTtlMs: settings.leaderLeaseTtlMs * patience,
+      leaderFenceTimeoutMs: settings.leaderFenceTimeoutMs * patience,
+    };
     const events: BenchNode["events"] = [];
     const incarnation = `${++incarnations}`;
     const me = { nodeId, incarnation };
     const cluster = await Cluster.open({
-      settings,
+      settings: own,
       me,
-      clock: systemClock,
+      clock,
       logger: loggerInto(events),
       openBackend: (news) =>
         openPostgresBackend({
           address: addressOf(server),
           ...{ me, news, host: undefined, pid: 4_711 },
-          timings: { heartbeatMs: 500, fenceMs: 2_000, ttlMs: 3_000 },
+          timings: {
+            heartbeatMs: own.heartbeatMs,
+            fenceMs: own.leaderFenceTimeoutMs,
+            ttlMs: own.leaderLeaseTtlMs,
+          },
           nodeTimeoutMs: settings.nodeTimeoutMs,
         }),
     });
@@ -88,7 +107,7 @@ export async function leaderOf(nodes: readonly BenchNode[], ms = 10_000): Promis
   return nodes.find(({ cluster }) => cluster.isServing)!;
 }
 
-export function addressOf({ port }: PostgresServer) {
+export function addressOf({ port }: { readonly port: number }) {
   return {
     ...{ host: "127.0.0.1", port, database: "postgres", user: "postgres", password: undefined },
     ...{ tls: undefined, schema: undefined, applicationName: "bench" },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Connection } from "../../src/cluster/postgres/connection.ts";
 import { pause, until } from "../connectors/waiting.ts";
 import { addressOf, BenchNode, leaderOf } from "./cluster_bench.ts";
+import { FaultProxy } from "./fault_proxy.ts";
 import { hasPostgres, PostgresServer } from "./postgres_server.ts";
 
 if (await hasPostgres()) {
@@ -33,8 +34,8 @@ if (await hasPostgres()) {
 
   Deno.test("a leader whose connections are ended keeps the lease, and so it does over a restart", async () => {
     await using server = await PostgresServer.start();
-    await using one = await BenchNode.join(server, "a");
-    await using other = await BenchNode.join(server, "b");
+    await using one = await BenchNode.join(server, "a", { patience: 4 });
+    await using other = await BenchNode.join(server, "b", { patience: 4 });
     const leader = await leaderOf([one, other]);
     await using admin = new Connection({ address: addressOf(server), timeoutMs: 5_000 });
     const ended = await admin.run(
@@ -110,6 +111,58 @@ if (await hasPostgres()) {
     assert.ok(node.cluster.isServing);
     assert.deepEqual(node.acts, ["lead 1"]);
     await admin.run("ROLLBACK");
+  });
+
+  Deno.test("a leader cut off from the database stops first, then another leads, never both", async () => {
+    for (const way of [["to_database"], ["to_node"], ["to_database", "to_node"]] as const) {
+      await using server = await PostgresServer.start();
+      await using proxy = await FaultProxy.start(server.port);
+      await using cut = await BenchNode.join(proxy, "cut");
+      await leaderOf([cut]);
+      await using other = await BenchNode.join(server, "other");
+      let both = 0;
+      const looking = setInterval(() => {
+        if (cut.cluster.isLeader && other.cluster.isLeader) both += 1;
+      }, 1);
+      proxy.hold(...way);
+      const cutAt = performance.now();
+      await until(() => !cut.cluster.isLeader, "the fence", 5_000);
+      const fencedMs = performance.now() - cutAt;
+      assert.ok(fencedMs <= 2_050, `${fencedMs} ms after the cut, by ${way}`);
+      await until(() => other.cluster.isServing, "the other node", 10_000);
+      assert.ok(cut.acts.includes("rest"));
+      proxy.release();
+      await pause(1_500);
+      clearInterval(looking);
+      assert.equal(both, 0);
+      assert.ok(other.cluster.isServing && !cut.cluster.isLeader);
+      assert.deepEqual(other.acts, ["lead 2"]);
+    }
+  });
+
+  Deno.test("a slow database costs no leadership while its answers come in time", async () => {
+    await using server = await PostgresServer.start();
+    await using proxy = await FaultProxy.start(server.port);
+    await using node = await BenchNode.join(proxy, "slow");
+    await leaderOf([node]);
+    proxy.latencyMs = 200;
+    await pause(4_000);
+    assert.ok(node.cluster.isServing);
+    assert.deepEqual(node.acts, ["lead 1"]);
+  });
+
+  Deno.test("steps of a node's wall clock by an hour cost no leadership", async () => {
+    await using server = await PostgresServer.start();
+    let stepMs = 0;
+    const clock = { now: () => Date.now() + stepMs, monotonic: () => performance.now() };
+    await using node = await BenchNode.join(server, "stepping", { clock });
+    await using other = await BenchNode.join(server, "other");
+    const leader = await leaderOf([node, other]);
+    for (stepMs of [3_600_000, -3_600_000, 0]) {
+      await pause(1_200);
+      assert.ok(leader.cluster.isServing);
+    }
+    assert.deepEqual(leader.acts, ["lead 1"]);
   });
 
   Deno.test("word that a standby leaves reaches the leader within a second, once", async () => {

@@ -20,7 +20,9 @@ Deno.test("a node can lead after a thousand terms, and after each failure of one
       await until(() => bench.rests === term, `the end of term ${term}`);
     }
     assert.ok(bench.leads >= 1_000);
+    await until(() => bench.supervisor.role === "primary", "one term more");
     bench.failing = "lead";
+    bench.usurp();
     await until(() => bench.failures === 1, "a promotion that fails");
     bench.failing = "rest";
     await until(

@@ -99,7 +99,7 @@ export class ClusterSite implements AsyncDisposable {
       const found = await this.findLeader();
       if (found !== undefined) return found;
       if (performance.now() > deadline) {
-        const said = this.#living.map((node) => `${node.name}: ${node.said}`).join("\n");
+        const said = this.living.map((node) => `${node.name}: ${node.said}`).join("\n");
         throw new Error(`Waited ${ms} ms for a leader\n${said}`);
       }
       await pause(20);
@@ -107,7 +107,7 @@ export class ClusterSite implements AsyncDisposable {
   }
 
   async findLeader(): Promise<NodeProcess | undefined> {
-    const living = this.#living;
+    const living = this.living;
     const ready = await Promise.all(living.map((node) => node.readiness()));
     return living.find((_, index) => ready[index]?.status === 200);
   }
@@ -131,6 +131,24 @@ export class ClusterSite implements AsyncDisposable {
     }
   }
 
+  /** Milliseconds. */
+  get ttlMs(): number {
+    return (this.#options.ttl ?? 3) * 1_000;
+  }
+
+  /** Starts again what has ended of nodes 1 to `count`. */
+  async refill(count: number): Promise<void> {
+    const there = new Set(this.living.map(({ name }) => name));
+    for (let number = 1; number <= count; number++) {
+      if (!there.has(`node${number}`)) await this.spawn(number);
+    }
+  }
+
+  /** Lets go on what was frozen. */
+  thaw(): void {
+    for (const node of this.living) node.signal("SIGCONT");
+  }
+
   /** Where this node takes messages. */
   inboundOf({ name }: NodeProcess): { readonly host: string; readonly port: number } {
     return { host: `127.0.0.1${name.slice(-1)}`, port: this.#inboundPort };
@@ -145,7 +163,7 @@ export class ClusterSite implements AsyncDisposable {
     await this.#rooms.disposeAsync();
   }
 
-  get #living(): NodeProcess[] {
+  get living(): NodeProcess[] {
     return this.processes.filter(({ hasEnded }) => !hasEnded);
   }
 

@@ -31,7 +31,9 @@ interface Entry {
 /** What is wrong with the history; and how many changes it tells of. */
 export async function judgeLease(
   site: ClusterSite,
-): Promise<{ readonly wrong: readonly string[]; readonly entries: number }> {
+): Promise<
+  { readonly wrong: readonly string[]; readonly entries: number; readonly changes: number }
+> {
   const entries = await site.query(`
     SELECT at_us::float8, holder, epoch::float8, expires_us::float8
       FROM lease_history ORDER BY n`) as unknown as readonly Entry[];
@@ -45,5 +47,6 @@ export async function judgeLease(
     if (isTaken && !isSame && before.expires_us > entry.at_us) wrong.push(`early at ${index}`);
     if (!isTaken && !isSame && entry.expires_us !== 0) wrong.push(`holder at ${index}`);
   }
-  return { wrong, entries: entries.length };
+  const changes = new Set(entries.map(({ epoch }) => epoch)).size;
+  return { wrong, entries: entries.length, changes };
 }

@@ -9,6 +9,7 @@ import { freePort, pause } from "../connectors/waiting.ts";
 import { Connection, type Row } from "../../src/cluster/postgres/connection.ts";
 import { addressOf } from "./cluster_bench.ts";
 import { type BundleDir, openBundle } from "../graph/bench.ts";
+import type { Member } from "./haproxy.ts";
 import { NodeProcess } from "./node_process.ts";
 import { PostgresServer, type PostgresServerOptions } from "./postgres_server.ts";
 
@@ -17,6 +18,13 @@ export interface SiteOptions extends PostgresServerOptions {
   readonly heartbeat?: number;
   readonly fence?: number;
   readonly ttl?: number;
+}
+
+export interface SpawnOptions {
+  /** The site's own when left out. */
+  readonly bundleDir?: string;
+  /** Any free one when left out. */
+  readonly apiPort?: number;
 }
 
 export class ClusterSite implements AsyncDisposable {
@@ -65,8 +73,11 @@ export class ClusterSite implements AsyncDisposable {
   }
 
   /** Starts node `number`, 1 to 9; again after it has ended. */
-  async spawn(number: number, bundleDir = this.bundle.dir): Promise<NodeProcess> {
-    const apiPort = await freePort();
+  async spawn(
+    number: number,
+    { bundleDir = this.bundle.dir, apiPort: given }: SpawnOptions = {},
+  ): Promise<NodeProcess> {
+    const apiPort = given ?? await freePort();
     const file = `node${number}.toml`;
     await this.bundle.write(file, this.#settingsText(number, apiPort));
     const process = new NodeProcess({
@@ -131,16 +142,22 @@ export class ClusterSite implements AsyncDisposable {
     }
   }
 
+  /** What stands before the nodes has to know of one. */
+  memberOf(node: NodeProcess): Member {
+    const { host, port } = this.inboundOf(node);
+    return { host, inboundPort: port, apiPort: node.apiPort };
+  }
+
   /** Milliseconds. */
   get ttlMs(): number {
     return (this.#options.ttl ?? 3) * 1_000;
   }
 
   /** Starts again what has ended of nodes 1 to `count`. */
-  async refill(count: number): Promise<void> {
+  async refill(count: number, apiPorts: ReadonlyMap<number, number> = new Map()): Promise<void> {
     const there = new Set(this.living.map(({ name }) => name));
     for (let number = 1; number <= count; number++) {
-      if (!there.has(`node${number}`)) await this.spawn(number);
+      if (!there.has(`node${number}`)) await this.spawn(number, { apiPort: apiPorts.get(number) });
     }
   }
 

@@ -84,7 +84,7 @@ if (await hasPostgres()) {
     const first = await site.spawn(1);
     assert.ok(await first.starts());
     await site.leader();
-    const second = await site.spawn(2, own.dir);
+    const second = await site.spawn(2, { bundleDir: own.dir });
     assert.ok(await second.starts());
 
     await own.write("graph/pass.ts", "this is no module");
@@ -101,7 +101,7 @@ if (await hasPostgres()) {
 
     // One that is broken from the start does not even join.
     await own.write("graph/pass.ts", "this is no module");
-    const third = await site.spawn(3, own.dir);
+    const third = await site.spawn(3, { bundleDir: own.dir });
     assert.equal(await third.starts(), false);
     assert.equal((await second.readiness())?.status, 200);
   });

@@ -11,6 +11,12 @@ import type { ClusterSite } from "./cluster_site.ts";
 
 const REPLY_MS = 1_500;
 
+export interface TrafficOptions {
+  readonly pauseMs?: number;
+  /** Of what stands before the nodes; left out, the sender looks for the leader itself. */
+  readonly address?: { readonly host: string; readonly port: number };
+}
+
 export class Traffic {
   /** Control IDs that were acknowledged, in order. */
   readonly acknowledged: string[] = [];
@@ -18,17 +24,26 @@ export class Traffic {
   frames = 0;
   /** The longest time without an acknowledgement, milliseconds. */
   longestGapMs = 0;
+  #acknowledgedAt = performance.now();
   readonly #site: ClusterSite;
+  readonly #address: TrafficOptions["address"];
   readonly #pauseMs: number;
   #stopping = false;
   #running: Promise<void> | undefined;
 
-  constructor(site: ClusterSite, { pauseMs = 5 }: { pauseMs?: number } = {}) {
+  constructor(site: ClusterSite, { pauseMs = 5, address }: TrafficOptions = {}) {
     this.#site = site;
+    this.#address = address;
     this.#pauseMs = pauseMs;
   }
 
+  /** Since the last acknowledgement, milliseconds. */
+  get gapMs(): number {
+    return performance.now() - this.#acknowledgedAt;
+  }
+
   start(): void {
+    this.#acknowledgedAt = performance.now();
     this.#running = this.#run();
   }
 
@@ -52,7 +67,6 @@ export class Traffic {
 
   async #run(): Promise<void> {
     let sender: MllpSender | undefined;
-    let acknowledgedAt = performance.now();
     for (let sequence = 1; !this.#stopping; sequence++) {
       const controlId = `M${sequence}`;
       for (;;) {
@@ -62,9 +76,8 @@ export class Traffic {
         sender = undefined;
         await pause(20);
       }
-      const now = performance.now();
-      this.longestGapMs = Math.max(this.longestGapMs, now - acknowledgedAt);
-      acknowledgedAt = now;
+      this.longestGapMs = Math.max(this.longestGapMs, this.gapMs);
+      this.#acknowledgedAt = performance.now();
       this.acknowledged.push(controlId);
       await pause(this.#pauseMs);
     }
@@ -72,9 +85,10 @@ export class Traffic {
   }
 
   async #connect(): Promise<MllpSender | undefined> {
-    const leader = await this.#site.findLeader();
-    if (leader === undefined) return undefined;
-    const { host, port } = this.#site.inboundOf(leader);
+    const leader = this.#address ? undefined : await this.#site.findLeader();
+    const address = this.#address ?? (leader && this.#site.inboundOf(leader));
+    if (address === undefined) return undefined;
+    const { host, port } = address;
     return await MllpSender.connect(port, { host }).catch(() => undefined);
   }
 

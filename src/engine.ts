@@ -7,8 +7,15 @@ import { dirname } from "node:path";
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
 import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
+import type { Cluster } from "./cluster/mod.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
+import { ConfigConvergence } from "./engine/config_convergence.ts";
+import { startSweep } from "./engine/sweep.ts";
+import type { JoinOptions } from "./engine/join_cluster.ts";
+import { Leading } from "./engine/leading.ts";
+import { openNodeStore, openTermStore, type StoreOptions } from "./engine/stores.ts";
+import { errorClass } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import {
   findReloadRoots,
@@ -20,10 +27,10 @@ import {
 import { type Logger, redact } from "./logging/mod.ts";
 import { Maintenance, type MaintenanceFigures } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
-import { Pipeline } from "./pipeline/pipeline.ts";
+import { Pipeline, type PipelineOptions } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
 import type { Settings } from "./settings/mod.ts";
-import { openStore } from "./store/open.ts";
+import type { EdgeChange, TouchedLane } from "./store/intents.ts";
 import type { Store } from "./store/store.ts";
 
 export interface EngineOptions {
@@ -47,12 +54,20 @@ export interface EngineOptions {
 
 const STOP_GRACE_MS = 5_000;
 
+/** What an operator's act changed. */
+interface Touched {
+  readonly lanes: readonly TouchedLane[];
+  readonly edges: readonly EdgeChange[];
+}
+
 export class Engine implements AsyncDisposable {
   readonly settings: Settings;
+  /** What the API reads and writes; in a cluster not the store of the running graph. */
   readonly store: Store;
+  /** Undefined: this engine stands alone. */
+  readonly cluster: Cluster | undefined;
   /** Undefined with `[auth] enabled = false`: nobody signs in, whoever asks may do everything. */
   readonly auth: Auth | undefined;
-  readonly pipeline: Pipeline;
   /** Told of whatever needs a person; also sends the mail of other rooms. */
   readonly alerts: Alerts;
   readonly logger: Logger;
@@ -65,6 +80,7 @@ export class Engine implements AsyncDisposable {
   readonly #reloadRoots: readonly string[];
   readonly #live: LiveGraph;
   readonly #validation: StrictValidation;
+  readonly #env: EngineOptions["env"];
 
   /**
    * Opens the store, loads the graph, starts the pipeline.
@@ -82,14 +98,9 @@ export class Engine implements AsyncDisposable {
       active: settings.store.encryptionKey?.reveal(),
       retired: settings.store.encryptionKeysRetired?.reveal(),
     });
-    const store = stack.use(
-      await openStore(settings.store, {
-        failpoints: options.env.MEFOR_FAILPOINTS,
-        keys,
-        logger,
-        now: () => Math.round(clock.now() * 1000),
-      }),
-    );
+    const failpoints = options.env.MEFOR_FAILPOINTS;
+    const storeOptions = { settings, keys, clock, logger, failpoints };
+    const store = stack.use(await openNodeStore(storeOptions));
     logger.info("store.opened", {
       sealed: store.keyId !== undefined,
       key_id: store.keyId,
@@ -116,6 +127,12 @@ export class Engine implements AsyncDisposable {
         }),
       )
       : undefined;
+    // Its version of the configuration is read before the graph is loaded that is to match it.
+    const cluster = settings.cluster.enabled
+      ? stack.use(
+        await join({ settings, clock, logger }),
+      )
+      : undefined;
     const live = stack.use(
       await LiveGraph.load({
         settings,
@@ -134,26 +151,20 @@ export class Engine implements AsyncDisposable {
       store,
       auth,
       alerts,
+      cluster,
       live,
       validation,
       reloadRoots: roots.roots,
     });
     stack.defer(() => engine.pipeline.stop());
-    await engine.pipeline.start();
+    if (cluster === undefined) await engine.pipeline.start();
     stack.use(engine.#watch());
-    engine.#maintenance = stack.use(
-      new Maintenance({
-        settings: settings.retention,
-        store,
-        clock,
-        logger,
-        // One node is always the leader.
-        isLeader: () => true,
-        purgeState: (purge) => live.purgeState(purge),
-        onStorage: ({ store: connection, ...sizes }) =>
-          alerts.raise({ type: "storage_threshold", connection, ...sizes }),
-      }),
-    );
+    if (cluster === undefined) {
+      engine.#maintenance = stack.use(engine.#maintain(store, () => true));
+    } else {
+      stack.defer(() => cluster[Symbol.asyncDispose]());
+      engine.#contend(cluster, storeOptions);
+    }
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
     engine.#rooms = stack.move();
@@ -161,14 +172,19 @@ export class Engine implements AsyncDisposable {
   }
 
   #rooms = new AsyncDisposableStack();
+  #pipeline: Pipeline;
+  #config: ConfigConvergence | undefined;
+  /** Loads, swaps, promotions and demotions run one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
   #maintenance: Maintenance | undefined;
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, auth, alerts, live, validation, reloadRoots }: {
+    { store, auth, alerts, cluster, live, validation, reloadRoots }: {
       store: Store;
       auth: Auth | undefined;
       alerts: Alerts;
+      cluster: Cluster | undefined;
       live: LiveGraph;
       validation: StrictValidation;
       reloadRoots: readonly string[];
@@ -178,6 +194,7 @@ export class Engine implements AsyncDisposable {
     this.store = store;
     this.auth = auth;
     this.alerts = alerts;
+    this.cluster = cluster;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
     this.clock = clock;
@@ -186,15 +203,31 @@ export class Engine implements AsyncDisposable {
     this.#reloadRoots = reloadRoots;
     this.#live = live;
     this.#validation = validation;
-    const failpoints = env.MEFOR_FAILPOINTS ? parseFailpoints(env.MEFOR_FAILPOINTS) : noFailpoints;
-    this.pipeline = new Pipeline({
+    this.#env = env;
+    this.#pipeline = cluster === undefined ? this.#makePipeline(store) : this.#makeIdle();
+  }
+
+  /** The graph at work; on a standby what it would be, and nothing of it runs. */
+  get pipeline(): Pipeline {
+    return this.#pipeline;
+  }
+
+  /** Builds the graph over a store; nothing of it runs yet. */
+  #makePipeline(
+    store: Store,
+    { mayAct, openLanes }: Pick<PipelineOptions, "mayAct" | "openLanes"> = {},
+  ): Pipeline {
+    const { settings, alerts, clock, logger } = this;
+    const env = this.#env;
+    const { graph, runner } = this.#live;
+    return new Pipeline({
       store,
-      graph: live.graph,
-      runner: live.runner,
-      connectors: live.connectorsFor(live.graph),
+      graph,
+      runner,
+      connectors: this.#live.connectorsFor(graph),
       clock,
       logger,
-      failpoints,
+      failpoints: env.MEFOR_FAILPOINTS ? parseFailpoints(env.MEFOR_FAILPOINTS) : noFailpoints,
       redact,
       validateStrict: (text, hl7Version) => this.#validation.validate(text, hl7Version),
       bindHost: settings.inbound.bindHost,
@@ -203,12 +236,108 @@ export class Engine implements AsyncDisposable {
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
       onStopped: (event) => alerts.raise(event),
+      mayAct,
+      openLanes,
     });
+  }
+
+  /** What a standby shows of the graph; how many rows wait the leader knows. */
+  #makeIdle(): Pipeline {
+    return this.#makePipeline(this.store, { openLanes: [] });
+  }
+
+  /** Shows another graph, once it is loaded, or one that runs no more. */
+  #showIdle(): void {
+    this.#show(this.#makeIdle());
+  }
+
+  /** What was shown and never ran lets its connections go. */
+  #show(pipeline: Pipeline): void {
+    if (!this.#pipeline.hasStarted) void this.#pipeline.stop();
+    this.#pipeline = pipeline;
+  }
+
+  #maintain(store: Store, isLeader: () => boolean): Maintenance {
+    const { settings, clock, logger, alerts } = this;
+    return new Maintenance({
+      settings: settings.retention,
+      store,
+      clock,
+      logger,
+      isLeader,
+      purgeState: (purge) => this.#live.purgeState(purge),
+      onStorage: ({ store: connection, ...sizes }) =>
+        alerts.raise({ type: "storage_threshold", connection, ...sizes }),
+    });
+  }
+
+  /** Begins to contend for leadership; the graph runs whenever it is won. */
+  #contend(cluster: Cluster, options: StoreOptions): void {
+    const { logger, bundleDir, settings } = this;
+    const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = settings.cluster;
+    const load = async () => {
+      await this.#live.reload(this.#pipeline, { bundleDir, dryRun: false });
+      if (!this.#pipeline.isRunning) this.#showIdle();
+    };
+    const config = this.#config = new ConfigConvergence({
+      logger,
+      applied: cluster.status.configVersion,
+      load: () => this.#inTurn(load),
+      read: () => cluster.readConfigVersion(),
+      bump: () => cluster.bumpConfig(),
+    });
+    const leading = new Leading({
+      logger,
+      openStore: (term) => openTermStore(options, term),
+      convergeConfig: () => config.converge(load),
+      convergeState: (entries) => this.#live.convergeState(entries),
+      makePipeline: (store, term) => this.#makePipeline(store, { mayAct: () => term.isCurrent }),
+      startChores: (store, pipeline, term) => {
+        const chores = new AsyncDisposableStack();
+        this.#maintenance = chores.use(this.#maintain(store, () => term.isCurrent));
+        chores.use(startSweep({
+          ...{ term, pipeline, logger, intervalMs: settings.cluster.reclaimIntervalMs },
+          openLanes: () => cluster.openLanes(),
+        }));
+        return chores;
+      },
+      onPipeline: (pipeline) => this.#show(pipeline ?? this.#makeIdle()),
+      inTurn: (act) => this.#inTurn(act),
+      stopMs: Math.min(STOP_GRACE_MS, (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 2),
+    });
+    cluster.start(leading, {
+      onConfigVersion: (version) => config.heard(version),
+      onAct: (act) => {
+        const { lanes, edges } = JSON.parse(act) as Touched;
+        void this.#pipeline.touched(lanes, edges);
+      },
+    });
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * Rows of these lanes were changed by an operator: whoever runs them looks at the store. On a
+   * standby the leader is told, and has heard of it within a second.
+   */
+  async touched(lanes: Touched["lanes"], edges: Touched["edges"] = []): Promise<void> {
+    const { cluster } = this;
+    if (cluster === undefined || cluster.isServing) return this.#pipeline.touched(lanes, edges);
+    try {
+      await cluster.noteAct(JSON.stringify({ lanes, edges } satisfies Touched));
+    } catch (thrown) {
+      // The rows stand as they were changed; the next leader counts all of them.
+      this.logger.error("cluster.act_not_told", { error: errorClass(thrown) });
+    }
   }
 
   /** Watches lanes and certificates until it is disposed. */
   #watch(): AsyncDisposable {
-    const { alerts, clock, logger, pipeline, settings, store } = this;
+    const { alerts, clock, logger, settings, store } = this;
     const { buildupMaxDepth: maxDepth = null, buildupMaxOldestMs } = settings.delivery;
     const shared = { maxDepth, maxOldestMs: buildupMaxOldestMs === 0 ? null : buildupMaxOldestMs };
     const { warnDays, checkIntervalMs } = settings.certMonitor;
@@ -217,10 +346,10 @@ export class Engine implements AsyncDisposable {
       clock,
       logger,
       lanes: {
-        lanes: () => pipeline.gauges(shared),
+        lanes: () => this.#pipeline.isRunning ? this.#pipeline.gauges(shared) : [],
         oldestOpen: (stage, lane) => store.oldestInLane(stage, lane),
       },
-      isStopped: (connection) => pipeline.hasStopped(connection),
+      isStopped: (connection) => this.#pipeline.hasStopped(connection),
       certificates: warnDays === 0 ? undefined : {
         warnDays,
         intervalMs: checkIntervalMs,
@@ -254,8 +383,12 @@ export class Engine implements AsyncDisposable {
    *
    * @throws see `LiveGraph.reload()`; the running graph is as it was.
    */
-  reload(options: ReloadOptions): Promise<Graph> {
-    return this.#live.reload(this.pipeline, options);
+  async reload(options: ReloadOptions): Promise<Graph> {
+    const graph = await this.#inTurn(() => this.#live.reload(this.#pipeline, options));
+    if (options.dryRun) return graph;
+    if (this.cluster !== undefined && !this.#pipeline.isRunning) this.#showIdle();
+    await this.#config?.announce();
+    return graph;
   }
 
   /** Whether the files of the running graph differ from what was loaded of them. Never throws. */
@@ -269,6 +402,12 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rooms.disposeAsync();
   }
+}
+
+/** An engine that stands alone has no use for the driver behind it. */
+async function join(options: JoinOptions): Promise<Cluster> {
+  const { joinCluster } = await import("./engine/join_cluster.ts");
+  return joinCluster(options);
 }
 
 /** Undefined without a mail server: nobody is told then. */

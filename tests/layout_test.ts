@@ -12,6 +12,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   graph: ["authoring", "hl7", "sandbox", "settings", "logging"],
   connectors: ["authoring", "hl7", "settings", "logging"],
   store: ["crypto", "settings", "logging"],
+  // Its tables stand beside the store's, over connections of its own: it needs no store.
+  cluster: ["settings", "logging"],
   alerts: ["settings", "logging"],
   pipeline: [
     "store",
@@ -36,9 +38,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "logging",
     "pipeline",
     "maintenance",
+    "cluster",
+    "engine",
     "crypto",
     "auth",
   ],
+  // What engine.ts does at each change of leadership; the same floor.
+  engine: ["cluster", "sandbox", "pipeline", "maintenance", "store", "settings", "logging", "crypto"],
   maintenance: ["store", "graph", "audit", "alerts", "crypto", "settings", "logging"],
   audit: ["store", "crypto"],
   auth: ["store", "crypto", "audit", "alerts", "settings", "logging"],

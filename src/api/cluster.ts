@@ -1,40 +1,23 @@
 /**
- * Routes about the other nodes, and about machinery this engine does not have: clients ask on start,
- * and get the answers they know of an instance that stands alone. Source: spec api §1.6.
+ * Routes about this node and the others, and about machinery this engine does not have, where clients
+ * get the answers they know of an instance without it. Source: spec api §1.6.
  */
 import { Hono } from "@hono/hono";
 import type { Engine } from "../engine.ts";
-import { allow } from "./allow.ts";
-import type { ApiContext, ApiEnv } from "./env.ts";
+import { allow, allowKnown } from "./allow.ts";
+import { type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { Refusal } from "./refusal.ts";
 
 export function clusterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/cluster/status", allow("monitoring:read"), (c) =>
-      c.json({
-        node_id: nodeIdOf(engine),
-        clustered: false,
-        is_leader: true,
-        role: "single-node",
-        config_version: 0,
-      }))
-    .get("/cluster/nodes", allow("monitoring:read"), (c) => {
-      const id = nodeIdOf(engine);
-      return c.json({
-        nodes: [{
-          node_id: id,
-          host: engine.settings.api.host,
-          pid: Deno.pid,
-          status: "active",
-          started_at: null,
-          last_seen: null,
-          is_leader: true,
-        }],
-        leader_node_id: id,
-        lease_owner: id,
-        lease_expires_at: null,
-      });
+    // For load balancers: asks nobody, and not even the database. Messages go where it says 200.
+    .get("/ready", allowKnown(), (c) => {
+      const role = roleOf(engine);
+      const isReady = engine.cluster?.isServing ?? true;
+      return c.json({ status: isReady ? "ready" : "standby", role }, isReady ? 200 : 503);
     })
+    .get("/cluster/status", allow("monitoring:read"), (c) => c.json(statusOf(engine)))
+    .get("/cluster/nodes", allow("monitoring:read"), async (c) => c.json(await nodesOf(engine)))
     .get("/dr/status", allow("monitoring:read"), (c) =>
       c.json({
         enabled: false,
@@ -53,6 +36,57 @@ export function clusterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
       allow("monitoring:read"),
       (c) => c.json({ enabled: false, state: "disabled", service_name: "" }),
     );
+}
+
+function roleOf({ cluster }: Engine): "primary" | "standby" | "single-node" {
+  return cluster === undefined ? "single-node" : cluster.status.role;
+}
+
+function statusOf(engine: Engine) {
+  const { cluster } = engine;
+  const status = cluster?.status;
+  return {
+    node_id: status?.nodeId ?? nodeIdOf(engine),
+    clustered: cluster !== undefined,
+    is_leader: status?.isLeader ?? true,
+    role: roleOf(engine),
+    config_version: status?.configVersion ?? 0,
+  };
+}
+
+async function nodesOf(engine: Engine) {
+  const { cluster } = engine;
+  if (cluster === undefined) return aloneNodes(engine);
+  const { nodes, leaderNodeId, lease } = await cluster.nodes();
+  return {
+    nodes: nodes.map(({ nodeId, host, pid, status, startedAt, lastSeen }) => ({
+      ...{ node_id: nodeId, host, pid, status },
+      started_at: secondsOf(startedAt),
+      last_seen: secondsOf(lastSeen),
+      is_leader: nodeId === leaderNodeId,
+    })),
+    leader_node_id: leaderNodeId ?? null,
+    lease_owner: lease.owner ?? null,
+    lease_expires_at: lease.owner === undefined ? null : secondsOf(lease.expiresAt),
+  };
+}
+
+function aloneNodes(engine: Engine) {
+  const id = nodeIdOf(engine);
+  return {
+    nodes: [{
+      node_id: id,
+      host: engine.settings.api.host,
+      pid: Deno.pid,
+      status: "active",
+      started_at: null,
+      last_seen: null,
+      is_leader: true,
+    }],
+    leader_node_id: id,
+    lease_owner: id,
+    lease_expires_at: null,
+  };
 }
 
 /** The system's name would need a permission of its own; the process is name enough. */

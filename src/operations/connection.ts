@@ -18,6 +18,18 @@ export function findConnection(engine: Engine, name: string): Connection {
   return { direction: "outbound", outbound: findOutbound(engine, name) };
 }
 
+/**
+ * Refuses on a standby, where no connection runs that could be started or stopped.
+ *
+ * @throws {OperationError} `cluster.standby`.
+ */
+export function requireServing({ cluster }: Engine): void {
+  if (cluster === undefined || cluster.isServing) return;
+  throw new OperationError("cluster.standby", "Connections run on the leader only", {
+    hint: "Ask the node that /cluster/nodes names as leader_node_id",
+  });
+}
+
 /** @throws {OperationError} `connection.not_found`. */
 export function findOutbound(engine: Engine, name: string): Outbound {
   const outbound = engine.pipeline.outbounds.get(name);

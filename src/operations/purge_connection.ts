@@ -3,7 +3,7 @@ import type { Engine } from "../engine.ts";
 import type { ActAudit } from "../store/intents.ts";
 import { approvable } from "./approval.ts";
 import { requireUnscoped } from "./channel_scope.ts";
-import { findOutbound, type Outbound } from "./connection.ts";
+import { findOutbound, type Outbound, requireServing } from "./connection.ts";
 import { operation, OperationError, stamp } from "./operation.ts";
 
 export interface Purge {
@@ -23,6 +23,7 @@ const purge = operation({
     actor,
   ): Promise<{ readonly cancelled: number }> {
     requireUnscoped(actor, name);
+    requireServing(engine);
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
     const audit = rowOf("connection_purge", { connection: name, scope });
@@ -39,6 +40,7 @@ export const purgeConnection = approvable(purge, {
   key: "connection_purge",
   check: (engine, { name }, actor) => {
     requireUnscoped(actor, name);
+    requireServing(engine);
     requireDrained(findOutbound(engine, name));
   },
   label: ({ name, scope }) => `Purge ${name} (${scope === "all" ? "all that waits" : "its head"})`,
@@ -73,7 +75,7 @@ async function cancelAll(
   engine: Engine,
   { name, scope, audit }: Purge & { readonly audit: ActAudit },
 ): Promise<number> {
-  const { store, pipeline } = engine;
+  const { store } = engine;
   let cancelled = 0;
   try {
     for (;;) {
@@ -86,10 +88,10 @@ async function cancelAll(
         at: stamp(engine),
       });
       cancelled += result.cancelled;
-      void pipeline.touched([], result.edges);
+      void engine.touched([], result.edges);
       if (scope === "top" || result.cancelled < ROWS_A_COMMIT) return cancelled;
     }
   } finally {
-    await pipeline.touched([{ stage: "outbound", lane: name }]);
+    await engine.touched([{ stage: "outbound", lane: name }]);
   }
 }

@@ -21,7 +21,7 @@ const replay = operation({
       at: stamp(engine),
       audit: rowOf("dead_letter_replay", { destination_name: destination ?? null }, channel),
     });
-    await engine.pipeline.touched(lanes, edges);
+    await engine.touched(lanes, edges);
     return { requeued };
   },
   audit: ({ channel, destination }, { requeued }) =>

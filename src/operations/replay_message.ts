@@ -14,7 +14,7 @@ export const replayMessage = operation({
     if (!result.found) throw messageNotFound();
     const { requeued, bodyPurged, lanes, edges } = result;
     if (requeued === 0) throw nothingToReplay(bodyPurged);
-    await engine.pipeline.touched(lanes, edges);
+    await engine.touched(lanes, edges);
     return { requeued };
   },
   audit: ({ id }, { requeued }) => ({

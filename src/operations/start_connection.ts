@@ -1,6 +1,6 @@
 /** Starts the intake of an inbound, or lets an outbound deliver again. */
 import type { EngineError } from "../errors.ts";
-import type { Inbound } from "./connection.ts";
+import { type Inbound, requireServing } from "./connection.ts";
 import { findInScope } from "./channel_scope.ts";
 import { operation } from "./operation.ts";
 
@@ -20,6 +20,7 @@ export const startConnection = operation({
   permission: "connections:control",
   async run(engine, { name }: Control, _rowOf, actor): Promise<Controlled> {
     const found = findInScope(engine, name, actor);
+    requireServing(engine);
     if (found.direction === "inbound") return await startInbound(found.inbound);
     found.outbound.resume();
     return { name, direction: "outbound", running: true, error: undefined };

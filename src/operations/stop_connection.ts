@@ -3,6 +3,7 @@
  * outbound: the delivery on the wire ends, the queue is kept.
  */
 import { findInScope } from "./channel_scope.ts";
+import { requireServing } from "./connection.ts";
 import { operation } from "./operation.ts";
 import { type Control, controlFact, type Controlled } from "./start_connection.ts";
 
@@ -10,6 +11,7 @@ export const stopConnection = operation({
   permission: "connections:control",
   async run(engine, { name }: Control, _rowOf, actor): Promise<Controlled> {
     const found = findInScope(engine, name, actor);
+    requireServing(engine);
     if (found.direction === "inbound") await found.inbound.stop();
     // Returns at once: a partner may take its time to answer what is on the wire.
     else void found.outbound.pause();

@@ -44,6 +44,8 @@ export interface BuilderOptions {
   readonly observer: OutboundObserver;
   /** A source could not start; it is tried again. */
   readonly onFailed: (connection: string, code: string) => void;
+  /** Whether this node may act at this moment. */
+  readonly mayAct?: () => boolean;
 }
 
 export interface InboundParts {
@@ -117,6 +119,7 @@ export class ConnectionBuilder {
       budget,
       simulate: definition.simulate || this.#options.simulateAll,
       observer,
+      mayAct: this.#options.mayAct,
     });
   }
 
@@ -143,6 +146,7 @@ export class ConnectionBuilder {
       ids: this.#ids,
       pace: this.#options.pace,
       statistics: this.#options.statistics.inbound(name),
+      mayAct: this.#options.mayAct,
       onCharsetMismatch: (characterSet) =>
         note("charset_mismatch", `MSH-18 says "${characterSet.slice(0, 40)}"`),
       onStoreFailure: (thrown) => {

@@ -59,6 +59,8 @@ export interface IntakeOptions {
   readonly redact: (text: string) => string;
   readonly onCharsetMismatch: (characterSet: string) => void;
   readonly onStoreFailure: (error: unknown) => void;
+  /** Whether this node may take messages at this moment; what it has begun to store is stored. */
+  readonly mayAct?: () => boolean;
 }
 
 /** What was made of the bytes before anything is stored. */
@@ -95,6 +97,7 @@ export class Intake {
 
   /** The callback of the inbound's source. Never throws; messages of one source keep their order. */
   receive = (received: ReceivedMessage): Promise<IntakeAnswer> => {
+    if (this.#options.mayAct?.() === false) return Promise.resolve({ stored: false });
     const prepared = this.#prepare(received.bytes);
     if (!this.#options.definition.strict) return this.#store(prepared, received);
     const validated = prepared.fault ? prepared : this.#validate(prepared);

@@ -110,7 +110,8 @@ export class LiveGraph implements Disposable {
   }
 
   /**
-   * Loads a bundle and lets `pipeline` run it; resolves to the graph it holds.
+   * Loads a bundle and lets `pipeline` run it; resolves to the graph it holds. Of a pipeline that
+   * does not run nothing is started: it only says whether it could run the graph.
    *
    * @throws {BundleError} the graph is not usable; every problem is listed.
    * @throws {ConnectorError} a connection of it cannot be built.
@@ -141,7 +142,12 @@ export class LiveGraph implements Disposable {
       this.#refuseWhenClosing();
       const incoming = candidate;
       candidate = undefined;
-      await pipeline.swap(next, () => this.#exchange(incoming));
+      if (pipeline.isRunning) {
+        await pipeline.swap(next, () => this.#exchange(incoming));
+      } else {
+        await discard(next);
+        this.#exchange(incoming);
+      }
       return graph;
     } finally {
       this.#sinceLoad = undefined;
@@ -172,6 +178,18 @@ export class LiveGraph implements Disposable {
     } finally {
       this.#sincePurge = undefined;
     }
+  }
+
+  /** Takes over state as the store has it; no author code may run meanwhile. */
+  convergeState(entries: readonly StateEntry[]): void {
+    const kept = new Set(entries.map(nameOf));
+    const gone = this.#sandbox.committedState().filter((entry) => !kept.has(nameOf(entry)));
+    this.#sinceLoad?.push((sandbox) => {
+      sandbox.forgetState(gone);
+      sandbox.commitState("", entries);
+    });
+    this.#sandbox.forgetState(gone);
+    this.#sandbox.commitState("", entries);
   }
 
   /** Lets a reload that runs come to its end and begins no other. */

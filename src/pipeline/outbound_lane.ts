@@ -48,6 +48,8 @@ export interface OutboundLaneOptions {
   readonly simulate: boolean;
   readonly redact: (text: string) => string;
   readonly observer: OutboundObserver;
+  /** Whether this node may act at this moment; asked before each send. */
+  readonly mayAct?: () => boolean;
 }
 
 /** What the rest of the engine wants to know of a lane. */
@@ -81,6 +83,7 @@ export class OutboundLane {
     this.#rest = new LaneRest({
       clock,
       maxBackoffMs: definition.retry.maxBackoffMs,
+      mayAct: options.mayAct ?? always,
       onDue: () => this.#onDue(),
     });
     this.#delivery = new Delivery(this, options, this.#rest);
@@ -285,4 +288,8 @@ export class OutboundLane {
     if (!isBlocked && (isWoken || this.#books.isResyncWanted)) this.wake();
     else if (!isAsleep) void this.#standDown();
   }
+}
+
+function always(): boolean {
+  return true;
 }

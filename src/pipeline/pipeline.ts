@@ -43,6 +43,10 @@ export interface PipelineOptions {
   readonly budget?: MemoryBudget;
   /** A connection came to a halt, or cannot start. Must not throw and must not block. */
   readonly onStopped?: (event: ConnectionStopped) => void;
+  /** Lanes with open rows at the start; the store's own when left out. */
+  readonly openLanes?: Store["openLanes"];
+  /** Whether this node may act at this moment: take a message, send one. Left out: always. */
+  readonly mayAct?: () => boolean;
 }
 
 /** A graph that may take the place of the running one: everything it needs is built. */
@@ -85,6 +89,8 @@ export class Pipeline {
   readonly #routedLanes = new Map<string, IngressLane>();
   readonly #routing: Routing;
   readonly #pace: Pace;
+  #isRunning = false;
+  #hasStarted = false;
   #lastLoad: Load = { at: Number.NEGATIVE_INFINITY, flowing: 0, toRoute: 0 };
 
   constructor(options: PipelineOptions) {
@@ -92,7 +98,8 @@ export class Pipeline {
     this.#graph = options.graph;
     const { store, clock, logger, failpoints, graph, connectors } = options;
     this.#budget = options.budget ?? new MemoryBudget();
-    for (const { stage, lane, open } of store.openLanes) {
+    const openLanes = options.openLanes ?? store.openLanes;
+    for (const { stage, lane, open } of openLanes) {
       const key = laneKey(stage, lane);
       this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
     }
@@ -136,7 +143,7 @@ export class Pipeline {
     for (const [name, definition] of graph.inbounds) {
       this.#putInbound(name, this.#builder.source(definition, connectors));
     }
-    for (const { stage, lane, channel, open } of store.openLanes) {
+    for (const { stage, lane, channel, open } of openLanes) {
       if (stage === "routed" && graph.inbounds.has(lane)) this.#routedLane(lane);
       if (stage === "outbound" && this.outbounds.has(lane)) {
         this.statistics.edge(channel, lane).opened(open);
@@ -144,8 +151,20 @@ export class Pipeline {
     }
   }
 
+  /** Also when it has stopped since. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  /** Between `start()` and `stop()`. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Gives up rows of handlers and destinations that are gone, then moves what is queued. */
   async start(): Promise<void> {
+    this.#isRunning = true;
+    this.#hasStarted = true;
     const { store, clock, logger } = this.#options;
     const graph = this.#graph;
     const { dead } = await store.submit({
@@ -164,6 +183,7 @@ export class Pipeline {
 
   /** Stops intake, lets what is running end within the grace, releases the rest. */
   async stop(): Promise<void> {
+    this.#isRunning = false;
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
     await this.#routing.stop();
@@ -294,6 +314,16 @@ export class Pipeline {
       }
     }
     await Promise.all(standing);
+  }
+
+  /** Those of these lanes, open in the store, of which memory knows no open row. */
+  overlooked(lanes: readonly TouchedLane[]): readonly TouchedLane[] {
+    return lanes.filter(({ stage, lane }) => {
+      if (stage === "outbound") return this.outbounds.get(lane)?.depth === 0;
+      if (!this.#graph.inbounds.has(lane)) return false;
+      const found = stage === "routed" ? this.#routedLanes : this.#ingressLanes;
+      return found.get(lane)?.isEmpty ?? true;
+    });
   }
 
   /** Pending and in-flight rows of all stages, as memory counts them. */

@@ -7,12 +7,12 @@ export const cluster = {
     enabled: {
       type: "boolean",
       default: false,
-      inEffect: false,
+      inEffect: true,
       help: "Coordinate with other nodes; needs a server database and pool_size of at least 2.",
     },
     node_id: {
       type: "string",
-      inEffect: false,
+      inEffect: true,
       help: "Name of this node; unset is host:pid:hex.",
     },
     heartbeat_seconds: {
@@ -21,7 +21,7 @@ export const cluster = {
       default: 10,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "Time between two renewals of membership and leadership.",
     },
     node_timeout_seconds: {
@@ -30,7 +30,7 @@ export const cluster = {
       default: 30,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "Silence after which a node counts as dead; above heartbeat_seconds.",
     },
     reclaim_interval_seconds: {
@@ -39,7 +39,7 @@ export const cluster = {
       default: 30,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "Time between two sweeps for rows of crashed nodes.",
     },
     leader_lease_ttl_seconds: {
@@ -48,7 +48,7 @@ export const cluster = {
       default: 30,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "Lifetime of the leadership lease, on the database's clock.",
     },
     leader_fence_timeout_seconds: {
@@ -57,7 +57,7 @@ export const cluster = {
       default: 20,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
+      inEffect: true,
       help: "A leader that cannot renew for this long stops acting; between heartbeat and lease.",
     },
   },

@@ -55,8 +55,10 @@ export class Delivery {
 
   /** Sends a claimed row and judges what comes of it; never throws. */
   async send(item: OutboundItem): Promise<Verdict> {
-    const { clock, failpoints, simulate } = this.#options;
+    const { clock, failpoints, simulate, mayAct } = this.#options;
     failpoints.hit("delivery.before_send");
+    // Leadership ended between claim and send: that is no attempt.
+    if (mayAct?.() === false) return { act: "release" };
     if (simulate) return { act: "complete" };
     const { destination, definition } = this.#lane;
     const startedAt = clock.monotonic();

@@ -8,12 +8,16 @@ export interface LaneRestOptions {
   readonly clock: Clock;
   /** The longest a row of the lane backs off. */
   readonly maxBackoffMs: number;
+  /** Whether this node may act at this moment; a lane that may not looks again before long. */
+  readonly mayAct: () => boolean;
   /** The time the lane slept until has come. */
   readonly onDue: () => void;
 }
 
 const PARK_FIRST_MS = 1_000;
 const PARK_MAX_MS = 60_000;
+/** Leadership in doubt is settled sooner, or the lane is stopped. */
+const GATE_MS = 100;
 /** By how much wall clock and monotonic clock may part while a row backs off. */
 const CLOCK_SLACK_MS = 1_000;
 
@@ -86,6 +90,10 @@ export class LaneRest {
   nextTurn(): boolean {
     if (this.isBlocked) return false;
     this.#woken = false;
+    if (!this.#options.mayAct()) {
+      this.#sleep(GATE_MS);
+      return false;
+    }
     return true;
   }
 

@@ -1,0 +1,28 @@
+/** One time of leading: from a promotion to the demotion that ends it. */
+
+export class Term {
+  readonly epoch: number;
+  readonly #ending = new AbortController();
+  readonly #isLeader: () => boolean;
+
+  /** `isLeader` asks the clocks whether this node may act under `epoch` now. */
+  constructor(epoch: number, isLeader: () => boolean) {
+    this.epoch = epoch;
+    this.#isLeader = isLeader;
+  }
+
+  /** Aborted when the term ends; what runs under it is to stop. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Whether anything may be claimed, sent or accepted at this moment. Asked before each. */
+  get isCurrent(): boolean {
+    return !this.#ending.signal.aborted && this.#isLeader();
+  }
+
+  /** For good; the reason is told to whoever stops for it. */
+  end(reason: string): void {
+    this.#ending.abort(reason);
+  }
+}

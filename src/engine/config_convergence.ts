@@ -1,0 +1,82 @@
+/**
+ * Keeps the graph of this node at the configuration the cluster runs: a node that loaded another
+ * bundle counts the version up, and every other node loads its own folder anew. Source: spec
+ * pipeline-store-cluster §6 (convergence), I59.
+ */
+import { EngineError, errorClass } from "../errors.ts";
+import type { Logger } from "../logging/mod.ts";
+
+export interface ConfigConvergenceOptions {
+  readonly logger: Logger;
+  /** The version when the graph of now was loaded. */
+  readonly applied: number;
+  /** Loads the graph of this node's folder again. */
+  readonly load: () => Promise<void>;
+  /** Reads the version now. */
+  readonly read: () => Promise<number>;
+  /** Counts the version up. */
+  readonly bump: () => Promise<number>;
+}
+
+export class ConfigConvergence {
+  readonly #options: ConfigConvergenceOptions;
+  #applied: number;
+  #loading: Promise<void> | undefined;
+  #isTelling = false;
+  /** The version that could not be loaded; told once. */
+  #failed: number | undefined;
+
+  constructor(options: ConfigConvergenceOptions) {
+    this.#options = options;
+    this.#applied = options.applied;
+  }
+
+  /** The cluster is at `version`, as a beat says; what fails is tried again at the next. */
+  heard(version: number): void {
+    if (version <= this.#applied || this.#isTelling || this.#loading !== undefined) return;
+    void this.#load(version).catch(() => {});
+  }
+
+  /** Loads what another node made current; throws when that cannot be had. */
+  async converge(loadNow: () => Promise<void>): Promise<void> {
+    const version = await this.#options.read();
+    if (version <= this.#applied) return;
+    await loadNow();
+    this.#applied = version;
+  }
+
+  /** This node has loaded another graph: the others follow. */
+  async announce(): Promise<void> {
+    // A beat may tell of the new version before its number is back here.
+    this.#isTelling = true;
+    try {
+      this.#applied = await this.#options.bump();
+    } catch (thrown) {
+      this.#options.logger.error("cluster.config_not_told", { error: errorClass(thrown) });
+    } finally {
+      this.#isTelling = false;
+    }
+  }
+
+  async #load(version: number): Promise<void> {
+    const { logger, load } = this.#options;
+    this.#loading = load();
+    try {
+      await this.#loading;
+      this.#applied = version;
+      this.#failed = undefined;
+      logger.info("cluster.config_converged", { version });
+    } catch (thrown) {
+      if (this.#failed !== version) {
+        logger.error("cluster.config_failed", {
+          version,
+          error: errorClass(thrown),
+          code: thrown instanceof EngineError ? thrown.code : undefined,
+        });
+      }
+      this.#failed = version;
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+}

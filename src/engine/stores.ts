@@ -1,0 +1,76 @@
+/** Opens the store of this node: alone, beside other nodes, or for one term of leading. */
+import type { Term } from "../cluster/mod.ts";
+import { type Clock, micros } from "../clock.ts";
+import type { CellKeys } from "../crypto/keys.ts";
+import type { Logger } from "../logging/mod.ts";
+import type { Settings } from "../settings/mod.ts";
+import { openStore, serverOptionsOf } from "../store/open.ts";
+import type { PostgresStore } from "../store/postgres/store.ts";
+import type { Store } from "../store/store.ts";
+
+export interface StoreOptions {
+  readonly settings: Settings;
+  readonly keys: CellKeys | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** `name@n` pairs of `failpoints.ts`, for crash tests. */
+  readonly failpoints: string | undefined;
+}
+
+/** Connections of a term's own: its writer and one that reads. */
+const TERM_CONNECTIONS = 2;
+
+/**
+ * The store of an engine that stands alone, or what a node of a cluster reads and writes beside the
+ * running graph: it claims nothing, whoever leads.
+ *
+ * @throws {StoreError}
+ */
+export async function openNodeStore(options: StoreOptions): Promise<Store> {
+  const { settings, clock, ...rest } = options;
+  if (!settings.cluster.enabled) {
+    return openStore(settings.store, { ...rest, now: () => micros(clock) });
+  }
+  const store = await openShared(options, settings.store.poolSize - TERM_CONNECTIONS);
+  store.setFence({ condition: "false", values: [] });
+  return store;
+}
+
+/**
+ * The store that the graph of a term runs over: a new opening, so that nothing of a term before is
+ * in its memory, and whatever is in flight is somebody else's and pending again.
+ *
+ * @throws {StoreError}
+ */
+export async function openTermStore(
+  options: StoreOptions,
+  term: Term,
+): Promise<{ readonly store: Store; readonly recovered: number }> {
+  const store = await openShared(options, TERM_CONNECTIONS);
+  try {
+    // The lease's row is read in each transaction, after the store's lock is held.
+    store.setFence({
+      condition: "EXISTS (SELECT FROM leader_lease " +
+        "WHERE lease_key = 'leader' AND leader_epoch = $1::bigint)",
+      values: [term.epoch],
+    });
+    return { store, recovered: await store.recoverOthers(micros(options.clock)) };
+  } catch (thrown) {
+    await store[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+async function openShared(
+  { settings, clock, ...rest }: StoreOptions,
+  connections: number,
+): Promise<PostgresStore> {
+  const postgres = await import("../store/postgres/store.ts");
+  return postgres.PostgresStore.open({
+    server: await serverOptionsOf(settings.store),
+    poolSize: Math.max(2, connections),
+    isShared: true,
+    ...rest,
+    now: () => micros(clock),
+  });
+}

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { Connection } from "../../src/cluster/postgres/connection.ts";
+import { pause, until } from "../connectors/waiting.ts";
+import { addressOf, BenchNode, leaderOf } from "./cluster_bench.ts";
+import { FaultProxy } from "./fault_proxy.ts";
+import { hasPostgres, PostgresServer } from "./postgres_server.ts";
+
+if (await hasPostgres()) {
+  Deno.test("of three nodes started at once one leads, and a clean stop hands over within a second", async () => {
+    await using server = await PostgresServer.start();
+    const nodes = await Promise.all(["a", "b", "c"].map((name) => BenchNode.join(server, name)));
+    const first = await leaderOf(nodes);
+    const rest = nodes.filter((node) => node !== first);
+    assert.deepEqual(rest.map(({ cluster }) => cluster.status.role), ["standby", "standby"]);
+
+    const stoppedAt = performance.now();
+    await first[Symbol.asyncDispose]();
+    const second = await leaderOf(rest);
+    const gapMs = performance.now() - stoppedAt;
+    assert.ok(gapMs < 1_000, `${gapMs} ms`);
+    assert.deepEqual(first.acts, ["lead 1", "rest"]);
+    assert.deepEqual(second.acts, ["lead 2"]);
+
+    await until(() => second.cluster.status.isLeader, "the view of the new leader");
+    await leaderIn(second);
+    const { nodes: rows, lease } = await second.cluster.nodes();
+    assert.deepEqual(rows.map(({ nodeId }) => nodeId), ["a", "b", "c"]);
+    const left = rows.find(({ nodeId }) => nodeId === first.cluster.nodeId)!;
+    assert.deepEqual([left.status, left.isLeader], ["left", false]);
+    assert.equal(lease.owner, second.cluster.nodeId);
+    assert.equal(lease.epoch, 2);
+    for (const node of rest) await node[Symbol.asyncDispose]();
+  });
+
+  Deno.test("a leader whose connections are ended keeps the lease, and so it does over a restart", async () => {
+    await using server = await PostgresServer.start();
+    await using one = await BenchNode.join(server, "a", { patience: 4 });
+    await using other = await BenchNode.join(server, "b", { patience: 4 });
+    const leader = await leaderOf([one, other]);
+    await using admin = new Connection({ address: addressOf(server), timeoutMs: 5_000 });
+    const ended = await admin.run(
+      "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity WHERE application_name LIKE 'bench _%'",
+    );
+    assert.ok(Number(ended[0]!.n) >= 4, `${ended[0]!.n} backends ended`);
+    await pause(1_500);
+    assert.deepEqual(leader.acts, ["lead 1"]);
+    assert.ok(leader.cluster.isServing);
+
+    await server.kill();
+    await server.restart();
+    const restartedAt = Date.now();
+    await pause(2_500);
+    const { lease } = await leader.cluster.nodes();
+    assert.equal(lease.epoch, 1);
+    assert.ok(lease.expiresAt / 1_000 > restartedAt + 3_000, "renewed after the crash");
+    assert.ok(leader.cluster.isServing);
+    assert.deepEqual(leader.acts, ["lead 1"]);
+    assert.deepEqual([...one.acts, ...other.acts], ["lead 1"]);
+    assert.ok(!leader.saw("cluster.demoted"));
+  });
+
+  Deno.test("a leader that lost the database stops before the lease ends, and leads again", async () => {
+    await using server = await PostgresServer.start();
+    await using node = await BenchNode.join(server, "a");
+    await leaderOf([node]);
+    await server.stop();
+    const stoppedAt = performance.now();
+    await until(() => node.acts.includes("rest"), "the end of leading", 10_000);
+    const tookMs = performance.now() - stoppedAt;
+    assert.ok(tookMs > 1_000 && tookMs < 2_600, `${tookMs} ms`);
+    assert.ok(!node.cluster.isLeader);
+    await server.restart();
+    await leaderOf([node]);
+    // Nobody took the lease: it is the same one.
+    assert.deepEqual(node.acts, ["lead 1", "rest", "lead 1"]);
+  });
+
+  Deno.test("a node that cannot do its duties leaves them to another, and can lead later", async () => {
+    await using server = await PostgresServer.start();
+    await using broken = await BenchNode.join(server, "broken");
+    broken.failing = new Error("no graph");
+    await until(() => broken.saw("cluster.promotion_failed"), "a failed promotion");
+    await using good = await BenchNode.join(server, "good");
+    await leaderOf([good, broken]);
+    assert.ok(good.cluster.isServing);
+    broken.failing = undefined;
+    await good[Symbol.asyncDispose]();
+    await leaderOf([broken], 20_000);
+  });
+
+  Deno.test("two live processes under one node ID: the second never leads", async () => {
+    await using server = await PostgresServer.start();
+    await using first = await BenchNode.join(server, "same");
+    await leaderOf([first]);
+    await using second = await BenchNode.join(server, "same");
+    await pause(4_000);
+    assert.deepEqual(second.acts, []);
+    assert.ok(second.saw("cluster.node_id_in_use"));
+    assert.ok(first.cluster.isServing);
+    assert.equal((await first.cluster.nodes()).nodes.length, 1);
+  });
+
+  Deno.test("a slow row of the nodes, and many statements elsewhere, cost no leadership", async () => {
+    await using server = await PostgresServer.start({ settings: ["max_connections=20"] });
+    await using node = await BenchNode.join(server, "a");
+    await leaderOf([node]);
+    await using admin = new Connection({ address: addressOf(server), timeoutMs: 60_000 });
+    await admin.run("BEGIN");
+    await admin.run("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE");
+    await pause(4_000);
+    assert.ok(node.cluster.isServing);
+    assert.deepEqual(node.acts, ["lead 1"]);
+    await admin.run("ROLLBACK");
+  });
+
+  Deno.test("a leader cut off from the database stops first, then another leads, never both", async () => {
+    for (const way of [["to_database"], ["to_node"], ["to_database", "to_node"]] as const) {
+      await using server = await PostgresServer.start();
+      await using proxy = await FaultProxy.start(server.port);
+      await using cut = await BenchNode.join(proxy, "cut");
+      await leaderOf([cut]);
+      await using other = await BenchNode.join(server, "other");
+      let both = 0;
+      const looking = setInterval(() => {
+        if (cut.cluster.isLeader && other.cluster.isLeader) both += 1;
+      }, 1);
+      proxy.hold(...way);
+      const cutAt = performance.now();
+      await until(() => !cut.cluster.isLeader, "the fence", 5_000);
+      const fencedMs = performance.now() - cutAt;
+      assert.ok(fencedMs <= 2_050, `${fencedMs} ms after the cut, by ${way}`);
+      await until(() => other.cluster.isServing, "the other node", 10_000);
+      assert.ok(cut.acts.includes("rest"));
+      proxy.release();
+      await pause(1_500);
+      clearInterval(looking);
+      assert.equal(both, 0);
+      assert.ok(other.cluster.isServing && !cut.cluster.isLeader);
+      assert.deepEqual(other.acts, ["lead 2"]);
+    }
+  });
+
+  Deno.test("a slow database costs no leadership while its answers come in time", async () => {
+    await using server = await PostgresServer.start();
+    await using proxy = await FaultProxy.start(server.port);
+    await using node = await BenchNode.join(proxy, "slow");
+    await leaderOf([node]);
+    proxy.latencyMs = 200;
+    await pause(4_000);
+    assert.ok(node.cluster.isServing);
+    assert.deepEqual(node.acts, ["lead 1"]);
+  });
+
+  Deno.test("steps of a node's wall clock by an hour cost no leadership", async () => {
+    await using server = await PostgresServer.start();
+    let stepMs = 0;
+    const clock = { now: () => Date.now() + stepMs, monotonic: () => performance.now() };
+    await using node = await BenchNode.join(server, "stepping", { clock });
+    await using other = await BenchNode.join(server, "other");
+    const leader = await leaderOf([node, other]);
+    for (stepMs of [3_600_000, -3_600_000, 0]) {
+      await pause(1_200);
+      assert.ok(leader.cluster.isServing);
+    }
+    assert.deepEqual(leader.acts, ["lead 1"]);
+  });
+
+  Deno.test("word that a standby leaves reaches the leader within a second, once", async () => {
+    await using server = await PostgresServer.start();
+    await using one = await BenchNode.join(server, "a");
+    await using other = await BenchNode.join(server, "b");
+    const leader = await leaderOf([one, other]);
+    const standby = leader === one ? other : one;
+    await standby.cluster.noteAct("first");
+    await standby.cluster.noteAct("second");
+    await until(() => leader.heard.length === 2, "word of the standby", 1_000);
+    assert.deepEqual(leader.heard, ["first", "second"]);
+    await pause(1_200);
+    assert.deepEqual([leader.heard.length, standby.heard.length], [2, 0]);
+  });
+
+  Deno.test("a new configuration is known to every node at once", async () => {
+    await using server = await PostgresServer.start();
+    await using one = await BenchNode.join(server, "a");
+    await using other = await BenchNode.join(server, "b");
+    await pause(100);
+    const at = performance.now();
+    assert.equal(await one.cluster.bumpConfig(), 1);
+    await until(() => other.configVersion === 1, "the configuration's number", 2_000);
+    assert.ok(performance.now() - at < 400, "not before the next beat");
+  });
+}
+
+/** The table of nodes names the leader one beat later. */
+async function leaderIn({ cluster }: BenchNode): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    if ((await cluster.nodes()).leaderNodeId === cluster.nodeId) return;
+    await pause(20);
+  }
+  throw new Error("The nodes do not name their leader");
+}

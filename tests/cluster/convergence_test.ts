@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { MllpSender } from "../connectors/mllp_sender.ts";
+import { pause, until } from "../connectors/waiting.ts";
+import { openBundle } from "../graph/bench.ts";
+import { admission } from "../walk/bench.ts";
+import { ClusterSite } from "./cluster_site.ts";
+import type { NodeProcess } from "./node_process.ts";
+import { hasPostgres } from "./postgres_server.ts";
+
+// Goal: what is done on one node takes effect on the one that works; nodes come to run one graph.
+
+if (await hasPostgres()) {
+  Deno.test("a replay over a standby's API is delivered by the leader within a second", async () => {
+    await using site = await ClusterSite.open();
+    const nodes = await site.spawnAll(2);
+    const { leader, standby } = await rolesOf(site, nodes);
+    site.partner.script({ do: "ack", code: "AR" });
+    using sender = await MllpSender.connect(site.inboundOf(leader).port, site.inboundOf(leader));
+    sender.send(admission("D1"));
+    await sender.waitForReplies(1);
+    await site.drained();
+    const [dead] = await site.query(
+      "SELECT count(*)::integer AS n FROM queue WHERE status = 'dead'",
+    );
+    assert.equal(dead!.n, 1);
+
+    const { status, json } = await standby.post("/dead-letters/replay", {});
+    assert.deepEqual([status, json], [200, { requeued: 1 }]);
+    await site.partner.waitForFrames(2, 1_000);
+    assert.deepEqual(site.partner.controlIds, ["D1", "D1"]);
+
+    // Rows are everybody's, what runs is the leader's.
+    const refused = await standby.post("/connections/IB_ADT/stop", {});
+    assert.equal(refused.status, 409);
+    assert.equal((await leader.post("/connections/IB_ADT/stop", {})).status, 200);
+  });
+
+  Deno.test("a standby binds no port and writes nothing but its beats", async () => {
+    await using site = await ClusterSite.open();
+    const nodes = await site.spawnAll(2);
+    const { leader, standby } = await rolesOf(site, nodes);
+    await assert.rejects(connect(site.inboundOf(standby)));
+    (await connect(site.inboundOf(leader))).destroy();
+    const written = `
+      SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS n FROM pg_stat_user_tables
+       WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY relname`;
+    await pause(1_500);
+    await site.query("SELECT pg_stat_reset()");
+    await pause(2_500);
+    const tables = (await site.query(written)).map(({ relname }) => relname);
+    assert.deepEqual(tables.filter((name) => name !== "nodes" && name !== "leader_lease"), []);
+    const { json } = await standby.get("/connections");
+    assert.ok(JSON.stringify(json).includes("IB_ADT"), "it shows what it would run");
+  });
+
+  Deno.test("a graph that is loaded on one node is loaded on every other, once", async () => {
+    await using site = await ClusterSite.open();
+    const nodes = await site.spawnAll(3);
+    const { leader, standby } = await rolesOf(site, nodes);
+    await site.bundle.write("graph/pass.ts", site.graph.replace('"count."', '"again."'));
+    const { status } = await standby.post("/config/reload", {});
+    assert.equal(status, 200);
+    const others = nodes.filter((node) => node !== standby);
+    await until(
+      () => others.every((node) => node.saw("cluster.config_converged")),
+      "the graph on every node",
+    );
+    using sender = await MllpSender.connect(site.inboundOf(leader).port, site.inboundOf(leader));
+    sender.send(admission("R1"));
+    await site.partner.waitForFrames(1);
+    assert.match(site.partner.received[0]!.text, /\|again\.1\|/);
+    await pause(1_500);
+    for (const node of nodes) {
+      assert.equal((await node.get("/cluster/status")).json.config_version, 1);
+      const times = node.log.filter(({ event }) => event === "cluster.config_converged").length;
+      assert.equal(times, node === standby ? 0 : 1, node.name);
+    }
+  });
+
+  Deno.test("a node whose bundle is broken never leads, and leads when it is mended", async () => {
+    await using site = await ClusterSite.open();
+    await using own = await openBundle({ "graph/pass.ts": site.graph });
+    const first = await site.spawn(1);
+    assert.ok(await first.starts());
+    await site.leader();
+    const second = await site.spawn(2, { bundleDir: own.dir });
+    assert.ok(await second.starts());
+
+    await own.write("graph/pass.ts", "this is no module");
+    assert.equal((await first.post("/config/reload", {})).status, 200);
+    await until(() => second.saw("cluster.config_failed"), "the failed load");
+    await first.kill();
+    await until(() => second.saw("cluster.promotion_failed"), "a failed promotion", 15_000);
+    assert.equal((await second.readiness())?.status, 503);
+    await assert.rejects(connect(site.inboundOf(second)));
+
+    await own.write("graph/pass.ts", site.graph);
+    assert.equal(await site.leader(), second);
+    (await connect(site.inboundOf(second))).destroy();
+
+    // One that is broken from the start does not even join.
+    await own.write("graph/pass.ts", "this is no module");
+    const third = await site.spawn(3, { bundleDir: own.dir });
+    assert.equal(await third.starts(), false);
+    assert.equal((await second.readiness())?.status, 200);
+  });
+}
+
+async function rolesOf(site: ClusterSite, nodes: readonly NodeProcess[]) {
+  const leader = await site.leader();
+  return { leader, standby: nodes.find((node) => node !== leader)! };
+}
+
+function connect({ host, port }: { host: string; port: number }): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port });
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * The cluster proof: `deno task proof:cluster [--seed S] [--rounds N] [--minutes N] [--faults N]
+ * [--nodes N] [--from N] [--json]`.
+ *
+ * Engines over one PostgreSQL under traffic, faults drawn by the seed, and partner, sender, rows and
+ * the lease's history held against the invariants. Exit codes: 0 all held, 1 one did not (its seed is
+ * printed), 2 the command line cannot be read.
+ */
+import { parseArgs } from "node:util";
+import { type RoundResult, runRound } from "./round.ts";
+
+const USAGE = "Usage: deno task proof:cluster [--seed TEXT] [--rounds N] [--minutes N] " +
+  "[--faults N] [--nodes N] [--from N] [--json]";
+
+const options = readOptions(Deno.args);
+if (options === undefined) {
+  console.error(USAGE);
+  Deno.exit(2);
+}
+Deno.exit(await prove(options));
+
+type Options = NonNullable<ReturnType<typeof readOptions>>;
+
+async function prove({ seed, rounds, minutes, faults, nodes, from, json }: Options) {
+  const say = json ? console.error : console.log;
+  const endAt = performance.now() + minutes * 60_000;
+  const results: RoundResult[] = [];
+  for (let round = from; round < from + rounds && performance.now() < endAt; round++) {
+    const result = await runRound({ seed: `${seed}/${round}`, faults, nodes });
+    results.push(result);
+    say(`round ${round}: ${describe(result)}`);
+    for (const violation of result.violations) say(`  ${violation}`);
+    if (result.violations.length > 0) {
+      say(
+        `Again: deno task proof:cluster --seed ${seed} --from ${round} --rounds 1 ` +
+          `--faults ${faults} --nodes ${nodes}`,
+      );
+      break;
+    }
+  }
+  const totals = totalsOf(results);
+  if (json) console.log(JSON.stringify({ seed, ...totals }, null, 2));
+  else for (const [name, value] of Object.entries(totals)) say(`${name.padEnd(20)}${value}`);
+  return totals.violations === 0 ? 0 : 1;
+}
+
+function describe(result: RoundResult): string {
+  const { struck, acknowledged, duplicates, leaseChanges, longestGapMs, violations } = result;
+  return `${struck.join(", ")}; ${acknowledged} acknowledged, ${duplicates} doubled, ` +
+    `${leaseChanges} leaders, longest gap ${longestGapMs} ms, ` +
+    (violations.length === 0 ? "held" : `${violations.length} VIOLATIONS`);
+}
+
+function totalsOf(results: readonly RoundResult[]) {
+  const sum = (of: (result: RoundResult) => number) =>
+    results.reduce((total, result) => total + of(result), 0);
+  return {
+    rounds: results.length,
+    faults: sum(({ struck }) => struck.length),
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    delivered: sum(({ delivered }) => delivered),
+    duplicates: sum(({ duplicates }) => duplicates),
+    leaders: sum(({ leaseChanges }) => leaseChanges),
+    longest_gap_ms: Math.max(0, ...results.map(({ longestGapMs }) => longestGapMs)),
+    violations: sum(({ violations }) => violations.length),
+  };
+}
+
+function readOptions(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        seed: { type: "string" },
+        rounds: { type: "string" },
+        minutes: { type: "string" },
+        faults: { type: "string", default: "6" },
+        nodes: { type: "string", default: "3" },
+        from: { type: "string", default: "0" },
+        json: { type: "boolean", default: false },
+      },
+    });
+    const { minutes, rounds } = values;
+    const read = {
+      seed: values.seed ?? crypto.randomUUID().slice(0, 8),
+      rounds: Number(rounds ?? (minutes === undefined ? 10 : Number.MAX_SAFE_INTEGER)),
+      minutes: minutes === undefined ? Infinity : Number(minutes),
+      faults: Number(values.faults),
+      nodes: Number(values.nodes),
+      from: Number(values.from),
+      json: values.json,
+    };
+    const numbers = [read.rounds, read.minutes, read.faults, read.from];
+    const isRead = numbers.every((number) => number >= 0) && read.nodes >= 1 && read.nodes <= 9;
+    return isRead ? read : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * A sender that wants every message taken: it finds the leader as a load balancer does, sends one
+ * message after the other, and sends again what was not acknowledged. And what its partner may say
+ * about it afterwards. Source: spec pipeline-store-cluster I25, I28, I55–I57, I64.
+ */
+import { MllpSender } from "../connectors/mllp_sender.ts";
+import type { ScriptedPartner } from "../connectors/scripted_partner.ts";
+import { pause } from "../connectors/waiting.ts";
+import { admission } from "../walk/bench.ts";
+import type { ClusterSite } from "./cluster_site.ts";
+
+const REPLY_MS = 1_500;
+
+export interface TrafficOptions {
+  readonly pauseMs?: number;
+  /** Of what stands before the nodes; left out, the sender looks for the leader itself. */
+  readonly address?: { readonly host: string; readonly port: number };
+}
+
+export class Traffic {
+  /** Control IDs that were acknowledged, in order. */
+  readonly acknowledged: string[] = [];
+  /** Frames sent, those sent again included. */
+  frames = 0;
+  /** The longest time without an acknowledgement, milliseconds. */
+  longestGapMs = 0;
+  #acknowledgedAt = performance.now();
+  readonly #site: ClusterSite;
+  readonly #address: TrafficOptions["address"];
+  readonly #pauseMs: number;
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(site: ClusterSite, { pauseMs = 5, address }: TrafficOptions = {}) {
+    this.#site = site;
+    this.#address = address;
+    this.#pauseMs = pauseMs;
+  }
+
+  /** Since the last acknowledgement, milliseconds. */
+  get gapMs(): number {
+    return performance.now() - this.#acknowledgedAt;
+  }
+
+  start(): void {
+    this.#acknowledgedAt = performance.now();
+    this.#running = this.#run();
+  }
+
+  /** Ends when the message under way is acknowledged. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#running;
+  }
+
+  /** Resolves when `count` more messages are acknowledged. */
+  async acknowledges(count: number, ms = 30_000): Promise<void> {
+    const want = this.acknowledged.length + count;
+    const deadline = performance.now() + ms;
+    while (this.acknowledged.length < want) {
+      if (performance.now() > deadline) {
+        throw new Error(`Only ${this.acknowledged.length} of ${want} acknowledged in ${ms} ms`);
+      }
+      await pause(10);
+    }
+  }
+
+  async #run(): Promise<void> {
+    let sender: MllpSender | undefined;
+    for (let sequence = 1; !this.#stopping; sequence++) {
+      const controlId = `M${sequence}`;
+      for (;;) {
+        sender ??= await this.#connect();
+        if (sender !== undefined && await this.#exchange(sender, controlId)) break;
+        sender?.[Symbol.dispose]();
+        sender = undefined;
+        await pause(20);
+      }
+      this.longestGapMs = Math.max(this.longestGapMs, this.gapMs);
+      this.#acknowledgedAt = performance.now();
+      this.acknowledged.push(controlId);
+      await pause(this.#pauseMs);
+    }
+    sender?.[Symbol.dispose]();
+  }
+
+  async #connect(): Promise<MllpSender | undefined> {
+    const leader = this.#address ? undefined : await this.#site.findLeader();
+    const address = this.#address ?? (leader && this.#site.inboundOf(leader));
+    if (address === undefined) return undefined;
+    const { host, port } = address;
+    return await MllpSender.connect(port, { host }).catch(() => undefined);
+  }
+
+  async #exchange(sender: MllpSender, controlId: string): Promise<boolean> {
+    this.frames += 1;
+    const before = sender.replies.length;
+    sender.send(admission(controlId));
+    try {
+      const reply = (await sender.waitForReplies(before + 1, REPLY_MS))[before]!;
+      return reply.includes(`MSA|AA|${controlId}`);
+    } catch {
+      return false;
+    }
+  }
+}
+
+export interface Verdict {
+  /** Acknowledged and never delivered. */
+  readonly lost: readonly string[];
+  /** First deliveries that came after that of a later message. */
+  readonly inversions: readonly string[];
+  /** Deliveries beyond the first of each message that the sender sent once. */
+  readonly duplicates: number;
+  /** Numbers of the state that no delivery carries. */
+  readonly gapsInState: readonly number[];
+}
+
+/** What came of it, by what the partner received. */
+export function judge(traffic: Traffic, { received }: ScriptedPartner): Verdict {
+  const seen = new Set<string>();
+  const inversions: string[] = [];
+  const counts = new Set<number>();
+  let last = 0;
+  for (const { controlId, text } of received) {
+    counts.add(Number(/\|count\.(\d+)\|/.exec(text)?.[1]));
+    if (seen.has(controlId)) continue;
+    seen.add(controlId);
+    const number = Number(controlId.slice(1));
+    if (number < last) inversions.push(controlId);
+    last = Math.max(last, number);
+  }
+  const highest = Math.max(0, ...counts);
+  const gapsInState: number[] = [];
+  for (let count = 1; count <= highest; count++) if (!counts.has(count)) gapsInState.push(count);
+  return {
+    lost: traffic.acknowledged.filter((controlId) => !seen.has(controlId)),
+    inversions,
+    duplicates: received.length - seen.size,
+    gapsInState,
+  };
+}

@@ -19,6 +19,7 @@ import { configRoutes } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { directoryMapRoutes } from "./directory_maps.ts";
+import { docsRoutes } from "./docs.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
 import { isLoopbackName, refusalOf } from "./guards.ts";
@@ -26,6 +27,7 @@ import { addHeaders } from "./headers.ts";
 import { liveStatsRoutes } from "./live_stats.ts";
 import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
+import { openapiOf } from "./openapi.ts";
 import { postureRoutes } from "./posture.ts";
 import { answerTo, jsonAnswer } from "./refusal.ts";
 import { roleRoutes } from "./roles.ts";
@@ -94,6 +96,7 @@ export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
 export function createApp(context: ApiContext, host: string): Answer {
   const { logger, auth, settings: { api } } = context.engine;
   const app = declareRoutes(context);
+  if (api.exposeDocs) app.route("/", docsRoutes(() => openapiOf(app.routes)));
   accessTable(app.routes);
   const table = new RouteTable(app.routes);
   const proxies = new TrustedProxies(api.trustedProxies);

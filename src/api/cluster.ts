@@ -6,11 +6,13 @@ import { Hono } from "@hono/hono";
 import type { Engine } from "../engine.ts";
 import { allow } from "./allow.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
+import { gives } from "./exchange.ts";
+import * as models from "./models/mod.ts";
 import { Refusal } from "./refusal.ts";
 
 export function clusterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/cluster/status", allow("monitoring:read"), (c) =>
+    .get("/cluster/status", allow("monitoring:read"), gives(models.clusterStatus), (c) =>
       c.json({
         node_id: nodeIdOf(engine),
         clustered: false,
@@ -18,7 +20,7 @@ export function clusterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         role: "single-node",
         config_version: 0,
       }))
-    .get("/cluster/nodes", allow("monitoring:read"), (c) => {
+    .get("/cluster/nodes", allow("monitoring:read"), gives(models.clusterNodes), (c) => {
       const id = nodeIdOf(engine);
       return c.json({
         nodes: [{
@@ -35,22 +37,23 @@ export function clusterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         lease_expires_at: null,
       });
     })
-    .get("/dr/status", allow("monitoring:read"), (c) =>
+    .get("/dr/status", allow("monitoring:read"), gives(models.drStatus), (c) =>
       c.json({
         enabled: false,
         active: false,
         threshold: "",
         activation_mode: "manual",
       }))
-    .post("/dr/activate", allow("dr:operate"), () => {
+    .post("/dr/activate", allow("dr:operate"), gives(models.simpleMessage, { status: 503 }), () => {
       throw notThis();
     })
-    .post("/dr/release", allow("dr:operate"), () => {
+    .post("/dr/release", allow("dr:operate"), gives(models.simpleMessage, { status: 503 }), () => {
       throw notThis();
     })
     .get(
       "/service/status",
       allow("monitoring:read"),
+      gives(models.serviceStatus),
       (c) => c.json({ enabled: false, state: "disabled", service_name: "" }),
     );
 }

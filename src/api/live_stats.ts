@@ -12,6 +12,8 @@ import { actorOf, allow } from "./allow.ts";
 import type { ApiSocket } from "./arrival.ts";
 import { type ConnectionRow, connectionRows } from "./connection_rows.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
+import { gives } from "./exchange.ts";
+import { escaped } from "./html.ts";
 import { outboxByStatus } from "./outbox.ts";
 import { Refusal } from "./refusal.ts";
 import { tokenOf } from "./token.ts";
@@ -29,7 +31,7 @@ const FAULT = 1011;
 export function liveStatsRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   const viewers = new Set<Viewer>();
   return new Hono<ApiEnv>()
-    .get("/ws/stats", allow("monitoring:read"), (c) => {
+    .get("/ws/stats", allow("monitoring:read"), gives(undefined, { status: 101 }), (c) => {
       if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
         throw new Refusal(426, "This is for WebSockets");
       }
@@ -147,16 +149,4 @@ function tableOf(rows: readonly ConnectionRow[]): string {
     }</tr>`
   );
   return `<tbody>${lines.join("")}</tbody>`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escaped(value: string | number): string {
-  return String(value).replace(/[&<>"']/g, (mark) => ENTITIES[mark]!);
 }

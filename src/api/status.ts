@@ -5,21 +5,34 @@ import { VERSION } from "../version.ts";
 import { nobody } from "../operations/mod.ts";
 import { allow, allowKnown } from "./allow.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
+import { gives } from "./exchange.ts";
+import * as models from "./models/mod.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { outboxByStatus } from "./outbox.ts";
 
 export function statusRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     // For load balancers: asks nobody, and without a token not even the store.
-    .get("/health", allowKnown(), (c) => {
+    .get("/health", allowKnown(), gives(models.health), (c) => {
       const version = c.var.actor === nobody ? null : VERSION;
       return c.json({ status: "ok", version });
     })
-    .get("/stats", allow("monitoring:read"), async (c) => c.json(await stats(engine)))
-    .get("/status", allow("monitoring:read"), async (c) => c.json(await status(engine)))
+    .get(
+      "/stats",
+      allow("monitoring:read"),
+      gives(models.stats),
+      async (c) => c.json(await stats(engine)),
+    )
+    .get(
+      "/status",
+      allow("monitoring:read"),
+      gives(models.systemStatus),
+      async (c) => c.json(await status(engine)),
+    )
     .get(
       "/metrics",
       allow("monitoring:read"),
+      gives(undefined, { type: METRICS_TYPE }),
       async (c) => c.body(await metricsText(engine), 200, { "content-type": METRICS_TYPE }),
     );
 }

@@ -4,10 +4,12 @@
  * Upstream: `cli/serve/engine.ts`. Downstream: the API and `operations/`, which act on the handles.
  */
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
+import { SummaryAccessLog } from "./audit/mod.ts";
 import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
+import { errorClass } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import {
   findReloadRoots,
@@ -52,6 +54,8 @@ export class Engine implements AsyncDisposable {
   /** Undefined with `[auth] enabled = false`: nobody signs in, whoever asks may do everything. */
   readonly auth: Auth | undefined;
   readonly pipeline: Pipeline;
+  /** Told of fields of patient data that lists show. */
+  readonly summaryAccess: SummaryAccessLog;
   /** Told of whatever needs a person; also sends the mail of other rooms. */
   readonly alerts: Alerts;
   readonly logger: Logger;
@@ -96,6 +100,18 @@ export class Engine implements AsyncDisposable {
       key_id: store.keyId,
       retired_keys: keys?.retired.length,
     });
+    const summaryAccess = stack.use(
+      new SummaryAccessLog({
+        clock,
+        append: (audit) => store.submit({ kind: "register", changes: [], audit }),
+        tell: (record) => logger.audit(record),
+        onFailed: (thrown) =>
+          logger.error("operation.audit_failed", {
+            act: "summary_access",
+            error: errorClass(thrown),
+          }),
+      }),
+    );
     const alerts = stack.use(
       new Alerts({
         settings: settings.alerts,
@@ -132,6 +148,7 @@ export class Engine implements AsyncDisposable {
     const validation = stack.use(new StrictValidation());
     const engine = new Engine(options, {
       store,
+      summaryAccess,
       auth,
       alerts,
       live,
@@ -165,8 +182,9 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, auth, alerts, live, validation, reloadRoots }: {
+    { store, summaryAccess, auth, alerts, live, validation, reloadRoots }: {
       store: Store;
+      summaryAccess: SummaryAccessLog;
       auth: Auth | undefined;
       alerts: Alerts;
       live: LiveGraph;
@@ -176,6 +194,7 @@ export class Engine implements AsyncDisposable {
   ) {
     this.settings = settings;
     this.store = store;
+    this.summaryAccess = summaryAccess;
     this.auth = auth;
     this.alerts = alerts;
     this.logger = logger;

@@ -38,6 +38,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "maintenance",
     "crypto",
     "auth",
+    "audit",
   ],
   maintenance: ["store", "graph", "audit", "alerts", "crypto", "settings", "logging"],
   audit: ["store", "crypto"],

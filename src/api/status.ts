@@ -64,7 +64,11 @@ async function stats(engine: Engine) {
 
 async function status(engine: Engine) {
   const { store, pipeline, clock, startedAt } = engine;
-  const [byStatus, totals] = await Promise.all([outboxByStatus(engine), store.totals()]);
+  const [byStatus, totals, [audited]] = await Promise.all([
+    outboxByStatus(engine),
+    store.totals(),
+    store.register("auditCount"),
+  ]);
   const inbounds = [...pipeline.inbounds.values()];
   const running = inbounds.filter(({ state }) => state === "running").length;
   return {
@@ -85,7 +89,7 @@ async function status(engine: Engine) {
       journal_mode: "wal",
       messages: totals.messages,
       events: totals.events,
-      audit: 0,
+      audit: Number(audited?.total ?? 0),
       synchronous: store.synchronous,
     },
     logs: null,

@@ -113,7 +113,8 @@ export function grantsFor(
 
 function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
   const storeDir = dirname(settings.store.path);
-  const { enabled, adEnabled, adTlsCaCertFile: caFile } = settings.auth;
+  const { enabled, adEnabled, adTlsCaCertFile: caFile, breachCorpusFile: listed } = settings.auth;
+  const readsList = enabled && settings.auth.passwordCheckBreached && listed !== undefined;
   return {
     program: programDir(),
     serviceFile,
@@ -123,6 +124,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     reloadRoots: settings.api.configReloadRoots.map((dir) => resolve(dir)),
     apiTlsFiles: apiTlsFiles(settings.api),
     directoryCaFile: enabled && adEnabled && caFile !== undefined ? resolve(caFile) : undefined,
+    breachListFile: readsList ? resolve(listed) : undefined,
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

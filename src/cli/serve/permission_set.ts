@@ -45,6 +45,8 @@ export interface InstancePaths {
   readonly apiTlsFiles: readonly { readonly key: string; readonly path: string }[];
   /** Undefined when no directory is asked, or its certificate is checked against public ones. */
   readonly directoryCaFile: string | undefined;
+  /** Undefined when no list but the bundled one is asked. */
+  readonly breachListFile: string | undefined;
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -187,6 +189,9 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   if (paths.directoryCaFile !== undefined) {
     add(paths.directoryCaFile, { reason: "[auth] ad_tls_ca_cert_file", writes: false });
+  }
+  if (paths.breachListFile !== undefined) {
+    add(paths.breachListFile, { reason: "[auth] breach_corpus_file", writes: false });
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });

@@ -25,6 +25,7 @@ function input(text: string, rest: Partial<TightenInput> = {}): TightenInput {
       reloadRoots: [],
       apiTlsFiles: [],
       directoryCaFile: undefined,
+      breachListFile: undefined,
       missingStoreDir: undefined,
     },
     reaches: [],

@@ -218,6 +218,7 @@ export class Engine implements AsyncDisposable {
       validateStrict: (text, hl7Version) => this.#validation.validate(text, hl7Version),
       bindHost: settings.inbound.bindHost,
       internalError: settings.delivery.internalError,
+      recordsEvents: settings.diagnostics.connectionEvents,
       simulateAll: settings.shadow.simulateAllEgress,
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,

@@ -326,6 +326,20 @@ Deno.test("events are listed newest first and filtered", async () => {
   assert.ok((await only("/connections/IB_ADT/events?connection=OTHER")).length > 0);
 });
 
+Deno.test("[diagnostics] connection_events = false records none, and nothing else changes", async () => {
+  await using bench = await ApiBench.open({
+    settings: "[diagnostics]\nconnection_events = false\n",
+  });
+  await bench.send("L1", "B2");
+  await bench.walk.drained();
+  await bench.lab[Symbol.asyncDispose]();
+  await bench.send("L3");
+  await bench.walk.engine.pipeline.events.flush();
+  assert.deepEqual([...await bench.get("/events")], []);
+  assert.equal(bench.walk.engine.pipeline.events.dropped, 0, "none is lost, none was made");
+  assert.equal((await bench.get("/connections"))[0]!.read as unknown, 3);
+});
+
 Deno.test("control of a name nobody has is 404, also when it looks like a path", async () => {
   await using bench = await ApiBench.open();
   for (

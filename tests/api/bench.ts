@@ -30,6 +30,8 @@ export interface ApiBenchOptions {
   readonly clock?: Clock;
   readonly takeNotice?: TakeNotice;
   readonly host?: string;
+  /** Further text of the graph's module, where `lab`, `archive` and `route` are known. */
+  readonly moreGraph?: string;
 }
 
 export class ApiBench implements AsyncDisposable {
@@ -49,15 +51,22 @@ export class ApiBench implements AsyncDisposable {
   }
 
   static async open(
-    { labOptions = "{}", settings, env, clock, takeNotice, host = "127.0.0.1" }: ApiBenchOptions =
-      {},
+    {
+      labOptions = "{}",
+      settings,
+      env,
+      clock,
+      takeNotice,
+      host = "127.0.0.1",
+      moreGraph = "",
+    }: ApiBenchOptions = {},
   ): Promise<ApiBench> {
     await using stack = new AsyncDisposableStack();
     const lab = stack.use(await ScriptedPartner.start());
     const inboundPort = await freePort();
     const archive = await Deno.makeTempDir({ prefix: "mefor_archive_" });
     stack.defer(() => Deno.remove(archive, { recursive: true }));
-    const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive });
+    const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive }) + moreGraph;
     const walk = stack.use(await Walk.open({ graph, settings, env, clock, takeNotice }));
     const api = stack.use(await startApi(walk.engine, { host, port: 0 }));
     const bench = new ApiBench(walk, { lab, inboundPort, api });

@@ -5,7 +5,7 @@
  * and the archive, `F` is filtered, `X` throws in its handler, everything else is unrouted.
  */
 import assert from "node:assert/strict";
-import { type RunningApi, startApi } from "../../src/api/mod.ts";
+import { type ApiTls, type RunningApi, startApi } from "../../src/api/mod.ts";
 import type { TakeNotice } from "../../src/auth/mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { freePort } from "../connectors/waiting.ts";
@@ -30,6 +30,7 @@ export interface ApiBenchOptions {
   readonly clock?: Clock;
   readonly takeNotice?: TakeNotice;
   readonly host?: string;
+  readonly tls?: ApiTls;
   /** Further text of the graph's module, where `lab`, `archive` and `route` are known. */
   readonly moreGraph?: string;
 }
@@ -58,6 +59,7 @@ export class ApiBench implements AsyncDisposable {
       clock,
       takeNotice,
       host = "127.0.0.1",
+      tls,
       moreGraph = "",
     }: ApiBenchOptions = {},
   ): Promise<ApiBench> {
@@ -68,7 +70,7 @@ export class ApiBench implements AsyncDisposable {
     stack.defer(() => Deno.remove(archive, { recursive: true }));
     const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive }) + moreGraph;
     const walk = stack.use(await Walk.open({ graph, settings, env, clock, takeNotice }));
-    const api = stack.use(await startApi(walk.engine, { host, port: 0 }));
+    const api = stack.use(await startApi(walk.engine, { host, port: 0, tls }));
     const bench = new ApiBench(walk, { lab, inboundPort, api });
     bench.#held = stack.move();
     return bench;

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { accessTable, declareRoutes } from "../../src/api/app.ts";
 import type { ApiContext } from "../../src/api/env.ts";
 import { isGrantable, permissions } from "../../src/auth/permissions.ts";
-import { PASSWORD, seedUser } from "../auth/bench.ts";
+import { seedUser } from "../auth/bench.ts";
 import { ShiftedClock } from "../auth/shifted_clock.ts";
 import { freePort } from "../connectors/waiting.ts";
 import { admission } from "../walk/bench.ts";

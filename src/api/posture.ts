@@ -23,8 +23,7 @@ export function postureRoutes({ engine }: ApiContext): Hono<ApiEnv> {
           key_source: posture.keySource,
           key_id: posture.keyId ?? null,
           require_encryption: posture.requireEncryption,
-          // Clients know the key; a store without one is warned about and never needs it.
-          allow_unencrypted_phi: false,
+          allow_unencrypted_phi: posture.allowUnencryptedPhi,
           plaintext_columns: [],
         });
       },

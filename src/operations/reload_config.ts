@@ -103,7 +103,7 @@ function refusalFact(
   thrown: unknown,
 ): AuditFact | undefined {
   if (!(thrown instanceof OperationError)) return undefined;
-  const fields = { requested: dir, dry_run: dryRun };
+  const fields = { requested: dir ?? null, dry_run: dryRun };
   switch (thrown.code) {
     case "config.root_not_allowed":
       return { action: "config_reload_denied", fields };

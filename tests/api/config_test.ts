@@ -50,6 +50,7 @@ Deno.test("a bundle that cannot be used is refused without a word about it", asy
   const { status, json } = await bench.post("/config/reload", {});
   assert.deepEqual([status, json], [422, { detail: "invalid" }]);
   assert.deepEqual(audited(bench, "config_reload_failed"), {
+    requested: null,
     dry_run: false,
     reason: "invalid_config",
   });

@@ -106,7 +106,7 @@ Deno.test("every route declares the status the contract has for it", () => {
 });
 
 Deno.test("every route answers with exactly the keys of the contract", async () => {
-  const visits = await visitEveryRoute();
+  const { visits } = await visitEveryRoute();
   const found: string[] = [];
   const empty = new Set<string>();
   for (const route of contractRoutes) {
@@ -149,11 +149,47 @@ function problemsOf(route: ContractRoute, { answer }: Visit, empty: Set<string>)
 Deno.test("every answer fits what its route says of it", async () => {
   const declared = new Map(describedOf(routes).map((route) => [keyOf(route), route]));
   const wrong: string[] = [];
-  for (const { route, answer } of await visitEveryRoute()) {
+  for (const { route, answer } of (await visitEveryRoute()).visits) {
     const { gives } = declared.get(route)!;
     if (gives.model === undefined || answer.status !== gives.status) continue;
     const { error } = gives.model.safeParse(answer.json);
     if (error) wrong.push(`${route}: ${error.message}`);
   }
   assert.deepEqual(wrong, []);
+});
+
+/** Metrics of the contract, each with its labels. Source: spec api §1.6. */
+const METRICS = `
+build_info gauge version
+messages_received_total counter connection
+messages_errored_total counter connection
+deliveries_total counter connection destination
+deliveries_dead_total counter connection destination
+queue_depth gauge connection destination
+oldest_pending_age_seconds gauge connection destination
+outbox_status gauge status
+in_pipeline gauge
+delivery_latency_seconds histogram connection destination
+`;
+
+Deno.test("/metrics has every metric of the contract, with its type and labels", async () => {
+  const { visits } = await visitEveryRoute();
+  const { text } = visits.find(({ route }) => route === "GET /metrics")!.answer;
+  for (const line of METRICS.trim().split("\n")) {
+    const [name, type, ...labels] = line.split(" ");
+    assert.ok(text.includes(`\n# TYPE messagefoundry_${name} ${type}\n`), line);
+    const suffix = type === "histogram" ? "_bucket" : "";
+    const pattern = new RegExp(`^messagefoundry_${name}${suffix}(?:\\{(.*)\\})? [0-9.e+-]+$`, "gm");
+    const samples = [...text.matchAll(pattern)];
+    assert.ok(samples.length > 0, line);
+    const wanted = type === "histogram" ? [...labels, "le"] : labels;
+    for (const [, given = ""] of samples) {
+      const names = [...given.matchAll(/(\w+)="/g)].map(([, label]) => label!);
+      assert.deepEqual(names, wanted, line);
+    }
+  }
+  const bounds = [...text.matchAll(/OB_LAB",le="([^"]+)"/g)].map(([, bound]) => bound);
+  assert.deepEqual(bounds, [
+    ...["0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "120", "300", "+Inf"],
+  ]);
 });

@@ -32,14 +32,44 @@ enabled = true
 operations = ["connection_purge", "dead_letter_replay", "config_reload"]
 `;
 
-let visited: Promise<readonly Visit[]> | undefined;
-
-/** Calls every route, once for all tests; the acts that can be held are answered both ways. */
-export function visitEveryRoute(): Promise<readonly Visit[]> {
-  return visited ??= (async () => [...await visitPlain(), ...await visitHeld()])();
+/** Rows of the audit log that the visits left. */
+export interface AuditedVisit {
+  readonly action: string;
+  readonly actor: string;
+  readonly channel: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
-async function visitPlain(): Promise<readonly Visit[]> {
+export interface Visits {
+  readonly visits: readonly Visit[];
+  readonly audited: readonly AuditedVisit[];
+}
+
+let visited: Promise<Visits> | undefined;
+
+/** Calls every route, once for all tests; the acts that can be held are answered both ways. */
+export function visitEveryRoute(): Promise<Visits> {
+  return visited ??= (async () => {
+    const [plain, held] = [await visitPlain(), await visitHeld()];
+    return {
+      visits: [...plain.visits, ...held.visits],
+      audited: [...plain.audited, ...held.audited],
+    };
+  })();
+}
+
+async function auditedOf({ walk: { engine } }: ApiBench): Promise<readonly AuditedVisit[]> {
+  await engine.summaryAccess.flush();
+  const rows = await engine.store.register("auditNewest", 1_000);
+  return rows.map(({ action, actor, channel_id, detail }) => ({
+    action: String(action),
+    actor: String(actor),
+    channel: channel_id as string | null,
+    detail: detail === null ? {} : JSON.parse(String(detail)),
+  }));
+}
+
+async function visitPlain(): Promise<Visits> {
   const clock = new ShiftedClock();
   await using bench = await ApiBench.open({ settings: SETTINGS, clock });
   const root = await ApiClient.of(bench, "root", {
@@ -52,7 +82,7 @@ async function visitPlain(): Promise<readonly Visit[]> {
   await visitMonitoring(tour);
   await visitAccounts(tour);
   await visitOwnAccount(tour, clock);
-  return tour.visits;
+  return { visits: tour.visits, audited: await auditedOf(bench) };
 }
 
 class Tour {
@@ -121,6 +151,7 @@ async function visitConnections(tour: Tour): Promise<void> {
   await tour.visit("POST /connections/{name}/purge", { parts: ["OB_LAB"], query: "?scope=top" });
   await tour.visit("POST /statistics/reset", { body: { all: true } });
   await tour.visit("POST /config/reload", { body: { config_dir: null, dry_run: true } });
+  await tour.visit("POST /config/reload", { body: {} });
   await tour.visit("GET /config/provenance");
 }
 
@@ -227,7 +258,7 @@ async function visitOwnAccount(tour: Tour, clock: Clock & ShiftedClock): Promise
 }
 
 /** The acts that wait for a second person, and that person's part. */
-async function visitHeld(): Promise<readonly Visit[]> {
+async function visitHeld(): Promise<Visits> {
   await using bench = await ApiBench.open({ settings: `${unlimited}${HELD}` });
   const asking = new Tour(bench, await ApiClient.of(bench, "ann", { roles: ["administrator"] }));
   const deciding = new Tour(bench, await ApiClient.of(bench, "bob", { roles: ["administrator"] }));
@@ -243,5 +274,6 @@ async function visitHeld(): Promise<readonly Visit[]> {
   await deciding.visit("POST /approvals/{approval_id}/approve", { parts: [replay!] });
   await deciding.visit("POST /approvals/{approval_id}/reject", { parts: [reload!] });
   for (const { status, text } of held) assert.equal(status, 202, text);
-  return [...asking.visits, ...deciding.visits];
+  const visits = [...asking.visits, ...deciding.visits];
+  return { visits, audited: await auditedOf(bench) };
 }

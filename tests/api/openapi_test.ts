@@ -74,6 +74,46 @@ Deno.test("the document says what the contract says of bounds, answers and who m
   for (const [, name] of refs) assert.ok(components!.schemas![name!], name);
 });
 
+/** Longest texts and lists of every body. Source: spec api §1.3, §1.5, §1.8, §6.1. */
+const BODY_BOUNDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  "post /statistics/reset": {},
+  "post /dead-letters/replay": { channel_id: 256, destination_name: 256 },
+  "post /config/reload": { config_dir: 4096 },
+  "post /auth/login": { username: 256, password: 1024, provider: 16 },
+  "post /auth/mfa-verify": { code: 64 },
+  "post /me/password": { current_password: 1024, new_password: 1024 },
+  "post /me/reauth": { password: 1024 },
+  "post /me/mfa/confirm": { code: 16 },
+  "post /roles/custom": { display_name: 256, description: 256, permissions: 64 },
+  "put /roles/custom/{role_id}": { display_name: 256, description: 256, permissions: 64 },
+  "post /users": { username: 256, password: 1024, display_name: 256, email: 256, roles: 64 },
+  "patch /users/{user_id}": { display_name: 256, email: 256 },
+  "put /users/{user_id}/roles": { roles: 64 },
+  "put /users/{user_id}/channel-scope": { channels: 512 },
+  "put /ad-group-map": { entries: 2_000 },
+  "put /ad-group-scope-map": { entries: 2_000 },
+};
+
+Deno.test("the document has the bounds of every body", async () => {
+  await using bench = await ApiBench.open({ settings: SHOWN });
+  const { paths } = await bench.get("/openapi.json");
+  const found: Record<string, Record<string, number>> = {};
+  for (const [path, methods] of Object.entries(paths!)) {
+    for (const [method, { requestBody }] of Object.entries(methods)) {
+      if (requestBody === undefined) continue;
+      const { properties } = requestBody.content!["application/json"]!.schema!;
+      const bounds = Object.entries(properties!).flatMap(([name, schema]) => {
+        const forms = [schema, ...(schema.anyOf ?? [])] as readonly Json[];
+        const bound = forms.map(({ maxLength, maxItems }) => maxLength ?? maxItems)
+          .find((max) => max !== undefined);
+        return bound === undefined ? [] : [[name, Number(bound)]];
+      });
+      found[`${method} ${path}`] = Object.fromEntries(bounds);
+    }
+  }
+  assert.deepEqual(found, BODY_BOUNDS);
+});
+
 function parametersOf({ parameters }: Json): unknown {
   return Object.fromEntries([...parameters!].map(({ name, schema }) => [name, schema]));
 }

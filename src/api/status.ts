@@ -84,7 +84,7 @@ async function status(engine: Engine) {
     db: {
       path: store.path,
       size_bytes: totals.sizeBytes,
-      // The runtime tells free space only to a process that may ask anything about the system.
+      // The runtime asks for a permission about the system, and the engine has none of that kind.
       disk_free_bytes: null,
       journal_mode: "wal",
       messages: totals.messages,

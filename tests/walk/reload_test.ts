@@ -121,7 +121,8 @@ Deno.test("a graph that cannot be used changes nothing", async () => {
     walk.log.length = 0;
 
     await refused(walk, reason);
-    assert.ok(walk.log.some((line) => /audit\.config_reload_failed .*invalid_config/.test(line)));
+    const [failure] = walk.auditLines("config_reload_failed");
+    assert.equal(failure?.detail.reason, "invalid_config");
     sender.send(admission(`N${index}`));
     await sender.waitForReplies(index + 1);
     await walk.disposition(`N${index}`, "processed");

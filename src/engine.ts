@@ -5,6 +5,7 @@
  */
 import { dirname } from "node:path";
 import { Alerts, type CertificateFile, type Raised, startWatch } from "./alerts/mod.ts";
+import { SummaryAccessLog } from "./audit/mod.ts";
 import { Auth, securityMail, type TakeNotice } from "./auth/mod.ts";
 import type { Clock } from "./clock.ts";
 import type { Cluster } from "./cluster/mod.ts";
@@ -68,6 +69,8 @@ export class Engine implements AsyncDisposable {
   readonly cluster: Cluster | undefined;
   /** Undefined with `[auth] enabled = false`: nobody signs in, whoever asks may do everything. */
   readonly auth: Auth | undefined;
+  /** Told of fields of patient data that lists show. */
+  readonly summaryAccess: SummaryAccessLog;
   /** Told of whatever needs a person; also sends the mail of other rooms. */
   readonly alerts: Alerts;
   readonly logger: Logger;
@@ -106,6 +109,18 @@ export class Engine implements AsyncDisposable {
       key_id: store.keyId,
       retired_keys: keys?.retired.length,
     });
+    const summaryAccess = stack.use(
+      new SummaryAccessLog({
+        clock,
+        append: (audit) => store.submit({ kind: "register", changes: [], audit }),
+        tell: (record) => logger.audit(record),
+        onFailed: (thrown) =>
+          logger.error("operation.audit_failed", {
+            act: "summary_access",
+            error: errorClass(thrown),
+          }),
+      }),
+    );
     const alerts = stack.use(
       new Alerts({
         settings: settings.alerts,
@@ -149,6 +164,7 @@ export class Engine implements AsyncDisposable {
     const validation = stack.use(new StrictValidation());
     const engine = new Engine(options, {
       store,
+      summaryAccess,
       auth,
       alerts,
       cluster,
@@ -180,8 +196,9 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, auth, alerts, cluster, live, validation, reloadRoots }: {
+    { store, summaryAccess, auth, alerts, cluster, live, validation, reloadRoots }: {
       store: Store;
+      summaryAccess: SummaryAccessLog;
       auth: Auth | undefined;
       alerts: Alerts;
       cluster: Cluster | undefined;
@@ -192,6 +209,7 @@ export class Engine implements AsyncDisposable {
   ) {
     this.settings = settings;
     this.store = store;
+    this.summaryAccess = summaryAccess;
     this.auth = auth;
     this.alerts = alerts;
     this.cluster = cluster;
@@ -232,6 +250,7 @@ export class Engine implements AsyncDisposable {
       validateStrict: (text, hl7Version) => this.#validation.validate(text, hl7Version),
       bindHost: settings.inbound.bindHost,
       internalError: settings.delivery.internalError,
+      recordsEvents: settings.diagnostics.connectionEvents,
       simulateAll: settings.shadow.simulateAllEgress,
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,

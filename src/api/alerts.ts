@@ -10,29 +10,50 @@ import {
 import { type AlertsSettings, alertTransports } from "../settings/mod.ts";
 import { allow } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
-import { integer, readPath, readQuery } from "./input.ts";
+import { gives, takes } from "./exchange.ts";
+import { integer } from "./input.ts";
+import * as models from "./models/mod.ts";
 
 const activeQuery = z.object({ limit: integer({ min: 1, max: 1000 }).default(200) });
 const alertPath = z.object({ alert_id: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) });
 
 export function alertRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/alerts/active", allow("monitoring:diagnose"), async (c) => {
-      const { limit } = readQuery(c.req.raw, activeQuery);
-      const alerts = await liveAlerts(engine, { actor: c.var.actor, limit });
-      return c.json({ alerts: alerts.map(instanceShape) });
-    })
-    .post("/alerts/:alert_id/ack", allow("monitoring:diagnose"), async (c) => {
-      const { alert_id: id } = readPath(c.req.param(), alertPath);
-      return c.json(instanceShape(await acknowledgeAlert.perform(actOf(engine, c), { id })));
-    })
-    .post("/alerts/:alert_id/resolve", allow("monitoring:diagnose"), async (c) => {
-      const { alert_id: id } = readPath(c.req.param(), alertPath);
-      return c.json(instanceShape(await resolveAlert.perform(actOf(engine, c), { id })));
-    })
+    .get(
+      "/alerts/active",
+      allow("monitoring:diagnose"),
+      takes({ query: activeQuery }),
+      gives(models.alertInstances),
+      async (c) => {
+        const { limit } = c.req.valid("query");
+        const alerts = await liveAlerts(engine, { actor: c.var.actor, limit });
+        return c.json({ alerts: alerts.map(instanceShape) });
+      },
+    )
+    .post(
+      "/alerts/:alert_id/ack",
+      allow("monitoring:diagnose"),
+      takes({ path: alertPath }),
+      gives(models.alertInstance),
+      async (c) => {
+        const { alert_id: id } = c.req.valid("param");
+        return c.json(instanceShape(await acknowledgeAlert.perform(actOf(engine, c), { id })));
+      },
+    )
+    .post(
+      "/alerts/:alert_id/resolve",
+      allow("monitoring:diagnose"),
+      takes({ path: alertPath }),
+      gives(models.alertInstance),
+      async (c) => {
+        const { alert_id: id } = c.req.valid("param");
+        return c.json(instanceShape(await resolveAlert.perform(actOf(engine, c), { id })));
+      },
+    )
     .get(
       "/alerts/rules",
       allow("monitoring:read"),
+      gives(models.alertsConfig),
       (c) => c.json(rulesShape(engine.settings.alerts)),
     );
 }

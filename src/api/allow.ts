@@ -17,7 +17,7 @@ import {
 } from "../operations/mod.ts";
 import type { ApiEnv } from "./env.ts";
 import { receiveBody } from "./input.ts";
-import { tokenOf } from "./token.ts";
+import { socketTokenOf, tokenOf } from "./token.ts";
 
 /** What a route asks of whoever calls it. */
 export interface Access {
@@ -30,6 +30,8 @@ export interface Access {
   readonly needsAccounts?: boolean;
   /** Open while the password has to be changed. */
   readonly isOpenWhilePasswordIsDue?: boolean;
+  /** A WebSocket: pages of our own bring their token in a cookie. */
+  readonly isSocket?: boolean;
 }
 
 type Rest = Omit<Access, "mode" | "permissions">;
@@ -104,7 +106,7 @@ async function admit(c: Context<ApiEnv>, access: Access): Promise<void> {
       if (access.isLimited) auth.admitAttempt(c.var.client);
       return;
     case "O": {
-      const identity = await identityOf(c, auth);
+      const identity = await identityOf(auth, tokenOf(c.req.raw));
       if (identity !== undefined) know(c, identity);
       return;
     }
@@ -114,7 +116,9 @@ async function admit(c: Context<ApiEnv>, access: Access): Promise<void> {
 }
 
 async function admitSession(c: Context<ApiEnv>, auth: Auth, access: Access): Promise<void> {
-  const identity = await identityOf(c, auth);
+  const { req, var: { ownOrigin } } = c;
+  const token = access.isSocket ? socketTokenOf(req.raw, ownOrigin) : tokenOf(req.raw);
+  const identity = await identityOf(auth, token);
   if (identity === undefined) {
     throw new AuthError("auth.not_signed_in", "Sign in first: there is no valid session");
   }
@@ -139,8 +143,7 @@ async function admitSession(c: Context<ApiEnv>, auth: Auth, access: Access): Pro
   if (access.isLimited) auth.admitAttempt(c.var.client);
 }
 
-async function identityOf(c: Context<ApiEnv>, auth: Auth): Promise<Identity | undefined> {
-  const token = tokenOf(c.req.raw);
+async function identityOf(auth: Auth, token: string | undefined): Promise<Identity | undefined> {
   return token === undefined ? undefined : await auth.identify(token);
 }
 

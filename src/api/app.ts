@@ -19,13 +19,15 @@ import { configRoutes } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { directoryMapRoutes } from "./directory_maps.ts";
+import { docsRoutes } from "./docs.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
 import { isLoopbackName, refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
-import { liveStatsRoutes } from "./live_stats.ts";
+import { isHandshake, liveStatsRoutes } from "./live_stats.ts";
 import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
+import { openapiOf } from "./openapi.ts";
 import { postureRoutes } from "./posture.ts";
 import { answerTo, jsonAnswer } from "./refusal.ts";
 import { roleRoutes } from "./roles.ts";
@@ -84,6 +86,7 @@ export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
     c.set("actor", nobody);
     c.set("auth", context.engine.auth);
     c.set("client", c.env.client);
+    c.set("ownOrigin", context.engine.settings.api.publicOrigin);
     await next();
   });
   for (const declare of routeGroups) app.route("/", declare(context));
@@ -94,6 +97,7 @@ export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
 export function createApp(context: ApiContext, host: string): Answer {
   const { logger, auth, settings: { api } } = context.engine;
   const app = declareRoutes(context);
+  if (api.exposeDocs) app.route("/", docsRoutes(() => openapiOf(app.routes)));
   accessTable(app.routes);
   const table = new RouteTable(app.routes);
   const proxies = new TrustedProxies(api.trustedProxies);
@@ -106,6 +110,8 @@ export function createApp(context: ApiContext, host: string): Answer {
   const hasTls = api.tlsCertFile !== undefined || (api.tlsTerminatedUpstream && hasProxy);
   const failed = (thrown: unknown, request: Request): Response => {
     const answer = answerTo(thrown);
+    // Whatever is wrong with a handshake, clients know one status for it.
+    if (answer && isHandshake(request)) return jsonAnswer(403, answer.detail);
     if (answer) return jsonAnswer(answer.status, answer.detail, answer.headers);
     logger.error("api.internal_error", {
       error: errorClass(thrown),

@@ -10,20 +10,24 @@ import {
 } from "../operations/mod.ts";
 import { allow } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
+import { gives } from "./exchange.ts";
+import * as models from "./models/mod.ts";
 
 export function approvalRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  const decide = allow("approvals:approve");
+  const decision = gives(models.approvalDecision);
   return new Hono<ApiEnv>()
-    .get("/approvals", allow("approvals:approve"), async (c) => {
+    .get("/approvals", allow("approvals:approve"), gives(models.approvals), async (c) => {
       const pending = await listApprovals(actOf(engine, c));
       return c.json({ approvals: pending.map(pendingShape) });
     })
-    .post("/approvals/:approval_id/approve", allow("approvals:approve"), async (c) => {
-      const decision = await approve(actOf(engine, c), c.req.param("approval_id"));
-      return c.json({ ...decisionShape(decision), approved_by: decision.decidedBy });
+    .post("/approvals/:approval_id/approve", decide, decision, async (c) => {
+      const decided = await approve(actOf(engine, c), c.req.param("approval_id"));
+      return c.json({ ...decisionShape(decided), approved_by: decided.decidedBy });
     })
-    .post("/approvals/:approval_id/reject", allow("approvals:approve"), async (c) => {
-      const decision = await reject(actOf(engine, c), c.req.param("approval_id"));
-      return c.json({ ...decisionShape(decision), rejected_by: decision.decidedBy });
+    .post("/approvals/:approval_id/reject", decide, decision, async (c) => {
+      const decided = await reject(actOf(engine, c), c.req.param("approval_id"));
+      return c.json({ ...decisionShape(decided), rejected_by: decided.decidedBy });
     });
 }
 

@@ -6,34 +6,47 @@ import { Hono } from "@hono/hono";
 import type { Engine } from "../engine.ts";
 import { allow, allowKnown } from "./allow.ts";
 import { type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
+import { gives } from "./exchange.ts";
+import * as models from "./models/mod.ts";
 import { Refusal } from "./refusal.ts";
 
 export function clusterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     // For load balancers: asks nobody, and not even the database. Messages go where it says 200.
-    .get("/ready", allowKnown(), (c) => {
+    .get("/ready", allowKnown(), gives(models.readiness), (c) => {
       const role = roleOf(engine);
       const isReady = engine.cluster?.isServing ?? true;
       return c.json({ status: isReady ? "ready" : "standby", role }, isReady ? 200 : 503);
     })
-    .get("/cluster/status", allow("monitoring:read"), (c) => c.json(statusOf(engine)))
-    .get("/cluster/nodes", allow("monitoring:read"), async (c) => c.json(await nodesOf(engine)))
-    .get("/dr/status", allow("monitoring:read"), (c) =>
+    .get(
+      "/cluster/status",
+      allow("monitoring:read"),
+      gives(models.clusterStatus),
+      (c) => c.json(statusOf(engine)),
+    )
+    .get(
+      "/cluster/nodes",
+      allow("monitoring:read"),
+      gives(models.clusterNodes),
+      async (c) => c.json(await nodesOf(engine)),
+    )
+    .get("/dr/status", allow("monitoring:read"), gives(models.drStatus), (c) =>
       c.json({
         enabled: false,
         active: false,
         threshold: "",
         activation_mode: "manual",
       }))
-    .post("/dr/activate", allow("dr:operate"), () => {
+    .post("/dr/activate", allow("dr:operate"), gives(models.simpleMessage, { status: 503 }), () => {
       throw notThis();
     })
-    .post("/dr/release", allow("dr:operate"), () => {
+    .post("/dr/release", allow("dr:operate"), gives(models.simpleMessage, { status: 503 }), () => {
       throw notThis();
     })
     .get(
       "/service/status",
       allow("monitoring:read"),
+      gives(models.serviceStatus),
       (c) => c.json({ enabled: false, state: "disabled", service_name: "" }),
     );
 }

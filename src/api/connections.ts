@@ -29,7 +29,9 @@ import {
   outboundStatus,
 } from "./connection_rows.ts";
 import { actOf, type ApiContext, type ApiEnv } from "./env.ts";
-import { readQuery, takeJson, text } from "./input.ts";
+import { gives, takes } from "./exchange.ts";
+import { text } from "./input.ts";
+import * as models from "./models/mod.ts";
 import { shownSettings } from "./shown_settings.ts";
 
 const purgeQuery = z.object({ scope: z.enum(["all", "top"]).default("all") });
@@ -58,58 +60,83 @@ export function connectionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     return c.json({ name: done.name, running: done.running });
   };
   const operate = allow("connections:control");
+  const controlled = gives(models.controlled);
   return new Hono<ApiEnv>()
-    .get("/channels", allow("monitoring:read"), (c) => c.json(channels({ engine }, c.var.actor)))
+    .get(
+      "/channels",
+      allow("monitoring:read"),
+      gives(models.channels),
+      (c) => c.json(channels({ engine }, c.var.actor)),
+    )
     .get(
       "/connections",
       allow("monitoring:read"),
+      gives(models.connectionRowList),
       async (c) => c.json(await connectionRows(engine, c.var.actor)),
     )
     .get(
       "/connections/:name/metadata",
       allow("monitoring:read"),
+      gives(models.connectionMetadata),
       async (c) => {
         const act = actOf(engine, c);
         return c.json(await withinScope(act, () => metadata(act, c.req.param("name"))));
       },
     )
-    .post("/connections/:name/start", operate, (c) => control(c, startConnection))
-    .post("/connections/:name/stop", operate, (c) => control(c, stopConnection))
-    .post("/connections/:name/restart", operate, (c) => control(c, restartConnection))
-    .post("/connections/:name/test", allow("connections:test"), async (c) => {
-      const name = c.req.param("name");
-      const { direction, durationMs, detail, supported, success } = await testConnection.perform(
-        actOf(engine, c),
-        { name },
-      );
-      return c.json({
-        name,
-        direction: direction === "inbound" ? "in" : "out",
-        supported,
-        success,
-        duration_ms: durationMs,
-        detail: detail ?? null,
-      });
-    })
-    .post("/connections/:name/purge", allowSteppedUp(["messages:purge"]), async (c) => {
-      const { scope } = readQuery(c.req.raw, purgeQuery);
-      const name = c.req.param("name");
-      const done = await purgeConnection.request(actOf(engine, c), { name, scope });
-      if (done.held) return c.json(heldShape(done.held), 202);
-      return c.json({ cancelled: done.output.cancelled });
-    })
-    .post("/statistics/reset", allow("monitoring:diagnose"), async (c) => {
-      const { all, targets } = takeJson(c, resetBody);
-      const { reset } = await resetStatistics.perform(actOf(engine, c), {
-        all,
-        targets: targets.map(({ role, channel_id, destination }) => ({
-          role,
-          channel: channel_id,
-          destination: destination ?? undefined,
-        })),
-      });
-      return c.json({ reset });
-    });
+    .post("/connections/:name/start", operate, controlled, (c) => control(c, startConnection))
+    .post("/connections/:name/stop", operate, controlled, (c) => control(c, stopConnection))
+    .post("/connections/:name/restart", operate, controlled, (c) => control(c, restartConnection))
+    .post(
+      "/connections/:name/test",
+      allow("connections:test"),
+      gives(models.connectionTest),
+      async (c) => {
+        const name = c.req.param("name");
+        const { direction, durationMs, detail, supported, success } = await testConnection.perform(
+          actOf(engine, c),
+          { name },
+        );
+        return c.json({
+          name,
+          direction: direction === "inbound" ? "in" : "out",
+          supported,
+          success,
+          duration_ms: durationMs,
+          detail: detail ?? null,
+        });
+      },
+    )
+    .post(
+      "/connections/:name/purge",
+      allowSteppedUp(["messages:purge"]),
+      takes({ query: purgeQuery }),
+      gives(models.purgeResult, { canBeHeld: true }),
+      async (c) => {
+        const { scope } = c.req.valid("query");
+        const name = c.req.param("name");
+        const done = await purgeConnection.request(actOf(engine, c), { name, scope });
+        if (done.held) return c.json(heldShape(done.held), 202);
+        return c.json({ cancelled: done.output.cancelled });
+      },
+    )
+    .post(
+      "/statistics/reset",
+      allow("monitoring:diagnose"),
+      takes({ body: resetBody }),
+      gives(models.statsReset),
+      async (c) => {
+        const { all, targets } = c.req.valid("json");
+        const { reset } = await resetStatistics.perform(actOf(engine, c), {
+          all,
+          targets: targets.map(({ role, channel_id, destination }) => ({
+            role,
+            channel: channel_id,
+            destination: destination ?? undefined,
+          })),
+        });
+        return c.json({ reset });
+      },
+    );
 }
 
 function channels({ engine }: ApiContext, actor: Actor) {

@@ -6,7 +6,9 @@ import type { DeadLetter } from "../store/store.ts";
 import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { heldShape } from "./approvals.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
-import { paging, readQuery, takeJson, text } from "./input.ts";
+import { gives, takes } from "./exchange.ts";
+import { paging, text } from "./input.ts";
+import * as models from "./models/mod.ts";
 
 const listQuery = z.object({
   channel_id: text(256).optional(),
@@ -21,23 +23,35 @@ const replayBody = z.object({
 
 export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/dead-letters", allowPatientData("messages:read"), async (c) => {
-      const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
-      const { total, deadLetters } = await listDeadLetters.perform(actOf(engine, c), {
-        filter: { channel: by.channel_id, destination: by.destination_name },
-        page: { limit, offset },
-      });
-      return c.json({ total, limit, offset, dead_letters: deadLetters.map(deadLetterShape) });
-    })
-    .post("/dead-letters/replay", allowSteppedUp(["messages:replay"]), async (c) => {
-      const body = takeJson(c, replayBody);
-      const done = await replayDeadLetters.request(actOf(engine, c), {
-        channel: body.channel_id ?? undefined,
-        destination: body.destination_name ?? undefined,
-      });
-      if (done.held) return c.json(heldShape(done.held), 202);
-      return c.json({ requeued: done.output.requeued });
-    });
+    .get(
+      "/dead-letters",
+      allowPatientData("messages:read"),
+      takes({ query: listQuery }),
+      gives(models.deadLetters),
+      async (c) => {
+        const { limit, offset, ...by } = c.req.valid("query");
+        const { total, deadLetters } = await listDeadLetters.perform(actOf(engine, c), {
+          filter: { channel: by.channel_id, destination: by.destination_name },
+          page: { limit, offset },
+        });
+        return c.json({ total, limit, offset, dead_letters: deadLetters.map(deadLetterShape) });
+      },
+    )
+    .post(
+      "/dead-letters/replay",
+      allowSteppedUp(["messages:replay"]),
+      takes({ body: replayBody }),
+      gives(models.bulkReplayResult, { canBeHeld: true }),
+      async (c) => {
+        const body = c.req.valid("json");
+        const done = await replayDeadLetters.request(actOf(engine, c), {
+          channel: body.channel_id ?? undefined,
+          destination: body.destination_name ?? undefined,
+        });
+        if (done.held) return c.json(heldShape(done.held), 202);
+        return c.json({ requeued: done.output.requeued });
+      },
+    );
 }
 
 function deadLetterShape(dead: DeadLetter) {

@@ -31,6 +31,8 @@ export interface ApiEnv {
     auth: Auth | undefined;
     /** Address of whoever asks. */
     client: string;
+    /** `[api] public_origin`: how browsers reach this API. */
+    ownOrigin: string | undefined;
     /** The body as it came. */
     body: Body | undefined;
   };

@@ -5,7 +5,9 @@ import type { ConnectionEventFilter, ConnectionEventRecord } from "../store/stor
 import { requireInScope, scopeOf, withinScope } from "../operations/mod.ts";
 import { allow } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
-import { decimal, integer, readQuery, text } from "./input.ts";
+import { gives, takes } from "./exchange.ts";
+import { decimal, integer, text } from "./input.ts";
+import * as models from "./models/mod.ts";
 
 const common = {
   kind: z.array(text(64)).max(32),
@@ -25,14 +27,26 @@ export function eventRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     });
   };
   return new Hono<ApiEnv>()
-    .get("/events", allow("monitoring:read"), async (c) => {
-      const { connection, ...by } = readQuery(c.req.raw, allQuery, ["kind"]);
-      return c.json(await list(c, { ...filterOf(by), connection }));
-    })
-    .get("/connections/:name/events", allow("monitoring:read"), async (c) => {
-      const by = readQuery(c.req.raw, ofOneQuery, ["kind"]);
-      return c.json(await list(c, { ...filterOf(by), connection: c.req.param("name") }));
-    });
+    .get(
+      "/events",
+      allow("monitoring:read"),
+      takes({ query: allQuery }),
+      gives(models.connectionEvents),
+      async (c) => {
+        const { connection, ...by } = c.req.valid("query");
+        return c.json(await list(c, { ...filterOf(by), connection }));
+      },
+    )
+    .get(
+      "/connections/:name/events",
+      allow("monitoring:read"),
+      takes({ query: ofOneQuery }),
+      gives(models.connectionEvents),
+      async (c) => {
+        const by = c.req.valid("query");
+        return c.json(await list(c, { ...filterOf(by), connection: c.req.param("name") }));
+      },
+    );
 }
 
 function filterOf({ kind, since, limit }: z.output<typeof ofOneQuery>): ConnectionEventFilter {

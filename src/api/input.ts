@@ -27,13 +27,13 @@ export function text(max: number) {
 /** A whole number in a query. */
 export function integer({ min, max }: { min: number; max: number }) {
   return z.string().regex(/^[+-]?\d{1,64}$/, "int_parsing").transform(Number)
-    .pipe(z.number().min(min).max(max));
+    .pipe(z.number().min(min).max(max)).meta({ type: "integer", minimum: min, maximum: max });
 }
 
 /** A number in a query. */
 export function decimal({ min }: { min: number }) {
   return z.string().regex(/^[+-]?\d{1,15}(\.\d{1,9})?$/, "float_parsing").transform(Number)
-    .pipe(z.number().min(min));
+    .pipe(z.number().min(min)).meta({ type: "number", minimum: min });
 }
 
 /** `limit` and `offset`; out of range is refused, not clamped. */
@@ -43,19 +43,15 @@ export const paging = {
 };
 
 /**
- * Reads the query by `schema`; of a repeated key the last value counts, keys in `lists` keep all.
+ * Reads the query by `schema`; of a repeated key the last value counts, where no list is asked for.
  * @throws {Refusal} 422.
  */
-export function readQuery<S extends z.ZodObject>(
-  request: Request,
-  schema: S,
-  lists: readonly string[] = [],
-): z.output<S> {
+export function readQuery<S extends z.ZodObject>(request: Request, schema: S): z.output<S> {
   const given = new URLSearchParams(queryOf(request));
   const values: Record<string, unknown> = {};
-  for (const key of Object.keys(schema.shape)) {
+  for (const [key, value] of Object.entries(schema.shape)) {
     const all = given.getAll(key);
-    if (lists.includes(key)) values[key] = all;
+    if (value instanceof z.ZodArray) values[key] = all;
     else if (all.length > 0) values[key] = all.at(-1);
   }
   return check(values, { schema, where: "query" });

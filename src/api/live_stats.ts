@@ -12,10 +12,14 @@ import { actorOf, allow } from "./allow.ts";
 import type { ApiSocket } from "./arrival.ts";
 import { type ConnectionRow, connectionRows } from "./connection_rows.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
+import { gives } from "./exchange.ts";
+import { escaped } from "./html.ts";
 import { outboxByStatus } from "./outbox.ts";
 import { Refusal } from "./refusal.ts";
-import { tokenOf } from "./token.ts";
+import { pathOf } from "./route_table.ts";
+import { socketTokenOf } from "./token.ts";
 
+const STATS = "/ws/stats";
 const FRAME_MS = 1_000;
 const LOOK_AGAIN_MS = 3_000;
 /** Sockets at once; each costs a look at all connections a second. */
@@ -29,19 +33,31 @@ const FAULT = 1011;
 export function liveStatsRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   const viewers = new Set<Viewer>();
   return new Hono<ApiEnv>()
-    .get("/ws/stats", allow("monitoring:read"), (c) => {
-      if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
-        throw new Refusal(426, "This is for WebSockets");
-      }
-      if (viewers.size >= SOCKETS_MAX) throw new Refusal(503, "Too many dashboards are open");
-      const token = tokenOf(c.req.raw);
-      const { actor } = c.var;
-      return c.env.arrival.upgrade((socket) => {
-        const viewer = new Viewer(engine, { socket, actor, token });
-        viewers.add(viewer);
-        void viewer.run().finally(() => viewers.delete(viewer));
-      });
-    });
+    .get(
+      STATS,
+      allow("monitoring:read", { isSocket: true }),
+      gives(undefined, { status: 101 }),
+      (c) => {
+        if (!isUpgrade(c.req.raw)) throw new Refusal(426, "This is for WebSockets");
+        if (viewers.size >= SOCKETS_MAX) throw new Refusal(503, "Too many dashboards are open");
+        const token = socketTokenOf(c.req.raw, c.var.ownOrigin);
+        const { actor } = c.var;
+        return c.env.arrival.upgrade((socket) => {
+          const viewer = new Viewer(engine, { socket, actor, token });
+          viewers.add(viewer);
+          void viewer.run().finally(() => viewers.delete(viewer));
+        });
+      },
+    );
+}
+
+/** Whether a request asks for the WebSocket. */
+export function isHandshake(request: Request): boolean {
+  return isUpgrade(request) && pathOf(request) === STATS;
+}
+
+function isUpgrade({ headers }: Request): boolean {
+  return headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
 class Viewer {
@@ -49,7 +65,8 @@ class Viewer {
   readonly #socket: ApiSocket;
   readonly #token: string | undefined;
   #actor: Actor;
-  #lookedAt: number;
+  /** Never: who has asked may be gone by the first frame. */
+  #lookedAt = -Infinity;
 
   constructor(
     engine: Engine,
@@ -59,7 +76,6 @@ class Viewer {
     this.#socket = socket;
     this.#actor = actor;
     this.#token = token;
-    this.#lookedAt = engine.clock.monotonic();
   }
 
   /** Sends until the socket closes; never rejects. */
@@ -147,16 +163,4 @@ function tableOf(rows: readonly ConnectionRow[]): string {
     }</tr>`
   );
   return `<tbody>${lines.join("")}</tbody>`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escaped(value: string | number): string {
-  return String(value).replace(/[&<>"']/g, (mark) => ENTITIES[mark]!);
 }

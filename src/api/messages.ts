@@ -13,7 +13,9 @@ import {
 import type { MessageDetail, MessageSummary } from "../store/store.ts";
 import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
-import { integer, paging, readQuery, text } from "./input.ts";
+import { gives, takes } from "./exchange.ts";
+import { integer, paging, text } from "./input.ts";
+import * as models from "./models/mod.ts";
 import { Refusal } from "./refusal.ts";
 
 const filters = {
@@ -37,59 +39,91 @@ const searchQuery = z.object({
 
 export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
-    .get("/messages", allowPatientData("messages:read"), async (c) => {
-      const { limit, offset, ...by } = readQuery(c.req.raw, listQuery);
-      const { total, messages } = await listMessages.perform(actOf(engine, c), {
-        filter: filterOf(by),
-        page: { limit, offset },
-      });
-      return c.json({ total, limit, offset, messages: messages.map(summaryShape) });
-    })
+    .get(
+      "/messages",
+      allowPatientData("messages:read"),
+      takes({ query: listQuery }),
+      gives(models.messageList),
+      async (c) => {
+        const { limit, offset, ...by } = c.req.valid("query");
+        const { total, messages } = await listMessages.perform(actOf(engine, c), {
+          filter: filterOf(by),
+          page: { limit, offset },
+        });
+        return c.json({ total, limit, offset, messages: messages.map(summaryShape) });
+      },
+    )
     // Before the route of one message, which would take "search" for an id.
-    .get("/messages/search", allowSteppedUp(["messages:read"]), async (c) => {
-      const { limit, scan_limit, target, ...by } = readQuery(c.req.raw, searchQuery);
-      const found = await searchMessages.perform(actOf(engine, c), {
-        filter: filterOf(by),
-        needle: needleOf(by),
-        target,
-        limit,
-        scanLimit: scan_limit,
-      });
-      return c.json({
-        messages: found.messages.map(summaryShape),
-        scanned: found.scanned,
-        matched: found.matched,
-        truncated: found.isTruncated,
-        limit,
-        scan_limit,
-      });
-    })
-    .get("/messages/:message_id", allowPatientData("messages:view_raw"), async (c) => {
-      const id = c.req.param("message_id");
-      return c.json(detailShape(await viewMessage.perform(actOf(engine, c), { id })));
-    })
-    .get("/messages/:message_id/outbound", allowPatientData("messages:view_raw"), async (c) => {
-      const id = c.req.param("message_id");
-      const payloads = await viewOutbound.perform(actOf(engine, c), { id });
-      return c.json({
-        message_id: id,
-        payloads: payloads.map(({ destination, status, payload }) => ({
-          destination_name: destination,
-          status,
-          payload,
-        })),
-      });
-    })
-    .get("/messages/:message_id/responses", allowPatientData("messages:read"), async (c) => {
-      const id = c.req.param("message_id");
-      const responses = await viewResponses.perform(actOf(engine, c), { id });
-      return c.json({ message_id: id, responses });
-    })
-    .post("/messages/:message_id/replay", allowSteppedUp(["messages:replay"]), async (c) => {
-      const id = c.req.param("message_id");
-      const { requeued } = await replayMessage.perform(actOf(engine, c), { id });
-      return c.json({ message_id: id, requeued });
-    });
+    .get(
+      "/messages/search",
+      allowSteppedUp(["messages:read"]),
+      takes({ query: searchQuery }),
+      gives(models.searchResults),
+      async (c) => {
+        const { limit, scan_limit, target, ...by } = c.req.valid("query");
+        const found = await searchMessages.perform(actOf(engine, c), {
+          filter: filterOf(by),
+          needle: needleOf(by),
+          target,
+          limit,
+          scanLimit: scan_limit,
+        });
+        return c.json({
+          messages: found.messages.map(summaryShape),
+          scanned: found.scanned,
+          matched: found.matched,
+          truncated: found.isTruncated,
+          limit,
+          scan_limit,
+        });
+      },
+    )
+    .get(
+      "/messages/:message_id",
+      allowPatientData("messages:view_raw"),
+      gives(models.messageDetail),
+      async (c) => {
+        const id = c.req.param("message_id");
+        return c.json(detailShape(await viewMessage.perform(actOf(engine, c), { id })));
+      },
+    )
+    .get(
+      "/messages/:message_id/outbound",
+      allowPatientData("messages:view_raw"),
+      gives(models.outboundPayloads),
+      async (c) => {
+        const id = c.req.param("message_id");
+        const payloads = await viewOutbound.perform(actOf(engine, c), { id });
+        return c.json({
+          message_id: id,
+          payloads: payloads.map(({ destination, status, payload }) => ({
+            destination_name: destination,
+            status,
+            payload,
+          })),
+        });
+      },
+    )
+    .get(
+      "/messages/:message_id/responses",
+      allowPatientData("messages:read"),
+      gives(models.messageResponses),
+      async (c) => {
+        const id = c.req.param("message_id");
+        const responses = await viewResponses.perform(actOf(engine, c), { id });
+        return c.json({ message_id: id, responses });
+      },
+    )
+    .post(
+      "/messages/:message_id/replay",
+      allowSteppedUp(["messages:replay"]),
+      gives(models.replayResult),
+      async (c) => {
+        const id = c.req.param("message_id");
+        const { requeued } = await replayMessage.perform(actOf(engine, c), { id });
+        return c.json({ message_id: id, requeued });
+      },
+    );
 }
 
 function filterOf(by: z.output<z.ZodObject<typeof filters>>) {

@@ -40,6 +40,7 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ["auth.wrong_code", 401],
   ["auth.code_not_accepted", 400],
   ["auth.password_policy", 400],
+  ["auth.breach_list", 503],
   ["auth.invalid", 400],
   ["auth.conflict", 409],
   ["auth.not_found", 404],

@@ -5,7 +5,9 @@ import { authOf } from "../operations/mod.ts";
 import { allowAnyone, allowSignedIn } from "./allow.ts";
 import { type ApiContext, type ApiEnv, identityOf } from "./env.ts";
 import { currentUser, systemUser } from "./identity_shapes.ts";
-import { takeJson, text } from "./input.ts";
+import { gives, takes } from "./exchange.ts";
+import { text } from "./input.ts";
+import * as models from "./models/mod.ts";
 import { Refusal } from "./refusal.ts";
 
 const loginBody = z.object({
@@ -16,12 +18,13 @@ const loginBody = z.object({
 const codeBody = z.object({ code: text(64) });
 
 export function sessionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
+  const attempt = allowAnyone({ needsAccounts: true, isLimited: true });
   return new Hono<ApiEnv>()
-    .get("/auth/providers", allowAnyone({ needsAccounts: true }), (c) =>
+    .get("/auth/providers", allowAnyone({ needsAccounts: true }), gives(models.providers), (c) =>
       // Single sign-on is not built.
       c.json({ local: true, ad: authOf(engine).hasDirectory, kerberos: false }))
-    .post("/auth/login", allowAnyone({ needsAccounts: true, isLimited: true }), async (c) => {
-      const { username, password, provider } = takeJson(c, loginBody);
+    .post("/auth/login", attempt, takes({ body: loginBody }), gives(models.login), async (c) => {
+      const { username, password, provider } = c.req.valid("json");
       if (provider !== "local" && provider !== "ad") {
         throw new Refusal(400, "There is no such provider");
       }
@@ -38,7 +41,7 @@ export function sessionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         user: currentUser(signedIn.account),
       });
     })
-    .post("/auth/negotiate", allowAnyone({ needsAccounts: true, isLimited: true }), async (c) => {
+    .post("/auth/negotiate", attempt, gives(models.login), async (c) => {
       if (!isNegotiation(c.req.header("authorization"))) {
         throw new Refusal(400, "The Authorization header holds no SPNEGO token");
       }
@@ -47,20 +50,28 @@ export function sessionRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     .post(
       "/auth/logout",
       allowSignedIn({ needsAccounts: true, isOpenWhilePasswordIsDue: true }),
+      gives(models.simpleMessage),
       async (c) => {
         await authOf(engine).signOut(identityOf(c));
         return c.json({ detail: "logged out" });
       },
     )
-    .get("/auth/me", allowSignedIn({ isOpenWhilePasswordIsDue: true }), (c) => {
-      const { identity } = c.var;
-      return c.json(identity === undefined ? systemUser() : currentUser(identity.account));
-    })
+    .get(
+      "/auth/me",
+      allowSignedIn({ isOpenWhilePasswordIsDue: true }),
+      gives(models.currentUser),
+      (c) => {
+        const { identity } = c.var;
+        return c.json(identity === undefined ? systemUser() : currentUser(identity.account));
+      },
+    )
     .post(
       "/auth/mfa-verify",
       allowSignedIn({ needsAccounts: true, isLimited: true }),
+      takes({ body: codeBody }),
+      gives(models.simpleMessage),
       async (c) => {
-        const { code } = takeJson(c, codeBody);
+        const { code } = c.req.valid("json");
         await authOf(engine).secondFactor.verify(identityOf(c), code, c.var.client);
         return c.json({ detail: "verified" });
       },

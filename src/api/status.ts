@@ -5,21 +5,34 @@ import { VERSION } from "../version.ts";
 import { nobody } from "../operations/mod.ts";
 import { allow, allowKnown } from "./allow.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
+import { gives } from "./exchange.ts";
+import * as models from "./models/mod.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { outboxByStatus } from "./outbox.ts";
 
 export function statusRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     // For load balancers: asks nobody, and without a token not even the store.
-    .get("/health", allowKnown(), (c) => {
+    .get("/health", allowKnown(), gives(models.health), (c) => {
       const version = c.var.actor === nobody ? null : VERSION;
       return c.json({ status: "ok", version });
     })
-    .get("/stats", allow("monitoring:read"), async (c) => c.json(await stats(engine)))
-    .get("/status", allow("monitoring:read"), async (c) => c.json(await status(engine)))
+    .get(
+      "/stats",
+      allow("monitoring:read"),
+      gives(models.stats),
+      async (c) => c.json(await stats(engine)),
+    )
+    .get(
+      "/status",
+      allow("monitoring:read"),
+      gives(models.systemStatus),
+      async (c) => c.json(await status(engine)),
+    )
     .get(
       "/metrics",
       allow("monitoring:read"),
+      gives(undefined, { type: METRICS_TYPE }),
       async (c) => c.body(await metricsText(engine), 200, { "content-type": METRICS_TYPE }),
     );
 }
@@ -51,7 +64,11 @@ async function stats(engine: Engine) {
 
 async function status(engine: Engine) {
   const { store, pipeline, clock, startedAt } = engine;
-  const [byStatus, totals] = await Promise.all([outboxByStatus(engine), store.totals()]);
+  const [byStatus, totals, [audited]] = await Promise.all([
+    outboxByStatus(engine),
+    store.totals(),
+    store.register("auditCount"),
+  ]);
   const inbounds = [...pipeline.inbounds.values()];
   const running = inbounds.filter(({ state }) => state === "running").length;
   return {
@@ -67,12 +84,12 @@ async function status(engine: Engine) {
     db: {
       path: store.path,
       size_bytes: totals.sizeBytes,
-      // The runtime tells free space only to a process that may ask anything about the system.
+      // The runtime asks for a permission about the system, and the engine has none of that kind.
       disk_free_bytes: null,
       journal_mode: "wal",
       messages: totals.messages,
       events: totals.events,
-      audit: 0,
+      audit: Number(audited?.total ?? 0),
       synchronous: store.synchronous,
     },
     logs: null,

@@ -7,4 +7,5 @@
  */
 export { openAuditRows } from "../store/sqlite/registers/audit_rows.ts";
 export { type AuditVerdict, verifyAudit, verifyServerAudit } from "./verify.ts";
-export { type AuditFacts, auditRow } from "./row.ts";
+export { type SummaryAccess, SummaryAccessLog } from "./summary_access.ts";
+export { type AuditFacts, auditRecord, auditRow } from "./row.ts";

@@ -17,6 +17,11 @@ export interface AuditRowInput {
   readonly facts?: AuditFacts;
 }
 
+/** A committed row as the log tells it. `ts` is in seconds. Source: spec api §2.11. */
+export function auditRecord({ at, actor, action, channel, detail }: AuditFields) {
+  return { ts: at / 1e6, action, actor, channelId: channel, detail };
+}
+
 export function auditRow({ now, actor, action, channel, facts }: AuditRowInput): AuditFields {
   const detail = facts === undefined ? null : JSON.stringify(facts);
   return {

@@ -6,6 +6,7 @@
 import type { Settings } from "../settings/mod.ts";
 import type { RegisterChange } from "../store/registers/mod.ts";
 import { type Account, accountOf, nameKey } from "./account.ts";
+import type { BreachList } from "./breach_list.ts";
 import { AuthError, invalid, notFound } from "./errors.ts";
 import type { Notices } from "./notices.ts";
 import type { PasswordHasher } from "./password_hash.ts";
@@ -41,6 +42,7 @@ export interface AccountsParts {
   readonly hasher: PasswordHasher;
   readonly notices: Notices;
   readonly settings: Settings["auth"];
+  readonly breachList?: BreachList;
 }
 
 /** Signs that would make one name look like another, or like nothing. */
@@ -71,13 +73,13 @@ export class Accounts {
    * @throws {AuthError} `auth.password_policy`, `auth.invalid`, `auth.conflict`, `auth.busy`.
    */
   async create(by: By, account: NewAccount): Promise<Account> {
-    const { register, hasher, settings } = this.#parts;
+    const { register, hasher, settings, breachList } = this.#parts;
     const { username, password, displayName, email } = account;
     if (username === "" || UNUSABLE_NAME.test(username)) {
       throw invalid("A user name holds neither control characters nor blanks at its ends");
     }
     const roles = await this.#knownRoles(account.roles);
-    requireGoodPassword(password, { username, settings });
+    await requireGoodPassword(password, { username, settings, breachList });
     const id = newId();
     const key = nameKey(username);
     const hash = await hasher.hash(password);

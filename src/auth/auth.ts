@@ -13,6 +13,7 @@ import {
   mayBeFirstAdministrator,
   retireFirstAdministrator,
 } from "./bootstrap.ts";
+import { BreachList } from "./breach_list.ts";
 import { Directory } from "./directory/mod.ts";
 import { DirectorySignIn } from "./directory_sign_in.ts";
 import { AuthError, signInRefused } from "./errors.ts";
@@ -59,6 +60,7 @@ export class Auth implements Disposable {
   readonly #signIn: SignIn;
   readonly #directory: DirectorySignIn | undefined;
   readonly #notices: Notices;
+  readonly #breachList: BreachList | undefined;
   readonly #logger: Logger;
   readonly #loginLimit: RateLimit;
   readonly #readLimit: RateLimit;
@@ -69,7 +71,7 @@ export class Auth implements Disposable {
 
   /**
    * Opens the accounts of a store; makes the first administrator of an empty one.
-   * @throws {AuthError} `auth.bootstrap_file`.
+   * @throws {AuthError} `auth.bootstrap_file`, `auth.breach_list`.
    * @throws {DirectoryError} `directory.ca_file`.
    * @throws {StoreError}
    */
@@ -77,7 +79,11 @@ export class Auth implements Disposable {
     const { settings, clock, logger } = options;
     const directory = settings.adEnabled ? await Directory.open({ settings, clock }) : undefined;
     if (directory !== undefined) warnOfDirectory(settings, logger);
-    const auth = new Auth(options, directory);
+    const { breachCorpusFile: listed, passwordCheckBreached } = settings;
+    const breachList = listed !== undefined && passwordCheckBreached
+      ? await BreachList.open(listed)
+      : undefined;
+    const auth = new Auth(options, directory, breachList);
     try {
       await makeFirstAdministrator(auth.#bootstrap);
       await retireFirstAdministrator(auth.#bootstrap);
@@ -92,6 +98,7 @@ export class Auth implements Disposable {
   private constructor(
     { settings, store, clock, logger, takeNotice, bootstrapDir }: AuthOptions,
     directory: Directory | undefined,
+    breachList: BreachList | undefined,
   ) {
     const register = new IdentityRegister({ store, clock, logger });
     const sessions = new Sessions(register, settings);
@@ -108,8 +115,10 @@ export class Auth implements Disposable {
       hasher: new PasswordHasher(),
       notices,
       settings,
+      breachList,
       directory: this.#directory,
     };
+    this.#breachList = breachList;
     this.settings = settings;
     this.sessions = sessions;
     this.accounts = new Accounts(parts);
@@ -290,6 +299,7 @@ export class Auth implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#reaper);
+    this.#breachList?.[Symbol.dispose]();
   }
 }
 

@@ -5,7 +5,7 @@ import { EngineError } from "../errors.ts";
  * A refusal of sign-in, session or account: `auth.disabled`, `auth.not_signed_in`, `auth.refused`,
  * `auth.busy`, `auth.too_many_attempts`, `auth.too_many_reads`, `auth.password_change_required`,
  * `auth.mfa_required`, `auth.step_up_required`, `auth.wrong_password`, `auth.wrong_code`,
- * `auth.code_not_accepted`, `auth.password_policy`, `auth.invalid`, `auth.conflict`,
+ * `auth.code_not_accepted`, `auth.password_policy`, `auth.breach_list`, `auth.invalid`, `auth.conflict`,
  * `auth.not_found`.
  *
  * Clients sort a 403 by key words of its message (spec api §9.2): "password change", "step-up",

@@ -48,9 +48,9 @@ export class OwnPassword {
     const account = await this.#read(id);
     if (account.provider !== "local") throw invalid("The directory has the password of this user");
     await this.#signIn.inTurn(account, async () => {
-      const { register, sessions, hasher, settings, notices } = this.#parts;
+      const { register, sessions, hasher, settings, notices, breachList } = this.#parts;
       if (!await this.#isPassword(account, current)) throw wrongPassword();
-      requireGoodPassword(next, { username: account.name, settings });
+      await requireGoodPassword(next, { username: account.name, settings, breachList });
       if (next === current) {
         throw new AuthError("auth.password_policy", "password must not be the present one");
       }

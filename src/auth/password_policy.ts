@@ -4,6 +4,7 @@
  */
 import type { Settings } from "../settings/mod.ts";
 import common from "./data/common_passwords.json" with { type: "json" };
+import type { BreachList } from "./breach_list.ts";
 import { AuthError } from "./errors.ts";
 
 type AuthSettings = Settings["auth"];
@@ -30,10 +31,14 @@ const contextWords = [
 /** A shorter name is in too many words. */
 const USERNAME_CHARS_MIN = 4;
 
-/** Clauses that go after "password must"; none when it is good. */
+/** Clauses that go after "password must"; none when it is good. `isListed`: by a list of one's own. */
 export function violationsOf(
   password: string,
-  { username, settings }: { readonly username: string; readonly settings: AuthSettings },
+  { username, settings, isListed = false }: {
+    readonly username: string;
+    readonly settings: AuthSettings;
+    readonly isListed?: boolean;
+  },
 ): readonly string[] {
   const lower = password.toLowerCase();
   const name = username.toLowerCase();
@@ -47,8 +52,8 @@ export function violationsOf(
     [settings.passwordRequireDigit && !/\p{Nd}/u.test(password), "hold a digit"],
     [settings.passwordRequireSymbol && !/[^\p{L}\p{N}\s]/u.test(password), "hold a symbol"],
     [
-      settings.passwordCheckBreached && commonPasswords.has(lower),
-      "not be one of the most common passwords",
+      settings.passwordCheckBreached && (isListed || commonPasswords.has(lower)),
+      "not be a common or breached password",
     ],
     [
       settings.checkUsername && name.length >= USERNAME_CHARS_MIN && lower.includes(name),
@@ -62,12 +67,18 @@ export function violationsOf(
   return rules.filter(([isBroken]) => isBroken).map(([, clause]) => clause);
 }
 
-/** @throws {AuthError} `auth.password_policy`, with every clause. */
-export function requireGoodPassword(
+/** @throws {AuthError} `auth.password_policy`, with every clause; `auth.breach_list`. */
+export async function requireGoodPassword(
   password: string,
-  given: { readonly username: string; readonly settings: AuthSettings },
-): void {
-  const clauses = violationsOf(password, given);
+  { username, settings, breachList }: {
+    readonly username: string;
+    readonly settings: AuthSettings;
+    /** Undefined without `[auth] breach_corpus_file`. */
+    readonly breachList?: BreachList;
+  },
+): Promise<void> {
+  const isListed = settings.passwordCheckBreached && await breachList?.has(password);
+  const clauses = violationsOf(password, { username, settings, isListed });
   if (clauses.length === 0) return;
   throw new AuthError("auth.password_policy", `password must ${clauses.join("; ")}`);
 }

@@ -2,7 +2,7 @@
  * How this room reads and writes: every change with its audit rows in one commit, told to the log
  * once it is durable.
  */
-import { type AuditFacts, auditRow } from "../audit/mod.ts";
+import { type AuditFacts, auditRecord, auditRow } from "../audit/mod.ts";
 import { type Clock, micros } from "../clock.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { RegisterChange, RegisterQueryName, RegisterRow } from "../store/registers/mod.ts";
@@ -48,9 +48,7 @@ export class IdentityRegister {
     const audit = facts.map((fact) => auditRow({ now, ...fact }));
     const { applied } = await this.#store.submit({ kind: "register", changes, audit });
     if (!applied) return false;
-    for (const { actor, action, channel, facts: fields } of facts) {
-      this.#logger.info(`audit.${action}`, { actor, channel_id: channel, ...shownOf(fields) });
-    }
+    for (const row of audit) this.#logger.audit(auditRecord(row));
     return true;
   }
 
@@ -74,14 +72,4 @@ export class IdentityRegister {
   ): Promise<number> {
     return Number((await this.first(name, ...values))?.total ?? 0);
   }
-}
-
-/** Fields of a log line are plain. */
-function shownOf(facts: AuditFacts = {}): Record<string, string | number | boolean | null> {
-  return Object.fromEntries(
-    Object.entries(facts).flatMap(([key, value]) => {
-      if (value === undefined) return [];
-      return [[key, typeof value === "object" && value !== null ? value.join(" ") : value]];
-    }),
-  );
 }

@@ -83,13 +83,15 @@ export class Roles {
 
   /** @throws {AuthError} `auth.not_found`. */
   async delete(by: By, id: string): Promise<void> {
+    const role = (await this.custom()).find((one) => one.id === id);
+    if (role === undefined) throw notFound("No role has this id");
     const isDeleted = await this.#register.commit([
       { name: "deleteRole", values: [id], expect: 1 },
       // Before nobody holds it any more.
       { name: "revokeSessionsOfRole", values: [this.#register.now, id] },
       { name: "dropRoleFromUsers", values: [id] },
       { name: "dropRoleFromGroups", values: [id] },
-    ], { actor: by.name, action: "role.deleted", facts: { role_id: id } });
+    ], factOf(by, "role.deleted", id, role.permissions));
     if (!isDeleted) throw notFound("No role has this id");
   }
 

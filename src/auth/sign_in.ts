@@ -8,6 +8,7 @@ import type { Settings } from "../settings/mod.ts";
 import type { RegisterChange } from "../store/registers/mod.ts";
 import { type Account, accountOf, accountWithSecretsOf, nameKey } from "./account.ts";
 import { Attempts } from "./attempts.ts";
+import type { BreachList } from "./breach_list.ts";
 import { signInRefused } from "./errors.ts";
 import { needsSecondFactor } from "./gates.ts";
 import type { DirectorySignIn } from "./directory_sign_in.ts";
@@ -39,6 +40,7 @@ export interface SignInParts {
   readonly hasher: PasswordHasher;
   readonly notices: Notices;
   readonly settings: Settings["auth"];
+  readonly breachList?: BreachList;
   /** Undefined without `[auth] ad_enabled`. */
   readonly directory?: DirectorySignIn;
 }

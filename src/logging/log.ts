@@ -16,8 +16,6 @@ export interface LoggerOptions {
 }
 
 export interface Log extends Logger {
-  /** Writes an audit record as INFO whatever the level is. */
-  audit(record: AuditRecord): void;
   /** Adds a sink that itself has something to log. */
   attach(sink: LogSink): void;
   /** Records lost because a sink threw. */
@@ -101,4 +99,5 @@ export const nullLogger: Logger = {
   info: () => {},
   warning: () => {},
   error: () => {},
+  audit: () => {},
 };

@@ -4,6 +4,8 @@
  * Sinks, formats and redaction stand in the other files of this room.
  */
 
+import type { AuditRecord } from "./record.ts";
+
 export type LogLevel = "debug" | "info" | "warning" | "error" | "critical";
 
 /** Values of a closed set: names, counts, durations. Free text goes in `reason` and is redacted. */
@@ -15,4 +17,6 @@ export interface Logger {
   info(event: string, fields?: LogFields): void;
   warning(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
+  /** Tells of an audited act, once its row is durable, whatever the level is. */
+  audit(record: AuditRecord): void;
 }

@@ -4,7 +4,7 @@
  * Each chore stands for itself: one that fails is logged, the others go on, and the next pass tries
  * again. Leadership is asked for before every batch. Source: spec pipeline-store-cluster §5.
  */
-import { auditRow } from "../audit/mod.ts";
+import { auditRecord, auditRow } from "../audit/mod.ts";
 import type { Clock } from "../clock.ts";
 import { micros } from "../clock.ts";
 import { EngineError, errorClass } from "../errors.ts";
@@ -226,19 +226,18 @@ export class Pass {
         ? {}
         : { size_bytes: advisory.sizeBytes, limit_bytes: advisory.limitBytes }),
     };
+    const row = auditRow({ now: clock.now(), actor: "system", action: "retention_purge" });
     const { audited, counts } = await store.submit({
       kind: "end_purge",
-      audit: {
-        ...auditRow({ now: clock.now(), actor: "system", action: "retention_purge" }),
-        detail,
-      },
+      audit: { ...row, detail },
       isNoted: reclaimedOn !== undefined || advisory !== undefined,
       logsAreClean: !this.#memory.logsHoldPurged,
       reclaimedOn,
     });
     this.#memory.isUnfinished = false;
     if (reclaimedOn !== undefined) this.#memory.reclaimedOn = reclaimedOn;
-    if (audited) logger.info("audit.retention_purge", { actor: "system", ...detail, ...counts });
+    if (!audited) return;
+    logger.audit(auditRecord({ ...row, detail: JSON.stringify({ ...detail, ...counts }) }));
   }
 
   async #rest(tookMs: number): Promise<void> {

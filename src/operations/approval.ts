@@ -5,12 +5,13 @@
  * is decided once, before it is carried out, and carried out once. Source: spec api §4,
  * pipeline-store-cluster §2.3.
  */
-import { auditRow } from "../audit/mod.ts";
+import { auditRecord, auditRow } from "../audit/mod.ts";
 import type { Engine } from "../engine.ts";
 import {
   type Act,
   type Actor,
   type Approval,
+  type AuditFact,
   type Operation,
   requirePermission,
   stamp,
@@ -26,6 +27,8 @@ export interface ApprovalSpec<Input, Output> {
   holds?(input: Input): boolean;
   /** Throws what the act itself would refuse. */
   check?(engine: Engine, input: Input, actor: Actor): void | Promise<void>;
+  /** What is written of a check that failed. */
+  checkFailure?(input: Input, thrown: unknown): AuditFact | undefined;
   /** What an approver reads: `Purge OB_LAB (all)`. */
   label(input: Input): string;
   params(input: Input, actor: Actor): ApprovalParams;
@@ -72,7 +75,11 @@ export function approvable<Input, Output>(
         return { held: undefined, output: await operation.perform(act, input) };
       }
       requirePermission(act.actor, operation.permission);
-      await withinScope(act, () => spec.check?.(act.engine, input, act.actor));
+      await withinScope(
+        act,
+        () => spec.check?.(act.engine, input, act.actor),
+        (thrown) => spec.checkFailure?.(input, thrown),
+      );
       return { held: await hold(act, spec.key, spec.params(input, act.actor)) };
     },
     label: (params) => spec.label(spec.input(params)),
@@ -106,15 +113,18 @@ async function hold(
   const { expiryHours } = engine.settings.approvals;
   const expiresAt = expiryHours === 0 ? null : at + Math.round(expiryHours * MICROS_A_HOUR);
   const facts = { approval_id: id, operation };
-  const audit = [
-    auditRow({ now: engine.clock.now(), actor: actor.name, action: "approval.requested", facts }),
-  ];
+  const row = auditRow({
+    now: engine.clock.now(),
+    actor: actor.name,
+    action: "approval.requested",
+    facts,
+  });
   const values = [id, operation, JSON.stringify(params), actor.name, at, expiresAt];
   await engine.store.submit({
     kind: "register",
     changes: [{ name: "insertApproval", values, expect: 1 }],
-    audit,
+    audit: [row],
   });
-  engine.logger.info("audit.approval.requested", { actor: actor.name, ...facts });
+  engine.logger.audit(auditRecord(row));
   return { id, operation };
 }

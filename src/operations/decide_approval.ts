@@ -1,5 +1,5 @@
 /** Lists held acts, lets one happen, or turns it down. Source: spec api §4. */
-import { auditRow } from "../audit/mod.ts";
+import { auditRecord, auditRow } from "../audit/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { RegisterRow } from "../store/registers/mod.ts";
 import type { ApprovableOperation, ApprovalParams } from "./approval.ts";
@@ -109,6 +109,7 @@ async function decide(
   const at = stamp(engine);
   const facts = factsOf(row);
   const action = `approval.${status}`;
+  const audited = auditRow({ now: engine.clock.now(), actor: actor.name, action, facts });
   const { applied } = await engine.store.submit({
     kind: "register",
     changes: [{
@@ -116,21 +117,22 @@ async function decide(
       values: [status, actor.name, at, row.id!, at],
       expect: 1,
     }],
-    audit: [auditRow({ now: engine.clock.now(), actor: actor.name, action, facts })],
+    audit: [audited],
   });
   if (!applied) throw decided();
-  engine.logger.info(`audit.${action}`, { actor: actor.name, ...facts });
+  engine.logger.audit(auditRecord(audited));
 }
 
 async function noteFailure({ engine, actor }: Act, row: RegisterRow): Promise<void> {
   const facts = factsOf(row);
   const now = engine.clock.now();
+  const audited = auditRow({ now, actor: actor.name, action: "approval.failed", facts });
   await engine.store.submit({
     kind: "register",
     changes: [{ name: "failApproval", values: [row.id!] }],
-    audit: [auditRow({ now, actor: actor.name, action: "approval.failed", facts })],
+    audit: [audited],
   });
-  engine.logger.info("audit.approval.failed", { actor: actor.name, ...facts });
+  engine.logger.audit(auditRecord(audited));
 }
 
 function factsOf({ id, operation, requester }: RegisterRow) {

@@ -13,13 +13,11 @@ export const listDeadLetters = operation({
   permission: "messages:read",
   async run(engine, { filter, page }: DeadLetterList, _rowOf, actor): Promise<DeadLetterPage> {
     const found = await engine.store.deadLetters({ ...filter, channels: scopeOf(actor) }, page);
-    return { ...found, deadLetters: found.deadLetters.map((dead) => gatedDeadLetter(dead, actor)) };
-  },
-  audit({ filter }, { deadLetters }) {
+    const deadLetters = found.deadLetters.map((dead) => gatedDeadLetter(dead, actor));
     const count = deadLetters.filter(({ summary, lastError }) =>
       summary !== null || lastError !== null
     ).length;
-    if (count === 0) return undefined;
-    return { action: "summary_access", fields: { channel_id: filter.channel, count } };
+    engine.summaryAccess.add({ actor: actor.name, channel: filter.channel, count });
+    return { ...found, deadLetters };
   },
 });

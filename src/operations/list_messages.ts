@@ -13,15 +13,11 @@ export const listMessages = operation({
   permission: "messages:read",
   async run(engine, { filter, page }: MessageList, _rowOf, actor): Promise<MessagePage> {
     const found = await engine.store.messages({ ...filter, channels: scopeOf(actor) }, page);
-    return { ...found, messages: found.messages.map((message) => gatedSummary(message, actor)) };
-  },
-  audit({ filter }, { messages }) {
+    const messages = found.messages.map((message) => gatedSummary(message, actor));
     const count = messages.filter(({ summary, error, metadata }) =>
       summary !== null || error !== null || metadata !== null
     ).length;
-    if (count === 0) {
-      return undefined;
-    }
-    return { action: "summary_access", fields: { channel_id: filter.channel, count } };
+    engine.summaryAccess.add({ actor: actor.name, channel: filter.channel, count });
+    return { ...found, messages };
   },
 });

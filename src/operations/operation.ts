@@ -4,7 +4,7 @@
  * Every file of this room is one `operation()`. Upstream: `api/` and `cli/`, which hand in who acts.
  * Downstream: the engine's handles.
  */
-import { auditRow } from "../audit/mod.ts";
+import { auditRecord, auditRow } from "../audit/mod.ts";
 import type { Permission } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
@@ -135,12 +135,19 @@ function denialFact(thrown: unknown): AuditFact | undefined {
   return { action: "auth.channel_denied", fields: { channel: thrown.channel } };
 }
 
-/** Runs a read that is no operation; a denial is written down as one of an operation is. */
-export async function withinScope<T>(act: Act, read: () => T | Promise<T>): Promise<T> {
+/**
+ * Runs a read or a check that is no operation; a denial is written down as one of an operation is,
+ * another failure as `failureFact` has it.
+ */
+export async function withinScope<T>(
+  act: Act,
+  read: () => T | Promise<T>,
+  failureFact?: (thrown: unknown) => AuditFact | undefined,
+): Promise<T> {
   try {
     return await read();
   } catch (thrown) {
-    await note(act, denialFact(thrown));
+    await noteFailure(act, denialFact(thrown) ?? failureFact?.(thrown));
     throw thrown;
   }
 }
@@ -149,12 +156,10 @@ export async function withinScope<T>(act: Act, read: () => T | Promise<T>): Prom
 async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promise<void> {
   if (fact === undefined) return;
   const { action, fields, channel, isCommitted = false } = fact;
-  if (!isCommitted) {
-    const now = engine.clock.now();
-    const audit = [auditRow({ now, actor: actor.name, action, channel, facts: fields })];
-    await engine.store.submit({ kind: "register", changes: [], audit });
-  }
-  engine.logger.info(`audit.${action}`, { actor: actor.name, channel_id: channel, ...fields });
+  const now = engine.clock.now();
+  const row = auditRow({ now, actor: actor.name, action, channel, facts: fields });
+  if (!isCommitted) await engine.store.submit({ kind: "register", changes: [], audit: [row] });
+  engine.logger.audit(auditRecord(row));
 }
 
 /** Nothing was done: that its row cannot be written must not hide why. */

@@ -33,18 +33,11 @@ export interface Reloaded {
 const reload = operation({
   permission: "config:deploy",
   async run(engine, { dir, dryRun }: Reload): Promise<Reloaded> {
-    const found = await engine.findReloadDir(dir ?? engine.bundleDir);
-    if (!found.ok) {
-      throw found.reason === "not_allowed"
-        ? new OperationError("config.root_not_allowed", "root not allowed", {
-          hint: "List the directory in [api] config_reload_roots and start the engine again",
-        })
-        : new OperationError("config.not_found", "not found");
-    }
-    const graph = await load(engine, found.dir, dryRun);
+    const found = await findDir(engine, dir);
+    const graph = await load(engine, found, dryRun);
     const { inbounds, outbounds, routers, handlers, fingerprint, files, gitHead } = graph;
     return {
-      dir: found.dir,
+      dir: found,
       inbound: inbounds.size,
       outbound: outbounds.size,
       routers: routers.size,
@@ -65,6 +58,11 @@ const reload = operation({
 export const reloadConfig = approvable(reload, {
   key: "config_reload",
   holds: ({ dryRun }) => !dryRun,
+  // Nobody is asked to agree to what cannot be loaded.
+  check: async (engine, { dir }) => {
+    await load(engine, await findDir(engine, dir), true);
+  },
+  checkFailure: ({ dir, dryRun }, thrown) => refusalFact(dir, dryRun, thrown),
   label: ({ dir }) => dir === undefined ? "Load the bundle again" : `Load the bundle "${dir}"`,
   params: ({ dir }, { name }) => ({ config_dir: dir ?? null, requester: name }),
   input: ({ config_dir }) => ({
@@ -73,6 +71,17 @@ export const reloadConfig = approvable(reload, {
   }),
   result: ({ inbound, outbound }) => ({ inbound, outbound }),
 });
+
+/** The real path of what is to be loaded. */
+async function findDir(engine: Engine, dir: string | undefined): Promise<string> {
+  const found = await engine.findReloadDir(dir ?? engine.bundleDir);
+  if (found.ok) return found.dir;
+  throw found.reason === "not_allowed"
+    ? new OperationError("config.root_not_allowed", "root not allowed", {
+      hint: "List the directory in [api] config_reload_roots and start the engine again",
+    })
+    : new OperationError("config.not_found", "not found");
+}
 
 async function load(engine: Engine, bundleDir: string, dryRun: boolean): Promise<Graph> {
   try {
@@ -94,7 +103,7 @@ function refusalFact(
   thrown: unknown,
 ): AuditFact | undefined {
   if (!(thrown instanceof OperationError)) return undefined;
-  const fields = { requested: dir, dry_run: dryRun };
+  const fields = { requested: dir ?? null, dry_run: dryRun };
   switch (thrown.code) {
     case "config.root_not_allowed":
       return { action: "config_reload_denied", fields };

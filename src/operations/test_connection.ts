@@ -37,6 +37,7 @@ export const testConnection = operation({
   },
   audit: (_input, { name, direction, supported, success, detail }) => ({
     action: "connection_test",
+    channel: direction === "inbound" ? name : undefined,
     fields: { connection: name, direction, supported, success, detail },
   }),
 });

@@ -11,11 +11,14 @@ export interface SecurityPosture {
   readonly keyId: string | undefined;
   readonly keySource: string;
   readonly requireEncryption: boolean;
+  /** As it is set: a store without a key is warned about and never needs it. */
+  readonly allowUnencryptedPhi: boolean;
 }
 
 export const viewPosture = operation({
   permission: "monitoring:read",
-  run({ settings: { ai, store: { backend, keyProvider, requireEncryption } }, store }) {
+  run({ settings: { ai, store: settings }, store }) {
+    const { backend, keyProvider, requireEncryption, allowUnencryptedPhi } = settings;
     const posture: SecurityPosture = {
       dataClass: ai.dataClass,
       // Nobody has said that it is none.
@@ -25,6 +28,7 @@ export const viewPosture = operation({
       keyId: store.keyId,
       keySource: keyProvider,
       requireEncryption,
+      allowUnencryptedPhi,
     };
     return Promise.resolve(posture);
   },

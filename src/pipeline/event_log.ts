@@ -15,18 +15,26 @@ export class EventLog {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #redact: (text: string) => string;
+  readonly #isOn: boolean;
   #events: ConnectionEventRow[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Events lost to overflow or a failed write. */
   dropped = 0;
 
-  constructor(store: Store, clock: Clock, redact: (text: string) => string) {
+  /** `isOn` false records nothing. */
+  constructor(
+    store: Store,
+    clock: Clock,
+    { redact, isOn }: { readonly redact: (text: string) => string; readonly isOn: boolean },
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#redact = redact;
+    this.#isOn = isOn;
   }
 
   add(event: ConnectionEvent): void {
+    if (!this.#isOn) return;
     if (this.#events.length >= EVENTS_MAX) {
       this.dropped += 1;
       return;

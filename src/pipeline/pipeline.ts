@@ -39,6 +39,8 @@ export interface PipelineOptions {
   readonly simulateAll: boolean;
   readonly allowInsecureTls: boolean;
   readonly stopGraceMs: number;
+  /** False: connection events are not recorded. */
+  readonly recordsEvents?: boolean;
   /** What memory may hold of all lanes together; its own default when left out. */
   readonly budget?: MemoryBudget;
   /** A connection came to a halt, or cannot start. Must not throw and must not block. */
@@ -103,7 +105,8 @@ export class Pipeline {
       const key = laneKey(stage, lane);
       this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
     }
-    this.events = new EventLog(store, clock, options.redact);
+    const { redact, recordsEvents: isOn = true } = options;
+    this.events = new EventLog(store, clock, { redact, isOn });
     this.#pace = new Pace(clock, {
       toRoute: () => this.#load().toRoute,
       flowing: () => this.#load().flowing,

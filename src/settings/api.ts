@@ -23,7 +23,7 @@ export const api = {
     expose_docs: {
       type: "boolean",
       default: false,
-      inEffect: false,
+      inEffect: true,
       help: "Serve /docs, /redoc and /openapi.json.",
     },
     config_reload_roots: {

@@ -93,8 +93,8 @@ export const auth = {
     },
     breach_corpus_file: {
       type: "string",
-      inEffect: false,
-      help: "Further breach list, one password a line.",
+      inEffect: true,
+      help: "Further breach list: a password a line, or SHA-1 as HASH[:count].",
     },
     lockout_threshold: {
       type: "integer",

@@ -121,6 +121,13 @@ export const store = {
       inEffect: false,
       help: "Lifetime of a row lease in a cluster; the background reclaim waits this long.",
     },
+    allow_unencrypted_phi: {
+      type: "boolean",
+      default: false,
+      inEffect: true,
+      help:
+        "Known from other installations; shown by /security/posture, and asks for nothing here.",
+    },
     db_schema: { type: "string", inEffect: true, help: "Schema of the tables on the server." },
     application_name: {
       type: "string",

@@ -5,7 +5,7 @@
  * and the archive, `F` is filtered, `X` throws in its handler, everything else is unrouted.
  */
 import assert from "node:assert/strict";
-import { type RunningApi, startApi } from "../../src/api/mod.ts";
+import { type ApiTls, type RunningApi, startApi } from "../../src/api/mod.ts";
 import type { TakeNotice } from "../../src/auth/mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { freePort } from "../connectors/waiting.ts";
@@ -30,6 +30,9 @@ export interface ApiBenchOptions {
   readonly clock?: Clock;
   readonly takeNotice?: TakeNotice;
   readonly host?: string;
+  readonly tls?: ApiTls;
+  /** Further text of the graph's module, where `lab`, `archive` and `route` are known. */
+  readonly moreGraph?: string;
 }
 
 export class ApiBench implements AsyncDisposable {
@@ -49,17 +52,25 @@ export class ApiBench implements AsyncDisposable {
   }
 
   static async open(
-    { labOptions = "{}", settings, env, clock, takeNotice, host = "127.0.0.1" }: ApiBenchOptions =
-      {},
+    {
+      labOptions = "{}",
+      settings,
+      env,
+      clock,
+      takeNotice,
+      host = "127.0.0.1",
+      tls,
+      moreGraph = "",
+    }: ApiBenchOptions = {},
   ): Promise<ApiBench> {
     await using stack = new AsyncDisposableStack();
     const lab = stack.use(await ScriptedPartner.start());
     const inboundPort = await freePort();
     const archive = await Deno.makeTempDir({ prefix: "mefor_archive_" });
     stack.defer(() => Deno.remove(archive, { recursive: true }));
-    const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive });
+    const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive }) + moreGraph;
     const walk = stack.use(await Walk.open({ graph, settings, env, clock, takeNotice }));
-    const api = stack.use(await startApi(walk.engine, { host, port: 0 }));
+    const api = stack.use(await startApi(walk.engine, { host, port: 0, tls }));
     const bench = new ApiBench(walk, { lab, inboundPort, api });
     bench.#held = stack.move();
     return bench;

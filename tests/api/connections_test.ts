@@ -154,8 +154,8 @@ Deno.test("purge cancels the head or all of a stopped outbound, and every count 
   await bench.lab.waitForFrames(1);
   await bench.walk.drained();
   assert.deepEqual(bench.lab.controlIds, ["L5"], "nothing that was cancelled is sent");
-  const fact = await bench.walk.logged("audit.connection_purge");
-  assert.match(fact, /connection=OB_LAB scope=top cancelled=1/);
+  const { detail } = await bench.walk.audited("connection_purge");
+  assert.deepEqual(detail, { connection: "OB_LAB", scope: "top", cancelled: 1 });
 });
 
 Deno.test("purge: unknown names are 404, inbounds too, a running outbound is 409", async () => {
@@ -197,7 +197,7 @@ Deno.test("an inbound stops, starts and restarts; a port that is taken is 409 an
     const shown = (await row(bench, "IB_ADT ▸ in"))!;
     assert.equal(shown.status, "failed");
     assert.match(String(shown.error), /in use/);
-    assert.match(await bench.walk.logged("audit.connection_start"), /running=false/);
+    assert.equal((await bench.walk.audited("connection_start")).detail.running, false);
   }
   const starts = await Promise.all(
     ["start", "restart", "start", "restart"].map((act) => bench.post(`/connections/IB_ADT/${act}`)),
@@ -290,7 +290,11 @@ Deno.test("a test reaches the partner without data, and says why it cannot", asy
   const gone = await bench.post("/connections/OB_LAB/test");
   assert.deepEqual([gone.status, gone.json.supported, gone.json.success], [200, true, false]);
   assert.match(String(gone.json.detail), /^Cannot /);
-  assert.match(await bench.walk.logged("audit.connection_test"), /connection=OB_LAB/);
+  const [ofInbound] = bench.walk.auditLines("connection_test").filter(({ channel_id }) =>
+    channel_id !== null
+  );
+  assert.deepEqual([ofInbound?.channel_id, ofInbound?.detail.direction], ["IB_ADT", "inbound"]);
+  assert.equal((await bench.walk.audited("connection_test")).detail.connection, "OB_LAB");
 });
 
 Deno.test("events are listed newest first and filtered", async () => {
@@ -320,6 +324,20 @@ Deno.test("events are listed newest first and filtered", async () => {
   assert.deepEqual(await only(`/events?since=${Date.now() / 1e3 + 60}`), []);
   assert.deepEqual(await only("/connections/OTHER/events"), []);
   assert.ok((await only("/connections/IB_ADT/events?connection=OTHER")).length > 0);
+});
+
+Deno.test("[diagnostics] connection_events = false records none, and nothing else changes", async () => {
+  await using bench = await ApiBench.open({
+    settings: "[diagnostics]\nconnection_events = false\n",
+  });
+  await bench.send("L1", "B2");
+  await bench.walk.drained();
+  await bench.lab[Symbol.asyncDispose]();
+  await bench.send("L3");
+  await bench.walk.engine.pipeline.events.flush();
+  assert.deepEqual([...await bench.get("/events")], []);
+  assert.equal(bench.walk.engine.pipeline.events.dropped, 0, "none is lost, none was made");
+  assert.equal((await bench.get("/connections"))[0]!.read as unknown, 3);
 });
 
 Deno.test("control of a name nobody has is 404, also when it looks like a path", async () => {

@@ -104,6 +104,55 @@ Deno.test("what is no handshake, comes from elsewhere, or is one too many, is re
   await Promise.all(all.map((dashboard) => dashboard[Symbol.asyncDispose]()));
 });
 
+// Goal: the console's own pages get in by their cookie, which no other page and no other route can use.
+Deno.test("a cookie opens the WebSocket for our own pages alone, and nothing else", async () => {
+  await using bench = await ApiBench.open({
+    settings: `${unlimited}[api]\nws_allowed_origins = ["https://wall.example.org"]\n`,
+  });
+  const { token } = await ApiClient.of(bench, "ann", { roles: ["viewer"] });
+  const { token: noRole } = await ApiClient.of(bench, "bob", { roles: [] });
+  const { token: due } = await ApiClient.of(bench, "eve", { roles: ["viewer"], mustChange: true });
+  const host = `localhost:${bench.api.port}`;
+  const handshake = async (...headers: readonly string[]) => {
+    const lines = [
+      "GET /ws/stats HTTP/1.1",
+      `Host: ${host}`,
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      ...headers,
+    ];
+    return (await bench.raw(`${lines.join("\r\n")}\r\n\r\n`, 500)).status;
+  };
+  const cookie = (value: string) => `Cookie: a=b; mf_session=${value}; c=d`;
+  const own = `Origin: http://${host}`;
+  assert.equal(await handshake(own, cookie(token)), 101);
+  assert.equal(await handshake(`Authorization: Bearer ${token}`), 101, "no page at all");
+  const refused: readonly (readonly string[])[] = [
+    [],
+    [own],
+    [cookie(token)],
+    [own, cookie("x")],
+    [own, cookie("")],
+    [own, cookie(noRole)],
+    [own, cookie(due)],
+    [own, `Cookie: other=${token}`],
+    [`Origin: http://localhost:${bench.api.port + 1}`, cookie(token)],
+    [`Origin: http://127.0.0.1:${bench.api.port}`, cookie(token)],
+    ["Origin: https://wall.example.org", cookie(token)],
+    ["Origin: null", cookie(token)],
+    [`Authorization: Bearer ${noRole}`],
+  ];
+  for (const headers of refused) {
+    assert.equal(await handshake(...headers), 403, headers.join(", "));
+  }
+  const origin = { origin: `http://${host}`, cookie: `mf_session=${token}` };
+  for (const path of ["/auth/me", "/stats", "/messages"]) {
+    assert.equal((await bench.request(path, { headers: origin })).status, 401, path);
+  }
+});
+
 Deno.test("a stop of the API leaves no dashboard open", async () => {
   const bench = await ApiBench.open();
   const dashboard = new Dashboard(bench.origin);

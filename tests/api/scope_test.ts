@@ -126,6 +126,7 @@ Deno.test("summaries and errors are null without the permission, and looking at 
   assert.ok(shown.length >= 5 && shown.every((text) => typeof text === "string"), String(shown));
   assert.ok((await gated(viewer)).every((text) => text === null));
   assert.match(String((await viewer.get(`/messages/${id}`)).json.raw), /^MSH\|/);
+  await bench.walk.engine.summaryAccess.flush();
   const audit = await bench.walk.engine.store.register("auditNewest", 1000);
   const accesses = audit.filter(({ action }) => action === "summary_access");
   assert.deepEqual([...new Set(accesses.map(({ actor }) => actor))], ["operator"]);

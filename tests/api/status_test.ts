@@ -172,5 +172,8 @@ Deno.test("a reset moves what people see and leaves the metrics alone", async ()
   assert.ok(
     [...await bench.get("/connections")].every((row) => Number(row.read ?? row.written) === 0),
   );
-  assert.match(await bench.walk.logged("audit.stats_reset"), /actor=system all=false reset=2/);
+  const resets = bench.walk.auditLines("stats_reset").length;
+  assert.equal((await bench.get("/status")).db!.audit as unknown, resets);
+  const { actor, detail } = await bench.walk.audited("stats_reset");
+  assert.deepEqual([actor, detail], ["system", { all: false, reset: 2 }]);
 });

@@ -105,7 +105,7 @@ Deno.test("the policy tells every clause in its order", () => {
   assert.deepEqual(of("Aa1! is long enough", strict), []);
   assert.deepEqual(of("PassWord"), [
     "have at least 15 characters",
-    "not be one of the most common passwords",
+    "not be a common or breached password",
     "not hold words of this product or its field",
   ]);
   assert.deepEqual(of("my name is ANNElise!"), ["not hold the user name"]);

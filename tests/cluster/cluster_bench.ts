@@ -122,5 +122,6 @@ function loggerInto(events: BenchNode["events"]): Logger {
     info: log,
     warning: log,
     error: log,
+    audit: (record) => log("audit", { action: record.action }),
   };
 }

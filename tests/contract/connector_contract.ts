@@ -264,7 +264,7 @@ class SourceRun implements AsyncDisposable {
     const source = bench.connector.createSource?.(options, {
       name: "IN_CONTRACT",
       onEvent: (event) => this.events.push(event),
-      logger: { log: keep, debug: keep, info: keep, warning: keep, error: keep },
+      logger: { log: keep, debug: keep, info: keep, warning: keep, error: keep, audit: keep },
     });
     assert.ok(source);
     this.source = source;

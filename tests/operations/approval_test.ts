@@ -159,3 +159,19 @@ Deno.test("what is not listed, and everything while approvals are off, happens a
   const { status, json } = await bench.post("/connections/OB_LAB/purge");
   assert.deepEqual([status, json], [200, { cancelled: 1 }]);
 });
+
+// Goal: nobody is asked to agree to what could not be done anyway, and who asked for it is on record.
+Deno.test("a reload that could not load is refused at once, as one that is not held", async () => {
+  await using bench = await waiting([]);
+  const ask = (config_dir: string | null) => bench.post("/config/reload", { config_dir });
+  assert.deepEqual([(await ask("/etc")).status, (await ask(null)).status], [403, 202]);
+  assert.equal((await ask(`${bench.walk.dir}/missing`)).status, 404);
+  await bench.walk.bundle.write("graph/walk.ts", "throw new Error();");
+  const broken = await ask(null);
+  assert.deepEqual([broken.status, broken.json], [422, { detail: "invalid" }]);
+  const [denied] = bench.walk.auditLines("config_reload_denied");
+  assert.deepEqual(denied?.detail, { requested: "/etc", dry_run: false });
+  const reasons = bench.walk.auditLines("config_reload_failed").map(({ detail }) => detail.reason);
+  assert.deepEqual(reasons, ["not_found", "invalid_config"]);
+  assert.equal(bench.walk.auditLines("approval.requested").length, 1);
+});

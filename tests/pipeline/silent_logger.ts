@@ -1,5 +1,6 @@
 /** Loggers of tests: one that drops everything, one that keeps it. */
 import type { LogFields, Logger, LogLevel } from "../../src/logging/logger.ts";
+import type { AuditRecord } from "../../src/logging/record.ts";
 
 export interface Logged {
   readonly level: LogLevel;
@@ -19,6 +20,10 @@ export class KeepingLogger implements Logger {
   warning = (event: string, fields?: LogFields) => this.log("warning", event, fields);
   error = (event: string, fields?: LogFields) => this.log("error", event, fields);
 
+  audit({ action, actor, detail }: AuditRecord): void {
+    this.log("info", "audit", { action, actor, detail });
+  }
+
   of(event: string): Logged[] {
     return this.lines.filter((line) => line.event === event);
   }
@@ -30,4 +35,5 @@ export const silentLogger: Logger = {
   info: () => {},
   warning: () => {},
   error: () => {},
+  audit: () => {},
 };

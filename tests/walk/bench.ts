@@ -170,6 +170,25 @@ export class Walk implements AsyncDisposable {
     return Object.fromEntries(rows.map((row) => [String(row.status), Number(row.rows)]));
   }
 
+  /** Waits until the log tells of an audited act; its first row as it was told. */
+  async audited(action: string, ms = SETTLED_MS): Promise<AuditLine> {
+    await until(() => this.auditLines(action).length > 0, `audited act "${action}"`, ms);
+    return this.auditLines(action)[0]!;
+  }
+
+  /** What the log told of audited acts, oldest first; of one action, or of all. */
+  auditLines(action?: string): readonly AuditLine[] {
+    return this.log.flatMap((line) => {
+      const [, text] = / messagefoundry\.audit: (\{.*\})$/.exec(line) ?? [];
+      if (text === undefined) return [];
+      const { detail, ...rest } = JSON.parse(text) as Omit<AuditLine, "detail"> & {
+        detail: string | null;
+      };
+      if (action !== undefined && rest.action !== action) return [];
+      return [{ ...rest, detail: detail === null ? {} : JSON.parse(detail) }];
+    });
+  }
+
   /** Waits until a log line holds this event name. */
   async logged(event: string, ms = SETTLED_MS): Promise<string> {
     await until(() => this.log.some((line) => line.includes(event)), `log event "${event}"`, ms);
@@ -184,6 +203,14 @@ export class Walk implements AsyncDisposable {
       await this.bundle[Symbol.asyncDispose]();
     }
   }
+}
+
+/** An audited act as the log tells it. */
+export interface AuditLine {
+  readonly action: string;
+  readonly actor: string;
+  readonly channel_id: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 /** An ADT^A01 with its control ID in MSH-10 and PID-3.1 and a sequence number in PID-2. */

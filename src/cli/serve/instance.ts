@@ -113,9 +113,10 @@ export function grantsFor(
 
 function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
   const storeDir = dirname(settings.store.path);
-  const { enabled, adEnabled, adTlsCaCertFile: caFile } = settings.auth;
   const { backend, encrypt, tlsCaFile } = settings.store;
   const asksDatabaseOverTls = backend === "postgres" && encrypt;
+  const { enabled, adEnabled, adTlsCaCertFile: caFile, breachCorpusFile: listed } = settings.auth;
+  const readsList = enabled && settings.auth.passwordCheckBreached && listed !== undefined;
   return {
     program: programDir(),
     serviceFile,
@@ -126,6 +127,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
     apiTlsFiles: apiTlsFiles(settings.api),
     directoryCaFile: enabled && adEnabled && caFile !== undefined ? resolve(caFile) : undefined,
     storeCaFile: asksDatabaseOverTls && tlsCaFile !== undefined ? resolve(tlsCaFile) : undefined,
+    breachListFile: readsList ? resolve(listed) : undefined,
     missingStoreDir: isMissing(storeDir) ? storeDir : undefined,
   };
 }

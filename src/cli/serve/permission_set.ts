@@ -48,6 +48,8 @@ export interface InstancePaths {
   readonly directoryCaFile: string | undefined;
   /** Undefined when no database server is asked over TLS, or public authorities vouch for it. */
   readonly storeCaFile: string | undefined;
+  /** Undefined when no list but the bundled one is asked. */
+  readonly breachListFile: string | undefined;
   /** Undefined when the store's folder exists; otherwise the folder, which the engine makes. */
   readonly missingStoreDir: string | undefined;
 }
@@ -201,6 +203,9 @@ function files(input: PermissionInput): readonly Grant[] {
   }
   if (paths.storeCaFile !== undefined) {
     add(paths.storeCaFile, { reason: "[store] tls_ca_file", writes: false });
+  }
+  if (paths.breachListFile !== undefined) {
+    add(paths.breachListFile, { reason: "[auth] breach_corpus_file", writes: false });
   }
   if (paths.missingStoreDir !== undefined) {
     add(paths.missingStoreDir, { reason: "[store] path, its folder is made", writes: true });

@@ -3,7 +3,10 @@
 export const auditQueries = [
   /** `limit`: newest rows first. */
   "auditNewest",
-  /** `actor`, `limit`: what one account did about its own sign-in, newest first. */
+  /**
+   * `actor`, `limit`: what one account did about its own sign-in, newest first. Without denials of
+   * channels: they would tell a message that is hidden from one that is not there.
+   */
   "auditOfActor",
   /** How many rows there are. */
   "auditCount",

@@ -60,6 +60,7 @@ function input(rest: Partial<PermissionInput> = {}): PermissionInput {
       apiTlsFiles: [],
       directoryCaFile: undefined,
       storeCaFile: undefined,
+      breachListFile: undefined,
       missingStoreDir: undefined,
     },
     realPathOf: (path) => path,
@@ -180,6 +181,15 @@ Deno.test("derivePermissions() grants whom alerts go to", () => {
   const mail = '[alerts]\nemail_smtp_host = "smtp.example.com"\n';
   assert.deepEqual(net(mail), [], "nothing is sent without a sender");
   assert.deepEqual(net(`${mail}email_from = "a@example.com"\n`), ["smtp.example.com:587"]);
+});
+
+Deno.test("derivePermissions() grants reading the breach list, and nothing more of it", () => {
+  const grants = (breachListFile: string | undefined) =>
+    derivePermissions(input({ paths: { ...input().paths, breachListFile } }))
+      .filter(({ reason }) => reason === "[auth] breach_corpus_file")
+      .map(({ kind, value }) => `${kind} ${value}`);
+  assert.deepEqual(grants("/srv/breached.txt"), ["read /srv/breached.txt"]);
+  assert.deepEqual(grants(undefined), []);
 });
 
 Deno.test("derivePermissions() grants the directory that is asked, and the file of its authority", () => {

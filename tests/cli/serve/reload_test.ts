@@ -50,7 +50,7 @@ Deno.test({
     const text = graphText({ port, partnerPort: partner.port });
     await dir.write("graph/adt.ts", tagged(text, "second"));
     served.signal("SIGHUP");
-    await served.line(/audit\.config_reload actor=local/);
+    await served.line(/"action":"config_reload","actor":"local"/);
     open.send(admission("H1"));
     await open.waitForReplies(1);
     await partner.waitForFrames(1);
@@ -61,7 +61,7 @@ Deno.test({
     served.signal("SIGHUP");
     const refused = await served.line(/config\.reload_failed/);
     assert.match(refused, new RegExp(`--allow-net=127\\.0\\.0\\.1:${other}`));
-    await served.line(/audit\.config_reload_failed .*reason=invalid_config/);
+    await served.line(/"action":"config_reload_failed".*invalid_config/);
     await exchange(port, "H2");
     await partner.waitForFrames(2);
     assert.match(partner.received[1]?.text ?? "", /\|second\r/, "the old graph goes on");
@@ -77,7 +77,7 @@ Deno.test("serve --watch runs what was saved, and starts anew when that needs ot
   await served.line(/engine\.started/);
   const text = graphText({ port, partnerPort: partner.port });
   await dir.write("graph/adt.ts", tagged(text, "saved"));
-  await served.line(/audit\.config_reload actor=local/);
+  await served.line(/"action":"config_reload","actor":"local"/);
   await exchange(port, "W1");
   await partner.waitForFrames(1);
   assert.match(partner.received[0]?.text ?? "", /\|saved\r/);

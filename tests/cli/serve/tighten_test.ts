@@ -26,6 +26,7 @@ function input(text: string, rest: Partial<TightenInput> = {}): TightenInput {
       apiTlsFiles: [],
       directoryCaFile: undefined,
       storeCaFile: undefined,
+      breachListFile: undefined,
       missingStoreDir: undefined,
     },
     reaches: [],

@@ -31,6 +31,7 @@ export function recordingLogger(lines: LogLine[]): Logger {
     info: (event, fields) => log("info", event, fields),
     warning: (event, fields) => log("warning", event, fields),
     error: (event, fields) => log("error", event, fields),
+    audit: ({ action, actor }) => log("info", "audit", { action, actor }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Every subcommand, in the order of the help; completions and the help are read from here. */
 import { VERSION } from "../version.ts";
+import { declareAdmin } from "./admin.ts";
 import { declareAiPolicy } from "./ai_policy.ts";
 import { declareAlert } from "./alert.ts";
 import { declareAuditVerify } from "./audit_verify.ts";
@@ -25,6 +26,7 @@ const declarations: readonly ((program: CliCommand, context: CliContext) => void
   declareSettings,
   declareAiPolicy,
   declareAlert,
+  declareAdmin,
   declareInit,
   declareValidate,
   declareCheck,

@@ -8,7 +8,7 @@ import { EngineError, errorText } from "../errors.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes, tellError } from "./failure.ts";
-import { addServiceOptions, type ServiceOptions } from "./options.ts";
+import { addAct, addServiceOptions, type ServiceOptions } from "./options.ts";
 import { requireVariables } from "./variables.ts";
 
 export interface AdminOptions extends ServiceOptions {
@@ -22,9 +22,8 @@ export type AdminAct = typeof ACTS[number];
 
 export function declareAdmin(program: CliCommand, context: CliContext): void {
   const command = program.command("admin")
-    .description("Let people in again from the console of the machine: accounts, locks, factors")
-    .argument("<act>", "list, create, unlock, enable, reset-password or clear-mfa")
-    .argument("[user]", "whose account; every act but list needs one");
+    .description("Let people in again from the console of the machine: accounts, locks, factors");
+  addAct(command, ACTS).argument("[user]", "whose account; every act but list needs one");
   addServiceOptions(command)
     .option("--db <file>", "SQLite store, instead of [store] path")
     .option(

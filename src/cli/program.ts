@@ -6,8 +6,10 @@ import { declareAlert } from "./alert.ts";
 import { declareAuditVerify } from "./audit_verify.ts";
 import { declareCheck } from "./check.ts";
 import { CliCommand } from "./command.ts";
+import { declareCodeSet } from "./codeset.ts";
 import { declareCompletion } from "./completion.ts";
 import type { CliContext } from "./context.ts";
+import { declareConnection } from "./connection.ts";
 import { declareDryRun } from "./dryrun.ts";
 import { declareGenKey } from "./gen_key.ts";
 import { declareGenerate } from "./generate.ts";
@@ -31,6 +33,8 @@ const declarations: readonly ((program: CliCommand, context: CliContext) => void
   declareValidate,
   declareCheck,
   declareGraph,
+  declareConnection,
+  declareCodeSet,
   declareDryRun,
   declareGenerate,
   declareHl7Schema,

@@ -38,6 +38,8 @@ export interface PipelineOptions {
   readonly internalError: InternalErrorPolicy;
   readonly simulateAll: boolean;
   readonly allowInsecureTls: boolean;
+  /** False: connection events are not written, but of inbounds that say otherwise. */
+  readonly recordsEvents?: boolean;
   readonly stopGraceMs: number;
   /** What memory may hold of all lanes together; its own default when left out. */
   readonly budget?: MemoryBudget;
@@ -96,7 +98,7 @@ export class Pipeline {
       const key = laneKey(stage, lane);
       this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
     }
-    this.events = new EventLog(store, clock, options.redact);
+    this.events = new EventLog({ ...options, records: (name) => this.#recordsEvents(name) });
     this.#pace = new Pace(clock, {
       toRoute: () => this.#load().toRoute,
       flowing: () => this.#load().flowing,
@@ -316,6 +318,11 @@ export class Pipeline {
     const inbound = this.inbounds.get(connection);
     if (inbound && (inbound.haltedFor !== undefined || inbound.state === "failed")) return true;
     return this.outbounds.get(connection)?.haltedFor !== undefined;
+  }
+
+  #recordsEvents(connection: string): boolean {
+    const { captureConnectionErrors } = this.#graph.inbounds.get(connection) ?? {};
+    return captureConnectionErrors ?? this.#options.recordsEvents ?? true;
   }
 
   /** Puts an inbound in the place of what bears its name; the lane of its messages stays. */

@@ -13,7 +13,7 @@ export const diagnostics = {
     connection_events: {
       type: "boolean",
       default: true,
-      inEffect: false,
+      inEffect: true,
       help: "Record connects, refusals and losses of listeners and partners.",
     },
   },

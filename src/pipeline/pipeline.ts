@@ -382,8 +382,11 @@ export class Pipeline {
         .delivered(now, (now * 1000 - item.createdAt) / 1e6);
       this.#pace.delivered();
     },
+    refused: (lane, item) => {
+      this.statistics.edge(item.channel, lane.name).naksReceived += 1;
+    },
     retried: (lane, item, reason) => {
-      this.statistics.retries += 1;
+      this.statistics.edge(item.channel, lane.name).retries += 1;
       this.#options.logger.warning("delivery.retried", {
         connection: lane.name,
         row: item.seq,

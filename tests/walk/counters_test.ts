@@ -61,6 +61,7 @@ interface Held {
   readonly errored: Counts;
   readonly written: Counts;
   readonly dead: Counts;
+  readonly retried: Counts;
   readonly depth: Counts;
   readonly outbox: Counts;
   readonly open: number;
@@ -77,9 +78,12 @@ class Site implements AsyncDisposable {
   /** What was there when the process began, and when the counters people see were reset. */
   began: Held;
   shownFrom: Held;
+  /** Negative answers the partners gave since the process began. */
+  readonly naks: { given: number };
 
   private constructor(
-    { walk, ports, api, stack }: {
+    { walk, ports, api, stack, naks }: {
+      naks: Site["naks"];
       walk: Walk;
       ports: readonly number[];
       api: Awaited<ReturnType<typeof startApi>>;
@@ -90,21 +94,27 @@ class Site implements AsyncDisposable {
     this.ports = ports;
     this.#api = api;
     this.#stack = stack;
+    this.naks = naks;
     this.began = this.shownFrom = this.read();
   }
 
   static async open(random: Random): Promise<Site> {
     await using stack = new AsyncDisposableStack();
     const partners: number[] = [];
+    const naks = { given: 0 };
+    const nak = (code: string) => {
+      naks.given += 1;
+      return { do: "ack", code } as const;
+    };
     for (const _ of OUTBOUNDS) {
       const refused = new Set<string>();
       const partner = stack.use(
         await ScriptedPartner.start({
           otherwise({ controlId }) {
-            if (random.chance(0.08)) return { do: "ack", code: "AR" };
+            if (random.chance(0.08)) return nak("AR");
             if (random.chance(0.1) && !refused.has(controlId)) {
               refused.add(controlId);
-              return random.chance(0.5) ? { do: "ack", code: "AE" } : { do: "close" };
+              return random.chance(0.5) ? nak("AE") : { do: "close" };
             }
             return { do: "ack" };
           },
@@ -115,13 +125,14 @@ class Site implements AsyncDisposable {
     const ports = [await freePort(), await freePort()];
     const walk = stack.use(await Walk.open({ graph: graph(ports, partners) }));
     const api = await startApi(walk.engine, { host: "127.0.0.1", port: 0 });
-    return new Site({ walk, ports, api, stack: stack.move() });
+    return new Site({ walk, ports, api, naks, stack: stack.move() });
   }
 
   async restart(): Promise<void> {
     await this.#api[Symbol.asyncDispose]();
     await this.walk.stop();
     this.began = this.shownFrom = this.read();
+    this.naks.given = 0;
     await this.walk.start();
     this.#api = await startApi(this.walk.engine, { host: "127.0.0.1", port: 0 });
   }
@@ -168,6 +179,7 @@ class Site implements AsyncDisposable {
         SELECT channel_id AS name, count(*) AS n FROM messages WHERE entered_as = 'error' GROUP BY 1`),
       written: edges("delivered"),
       dead: edges("dead"),
+      retried: edges("failed"),
       depth: counts(`
         SELECT channel_id || ' ' || lane AS name, count(*) AS n
           FROM queue
@@ -231,6 +243,9 @@ async function shown(site: Site) {
       errored: sampled(metrics, "messages_errored_total"),
       written: sampled(metrics, "deliveries_total"),
       dead: sampled(metrics, "deliveries_dead_total"),
+      retried: sampled(metrics, "retries_total"),
+      naksSent: sampled(metrics, "naks_sent_total"),
+      naksReceived: sum(sampled(metrics, "naks_received_total")),
       depth: sampled(metrics, "queue_depth"),
     },
   };
@@ -252,6 +267,10 @@ function sampled(text: string, metric: string): Counts {
   ));
 }
 
+function sum(counts: Counts): number {
+  return Object.values(counts).reduce((total, n) => total + n, 0);
+}
+
 function since(now: Counts, then: Counts): Counts {
   return withoutZeros(
     Object.fromEntries(Object.entries(now).map(([name, n]) => [name, n - (then[name] ?? 0)])),
@@ -263,7 +282,7 @@ function withoutZeros(counts: Counts): Counts {
 }
 
 /** What has to be shown, by the tables. */
-function wanted({ began, shownFrom }: Site, held: Held): Awaited<ReturnType<typeof shown>> {
+function wanted({ began, shownFrom, naks }: Site, held: Held): Awaited<ReturnType<typeof shown>> {
   return {
     read: since(held.received, shownFrom.received),
     errored: since(held.errored, shownFrom.errored),
@@ -280,6 +299,10 @@ function wanted({ began, shownFrom }: Site, held: Held): Awaited<ReturnType<type
       errored: since(held.errored, began.errored),
       written: since(held.written, began.written),
       dead: since(held.dead, began.dead),
+      retried: since(held.retried, began.retried),
+      // Every message that is refused is answered so.
+      naksSent: since(held.errored, began.errored),
+      naksReceived: naks.given,
       depth: held.depth,
     },
   };

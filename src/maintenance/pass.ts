@@ -65,6 +65,8 @@ const REST_MS = 2;
 /** Between two lines about a pass that takes long. */
 const PROGRESS_MS = 30_000;
 const BYTES_PER_MB = 1_000_000;
+/** Windows of connections that an audit row names, of each kind. */
+const SHOWN_MAX = 20;
 
 export class Pass {
   readonly #options: PassOptions;
@@ -274,13 +276,16 @@ export class Pass {
   }
 }
 
-/** Each as one text, `IB_A=3 IB_B=0`; left out when there are none. */
+/** Each as one text, `IB_A=3 IB_B=0`, the first of many; left out when there are none. */
 function shownWindows({ messages, deadLetters }: OwnWindows): Readonly<Record<string, string>> {
   const named = { messages_days_of: messages, dead_letter_days_of: deadLetters };
   return Object.fromEntries(
     Object.entries(named).filter(([, { size }]) => size > 0).map(([key, windows]) => [
       key,
-      [...windows].map(([name, days]) => `${name}=${days}`).join(" "),
+      [
+        ...[...windows].slice(0, SHOWN_MAX).map(([name, days]) => `${name}=${days}`),
+        ...(windows.size > SHOWN_MAX ? [`and ${windows.size - SHOWN_MAX} more`] : []),
+      ].join(" "),
     ]),
   );
 }

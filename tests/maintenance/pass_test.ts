@@ -75,9 +75,18 @@ Deno.test("a pass keeps the windows of connections, also where all others keep e
   assert.deepEqual([await bodies(), await bench.audit()], [["old", "lost sent"], []]);
   await bench.pass("", ownWindows(3, 3));
   assert.deepEqual(await bodies(), ["", ""]);
+  const many = new Map(Array.from({ length: 25 }, (_, n) => [`IB_${n}`, 1]));
+  await bench.message("later");
+  bench.bench.passSeconds(2 * DAY_S);
+  await bench.pass("messages_days = 1", {
+    ownWindows: () => ({ messages: many, deadLetters: new Map() }),
+  });
+  const [, { messages_days_of: shown } = {}] = await bench.audit();
+  assert.match(String(shown), /^IB_0=1 .* IB_19=1 and 5 more$/);
   const of = { messages_days_of: "IB_ADT=3 IB_GONE=9", dead_letter_days_of: "OB_A=3" };
   assert.deepEqual(await bench.audit(), [
     { ...told, ...windows, ...of, ...none, messages: 2, dead_letters: 1 },
+    { ...told, ...windows, messages_days: 1, messages_days_of: shown, ...none, messages: 1 },
   ]);
 });
 

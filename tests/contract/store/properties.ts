@@ -104,12 +104,15 @@ class Walk {
   /** Plans every act on what stands before the batch, submits all at once, settles in order. */
   async batch(acts: readonly Act[]): Promise<void> {
     this.#model.now = this.#bench.now;
-    // A purge shares no commit and may be ahead of what was submitted before it.
+    // A purge shares no commit. It may be ahead of what was submitted before it, and behind what was
+    // submitted after it, for it may have to wait until logs are copied back: so it is waited for.
     const isFirst = ({ intent }: Planned) => intent.kind === "purge" ? 0 : 1;
     const planned = acts.map((act) => this.#plan(act)).sort((a, b) => isFirst(a) - isFirst(b));
-    const answers = await Promise.all(
-      planned.map(({ intent }) => this.#bench.store.submit(intent)),
-    );
+    const submitAll = (some: readonly Planned[]) =>
+      Promise.all(some.map(({ intent }) => this.#bench.store.submit(intent)));
+    const purges = planned.filter((one) => isFirst(one) === 0);
+    const answers: unknown[] = await submitAll(purges);
+    answers.push(...await submitAll(planned.slice(purges.length)));
     for (const [index, { intent, settle }] of planned.entries()) {
       try {
         settle(answers[index]);

@@ -328,6 +328,7 @@ export class Routing {
           const deliveries = this.#reserve(work, result, reserved);
           answer = await this.#options.store.submit({
             kind: "transform_hand_off",
+            messageText: item.text,
             ...this.#rowOf(work),
             deliveries,
             state,
@@ -337,6 +338,7 @@ export class Routing {
         const deliveries = this.#reserve(work, result, reserved);
         answer = await this.#options.store.submit({
           kind: "hand_off",
+          messageText: item.text,
           ...this.#rowOf(work),
           handlers: result.handlers.length,
           deliveries,

@@ -2,7 +2,15 @@
 import type { CellCipher } from "../crypto/cells.ts";
 import { prefixOfKey } from "../crypto/sealed_cells.ts";
 import { type RegisterChange, sealedValues } from "./registers/mod.ts";
-import type { ClaimResult, Intent, NewDelivery, NewMessage, StateWrite } from "./intents.ts";
+import type {
+  ClaimResult,
+  Intent,
+  NewDelivery,
+  NewMessage,
+  QueueRow,
+  StateWrite,
+} from "./intents.ts";
+import { unfold } from "./fold.ts";
 
 /**
  * Returns the batch with every cell sealed; equal texts of one batch share one sealed form.
@@ -138,7 +146,12 @@ function mapState(state: readonly StateWrite[], map: Map1): StateWrite[] {
 
 /** Opens the bodies of claimed rows; a body that cannot be opened comes back undefined. */
 export function openClaim(cipher: CellCipher, claim: ClaimResult): ClaimResult {
-  const bodies = claim.rows.map(({ body }) => body === undefined ? undefined : cipher.open(body));
-  if (claim.rows.every(({ body }, index) => body === bodies[index])) return claim;
-  return { ...claim, rows: claim.rows.map((row, index) => ({ ...row, body: bodies[index] })) };
+  const open = (cell: string | undefined) => cell === undefined ? undefined : cipher.open(cell);
+  const isPlain = ({ body, base }: QueueRow) => base === undefined && open(body) === body;
+  if (cipher.keyId === undefined && claim.rows.every(isPlain)) return claim;
+  const rows = claim.rows.map(({ base, ...row }): QueueRow => ({
+    ...row,
+    body: unfold(open(row.body), open(base), base !== undefined),
+  }));
+  return { ...claim, rows };
 }

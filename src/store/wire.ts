@@ -198,8 +198,8 @@ function encodeHandOff(flat: Flat, intent: HandOffIntent): void {
   // Failures and state are rare: they travel as they are, or as nothing.
   const rare = failures.length > 0 || state.length > 0 ? { failures, state } : undefined;
   flat.push(HAND_OFF, at, seq, token, messageSeq, channel, handlers, rare, deliveries.length);
-  for (const { destination, handler, payload, token } of deliveries) {
-    flat.push(destination, handler, payload, token);
+  for (const { destination, handler, payload, token, isChanges } of deliveries) {
+    flat.push(destination, handler, payload, token, isChanges === true);
   }
 }
 
@@ -216,6 +216,7 @@ function decodeHandOff(from: FlatReader): HandOffIntent {
     handler: from.text(),
     payload: from.maybeText(),
     token: from.maybeNumber(),
+    isChanges: from.take() as boolean,
   }));
   const { failures, state } = rare ?? { failures: [], state: [] };
   return {

@@ -219,7 +219,7 @@ interface DeliverySet {
   readonly at: number;
 }
 
-/** Makes outbound rows in order; equal payloads share one body. */
+/** Makes outbound rows in order; equal bodies are stored once. */
 function addDeliveries(
   work: WorkingSet,
   message: WorkMessage,
@@ -227,15 +227,17 @@ function addDeliveries(
 ): number[] {
   let bodies: Map<string, number> | undefined;
   const seqs: number[] = [];
-  for (const { destination, handler, payload, token } of deliveries) {
+  for (const { destination, handler, payload, token, isChanges = false } of deliveries) {
     const seq = work.nextNumber();
     let bodySeq = message.seq;
     if (payload !== undefined) {
-      const shared = bodies?.get(payload);
+      // A payload may read like the changes of another.
+      const form = deliveries.length > 1 ? `${isChanges} ${payload}` : payload;
+      const shared = bodies?.get(form);
       if (shared === undefined) {
         bodySeq = seq;
-        work.addBody(message, bodySeq, payload);
-        if (deliveries.length > 1) (bodies ??= new Map()).set(payload, bodySeq);
+        work.addBody(message, bodySeq, payload, isChanges ? message.seq : null);
+        if (deliveries.length > 1) (bodies ??= new Map()).set(form, bodySeq);
       } else {
         bodySeq = shared;
       }

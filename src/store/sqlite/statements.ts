@@ -12,10 +12,11 @@ const OPEN = `status IN ('pending', 'inflight')`;
 const LANE_ROW = `
     SELECT q.seq, q.message_seq, q.channel_id, q.handler_name, q.status, q.attempts,
            q.next_attempt_at, q.created_at, m.id AS message_id, m.received_at,
-           CAST(b.body AS BLOB) AS body
+           CAST(b.body AS BLOB) AS body, b.base_seq, CAST(o.body AS BLOB) AS base
       FROM queue q
       JOIN messages m ON m.seq = q.message_seq
-      LEFT JOIN bodies b ON b.seq = q.body_seq`;
+      LEFT JOIN bodies b ON b.seq = q.body_seq
+      LEFT JOIN bodies o ON o.seq = b.base_seq`;
 
 export const statements = {
   ...purgeStatements,
@@ -36,6 +37,11 @@ export const statements = {
   putBody: `
     INSERT INTO bodies (seq, body)
     VALUES (?, ?)
+    ON CONFLICT (seq) DO NOTHING`,
+
+  putChangedBody: `
+    INSERT INTO bodies (seq, body, base_seq)
+    VALUES (?, ?, ?)
     ON CONFLICT (seq) DO NOTHING`,
 
   putRow: `

@@ -26,7 +26,7 @@ import {
   resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
-import { Maintenance, type MaintenanceFigures } from "./maintenance/mod.ts";
+import { Maintenance, type MaintenanceFigures, type OwnWindows } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -280,6 +280,7 @@ export class Engine implements AsyncDisposable {
     const { settings, clock, logger, alerts } = this;
     return new Maintenance({
       settings: settings.retention,
+      ownWindows: () => ownWindows(this.#live.graph),
       store,
       clock,
       logger,
@@ -444,6 +445,19 @@ async function writeRaised(store: Store, raised: readonly Raised[]): Promise<voi
     return { name: "alertRaise" as const, values };
   });
   await store.submit({ kind: "register", changes, audit: [] });
+}
+
+/** Connections that keep bodies for a time of their own. */
+function ownWindows({ inbounds, outbounds }: Graph): OwnWindows {
+  const messages = new Map<string, number>();
+  const deadLetters = new Map<string, number>();
+  for (const { name, messagesDays } of inbounds.values()) {
+    if (messagesDays !== undefined) messages.set(name, messagesDays);
+  }
+  for (const { name, deadLetterDays } of outbounds.values()) {
+    if (deadLetterDays !== undefined) deadLetters.set(name, deadLetterDays);
+  }
+  return { messages, deadLetters };
 }
 
 /** The certificates that others are shown: the API's own and those of connections under TLS. */

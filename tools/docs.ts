@@ -110,8 +110,8 @@ function cliPage(): string {
 | 3 | the engine could not start: its graph, its store |
 
 Errors of \`serve\` go to standard error, as one sentence and a hint; so do those of \`settings\` and
-\`ai-policy\` and \`rotate-key\`, with \`--json\` on standard output as \`{"error": "…"}\`. Commands that editors call
-(\`validate\`, \`check\`, \`graph\`, \`dryrun\`, \`generate\`, \`init\`) print their result on standard output
+\`ai-policy\`, \`rotate-key\` and \`admin\`, with \`--json\` on standard output as \`{"error": "…"}\`. Commands that editors call
+(\`validate\`, \`check\`, \`graph\`, \`connection\`, \`codeset\`, \`alert\`, \`dryrun\`, \`generate\`, \`init\`) print their result on standard output
 whatever the exit code is; with \`--json\` it is one line, an error being \`{"error": "…"}\`.
 `];
   const program = buildProgram({ terminal: silent, args: [], env: {}, isDebug: false });

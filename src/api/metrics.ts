@@ -4,6 +4,7 @@
  * Counters count since the process began and no reset touches them. Labels hold names of
  * connections, statuses and the version, never anything of a message. Source: spec api §1.6.
  */
+import type { ConnectionCounters } from "../connectors/connector.ts";
 import type { Engine } from "../engine.ts";
 import type { PurgeKind } from "../store/purge.ts";
 import { VERSION } from "../version.ts";
@@ -45,6 +46,20 @@ export async function metricsText(engine: Engine): Promise<string> {
     ),
     metric("deliveries_total", "counter", "Messages delivered.", ofEdges(({ written }) => written)),
     metric("deliveries_dead_total", "counter", "Deliveries given up.", ofEdges(({ dead }) => dead)),
+    metric("retries_total", "counter", "Sends tried again.", ofEdges(({ retries }) => retries)),
+    metric(
+      "naks_received_total",
+      "counter",
+      "Negative answers of partners.",
+      ofEdges(({ naksReceived }) => naksReceived),
+    ),
+    metric(
+      "naks_sent_total",
+      "counter",
+      "Negative acknowledgements given.",
+      ofInbounds(({ naksSent }) => naksSent),
+    ),
+    ...connections(engine),
     metric("queue_depth", "gauge", "Deliveries waiting.", ofEdges(({ depth }) => depth)),
     metric("oldest_pending_age_seconds", "gauge", "Age of the oldest delivery waiting.", ages),
     metric(
@@ -69,6 +84,29 @@ export async function metricsText(engine: Engine): Promise<string> {
     metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
     latency(engine),
   ].join("");
+}
+
+/** What connectors count of themselves; a connection that a reload built anew counts from 0. */
+function connections({ pipeline }: Engine): string[] {
+  const counted = [
+    ...[...pipeline.inbounds.values()].map(({ name, source }) => [name, source.counters] as const),
+    ...[...pipeline.outbounds.values()].map((lane) =>
+      [lane.name, lane.destination.counters] as const
+    ),
+  ];
+  const of = (key: keyof ConnectionCounters) =>
+    counted.map(([connection, counters]): Sample => [{ connection }, counters[key]]);
+  return [
+    metric("connections_open", "gauge", "Connections of partners.", of("connectionsOpen")),
+    metric(
+      "connections_refused_total",
+      "counter",
+      "Connections refused at accept.",
+      of("connectionsRefused"),
+    ),
+    metric("bytes_in_total", "counter", "Bytes taken from partners.", of("bytesIn")),
+    metric("bytes_out_total", "counter", "Bytes given to partners.", of("bytesOut")),
+  ];
 }
 
 function retention({ maintenance }: Engine): string[] {

@@ -68,6 +68,13 @@ export class Accounts {
     return accountOf(row);
   }
 
+  /** By name, in whatever case. @throws {AuthError} `auth.not_found`. */
+  async find(name: string): Promise<Account> {
+    const row = await this.#parts.register.first("userByName", nameKey(name));
+    if (row === undefined) throw notFound("No user has this name");
+    return accountOf(row);
+  }
+
   /**
    * Creates a local account, whose owner has to change the password at first.
    * @throws {AuthError} `auth.password_policy`, `auth.invalid`, `auth.conflict`, `auth.busy`.
@@ -164,6 +171,16 @@ export class Accounts {
     });
     notices.tell("password_reset", account);
     return password;
+  }
+
+  /** Ends the lock of an account and forgets its failures. @throws {AuthError} `auth.not_found`. */
+  async unlock(by: By, id: string): Promise<void> {
+    const account = await this.get(id);
+    await this.#change([{ name: "clearFailures", values: [id], expect: 1 }], {
+      actor: by.name,
+      action: "auth.admin_unlocked",
+      facts: { user_id: id, username: account.name },
+    });
   }
 
   /** Takes the second factor from a local account. @throws {AuthError} `auth.not_found`, `auth.invalid`. */

@@ -8,6 +8,7 @@
 export { type Account, type Identity, nameKey, type Session, stringsOf } from "./account.ts";
 export { type AccountEdit, type By, type NewAccount } from "./accounts.ts";
 export { Auth, type AuthOptions } from "./auth.ts";
+export { ConsoleAccounts } from "./console_accounts.ts";
 export { DirectoryError } from "./directory/mod.ts";
 export { AuthError } from "./errors.ts";
 export { needsSecondFactor } from "./gates.ts";

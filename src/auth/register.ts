@@ -5,8 +5,12 @@
 import { type AuditFacts, auditRecord, auditRow } from "../audit/mod.ts";
 import { type Clock, micros } from "../clock.ts";
 import type { Logger } from "../logging/mod.ts";
-import type { RegisterChange, RegisterQueryName, RegisterRow } from "../store/registers/mod.ts";
-import type { Store } from "../store/store.ts";
+import type {
+  RegisterChange,
+  RegisterQueryName,
+  RegisterRow,
+  RegisterStore,
+} from "../store/registers/mod.ts";
 
 /** What is written of an act. */
 export interface Fact {
@@ -18,13 +22,13 @@ export interface Fact {
 }
 
 export class IdentityRegister {
-  readonly #store: Pick<Store, "submit" | "register">;
+  readonly #store: RegisterStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
   constructor(
     { store, clock, logger }: {
-      store: Pick<Store, "submit" | "register">;
+      store: RegisterStore;
       clock: Clock;
       logger: Logger;
     },

@@ -41,6 +41,8 @@ interface CommonInboundOptions {
   readonly metadata?: Metadata;
   /** `"ingest"`: a message is acknowledged once it is stored. */
   readonly ackAfter?: "ingest";
+  /** Days until bodies of its messages are purged, in place of `[retention]`; 0 keeps them. */
+  readonly messagesDays?: number;
 }
 
 /** An inbound of HL7 v2: its router reads a `Message`. */
@@ -69,11 +71,14 @@ export interface ListenOptions {
   readonly bindAddress?: string;
   /** Addresses and CIDR ranges that may connect; all when absent. */
   readonly sourceIpAllowlist?: readonly string[];
+  /** Whether connects, refusals and losses are recorded; `[diagnostics]` when absent. */
+  readonly captureConnectionErrors?: boolean;
 }
 
 interface NoListenOptions {
   readonly bindAddress?: never;
   readonly sourceIpAllowlist?: never;
+  readonly captureConnectionErrors?: never;
 }
 
 export type InboundOptions<K extends SourceKind = SourceKind> =
@@ -102,6 +107,8 @@ export interface OutboundOptions {
   readonly buildup?: BuildupOptions;
   /** Does everything but deliver. */
   readonly simulate?: boolean;
+  /** Days until the body of a dead delivery is purged, in place of `[retention]`; 0 keeps it. */
+  readonly deadLetterDays?: number;
   readonly metadata?: Metadata;
 }
 

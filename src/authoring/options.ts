@@ -37,6 +37,8 @@ const inboundChecks: Readonly<Record<string, Check>> = {
   hl7_version: text,
   bind_address: text,
   source_ip_allowlist: addressList,
+  messages_days: days,
+  capture_connection_errors: flag,
   metadata: table,
 };
 
@@ -51,6 +53,7 @@ const outboundChecks: Readonly<Record<string, Check>> = {
     max_backoff_seconds: atLeast(0),
   }),
   buildup: tableOf({ max_depth: wholeOrOff, max_oldest_seconds: secondsOrOff }),
+  dead_letter_days: days,
   metadata: table,
 };
 
@@ -70,8 +73,8 @@ export function checkInboundOptions(
   const problems = checkTable(inboundChecks, options);
   if (options.router === undefined) problems.push('Option "router" is required');
   if (!transport.listen) {
-    for (const key of ["bind_address", "source_ip_allowlist"]) {
-      if (options[key] === undefined) continue;
+    for (const key of ["bind_address", "source_ip_allowlist", "capture_connection_errors"]) {
+      if (options[key] === undefined || options[key] === false) continue;
       problems.push(`Option "${key}" needs a transport that listens, not "${transport.type}"`);
     }
   }
@@ -143,6 +146,13 @@ function wholeOrOff(value: unknown): string | undefined {
   return value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
     ? undefined
     : "must be a whole number of at least 1, or null or 0 for none";
+}
+
+/** Whole days, as `[retention]` has them. */
+function days(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+    ? undefined
+    : "must be a whole number of days, or 0 to keep";
 }
 
 function secondsOrOff(value: unknown): string | undefined {

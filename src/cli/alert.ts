@@ -3,7 +3,7 @@ import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./failure.ts";
 import { offline, printJson } from "./offline.ts";
-import { addServiceOptions, type ServiceOptions } from "./options.ts";
+import { addAct, addServiceOptions, type ServiceOptions } from "./options.ts";
 
 export interface AlertOptions extends ServiceOptions {
   readonly data?: string;
@@ -13,8 +13,8 @@ export interface AlertOptions extends ServiceOptions {
 
 export function declareAlert(program: CliCommand, context: CliContext): void {
   const command = program.command("alert")
-    .description("List, add or remove the routing rules of alerts in the settings file")
-    .argument("<act>", "list, add or remove");
+    .description("List, add or remove the routing rules of alerts in the settings file");
+  addAct(command, ["list", "add", "remove"]);
   addServiceOptions(command)
     .option("--data <json>", "add: the rule as JSON; standard input when left out")
     .option("--index <n>", "remove: which rule, counted from 0")

@@ -5,18 +5,18 @@
  * the old one is replaced. Source: spec api §5.
  */
 import { isDeepStrictEqual } from "node:util";
-import { basename, dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type AlertsSettings, loadSettings } from "../settings/mod.ts";
 import type { AlertOptions } from "./alert.ts";
 import { countRuleTables, type RuleValue, withoutRule, withRule } from "./alert_rules.ts";
 import type { Anchor } from "./anchor.ts";
 import { CommandFailure } from "./failure.ts";
+import { readData } from "./edit_data.ts";
 import { realPathOf } from "./paths.ts";
+import { replaceFile } from "./replace_file.ts";
 
 type Rules = AlertsSettings["rules"];
 
-/** Longest rule that is read from standard input, bytes. */
-const DATA_BYTES_MAX = 65_536;
 const SERVICE_FILE = "messagefoundry.toml";
 
 /** One act: where the rules stand, and what was asked. */
@@ -30,7 +30,7 @@ export const acts: Readonly<Record<string, (edit: Edit) => Promise<unknown>>> = 
   list: ({ anchor }) => Promise.resolve(rulesOf(anchor).map(shownRule)),
 
   async add(edit) {
-    const rule = readRule(edit.options.data ?? await readInput());
+    const rule = ruleOf(await readData(edit.options.data, "rule"));
     const before = rulesOf(edit.anchor);
     await rewrite(
       edit,
@@ -79,17 +79,10 @@ function shownRule(rule: Rules[number], index: number) {
   };
 }
 
-/** Reads a rule: a flat object, null meaning not set. What its fields may be the settings say. */
-function readRule(data: string): Readonly<Record<string, RuleValue>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(data);
-  } catch (cause) {
-    throw new CommandFailure("Cannot read the rule: it is no JSON", { cause });
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new CommandFailure("Cannot read the rule: it is no JSON object", {});
-  }
+/** A rule is a flat object, null meaning not set. What its fields may be the settings say. */
+function ruleOf(
+  value: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, RuleValue>> {
   const rule: Record<string, RuleValue> = {};
   for (const [key, field] of Object.entries(value)) {
     if (key === "index") {
@@ -105,19 +98,6 @@ function readRule(data: string): Readonly<Record<string, RuleValue>> {
 function isRuleValue(value: unknown): value is RuleValue {
   if (Array.isArray(value)) return value.every((entry) => typeof entry === "string");
   return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
-}
-
-async function readInput(): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of Deno.stdin.readable) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > DATA_BYTES_MAX) throw new CommandFailure("The rule is too long", {});
-  }
-  return new TextDecoder().decode(
-    new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer()),
-  );
 }
 
 /**
@@ -148,26 +128,4 @@ function notOurs(path: string): CommandFailure {
   return new CommandFailure(`Cannot edit the rules in "${path}": they are not written as tables`, {
     hint: "Write each as [[alerts.rules]], or edit the file by hand",
   });
-}
-
-/** Whoever reads the file meanwhile sees the old text or the new one, and never a part. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${Deno.pid}.new`);
-  try {
-    const mode = await modeOf(path);
-    await Deno.writeTextFile(beside, text, { createNew: true, mode });
-    await Deno.rename(beside, path);
-  } catch (cause) {
-    await Deno.remove(beside).catch(() => {});
-    throw new CommandFailure(`Cannot write "${path}"`, { cause });
-  }
-}
-
-async function modeOf(path: string): Promise<number> {
-  try {
-    return ((await Deno.stat(path)).mode ?? 0o600) & 0o777;
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return 0o600;
-    throw thrown;
-  }
 }

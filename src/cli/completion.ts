@@ -1,7 +1,8 @@
 /** `messagefoundry completion`: what a shell needs to complete our words. */
-import type { CliCommand } from "./command.ts";
+import { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./failure.ts";
+import { actsOf } from "./options.ts";
 import { type CommandWords, completionScripts } from "./completion_scripts.ts";
 
 export function declareCompletion(program: CliCommand, { terminal }: CliContext): void {
@@ -28,6 +29,7 @@ function wordsOf(program: CliCommand): readonly CommandWords[] {
   return program.commands.map((command) => ({
     name: command.name(),
     description: command.description(),
+    acts: command instanceof CliCommand ? actsOf(command) : [],
     options: command.options.flatMap(({ long, description, required, optional }) =>
       long === undefined || long === null
         ? []

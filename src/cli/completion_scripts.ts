@@ -3,6 +3,8 @@
 export interface CommandWords {
   readonly name: string;
   readonly description: string;
+  /** What may be the first word behind it; empty: a file, perhaps. */
+  readonly acts: readonly string[];
   readonly options: readonly {
     readonly flag: string;
     readonly description: string;
@@ -14,12 +16,13 @@ export interface CommandWords {
 export const completionScripts = { bash, zsh, fish } as const;
 
 function bash(commands: readonly CommandWords[]): string {
-  const cases = commands.map(({ name, options }) =>
-    `    ${name}) words="${options.map(({ flag }) => flag).join(" ")} --help" ;;`
-  );
+  const cases = commands.map(({ name, options, acts }) => {
+    const flags = options.map(({ flag }) => flag).join(" ");
+    return `    ${name}) words="${flags} --help" acts="${acts.join(" ")}" ;;`;
+  });
   return `# bash completion of messagefoundry; source it from ~/.bashrc
 _messagefoundry() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" words
+  local word="\${COMP_WORDS[COMP_CWORD]}" words acts
   if [ "$COMP_CWORD" -eq 1 ]; then
     words="${commands.map(({ name }) => name).join(" ")} --help --version"
     COMPREPLY=($(compgen -W "$words" -- "$word"))
@@ -27,8 +30,12 @@ _messagefoundry() {
   fi
   case "\${COMP_WORDS[1]}" in
 ${cases.join("\n")}
-    *) words="" ;;
+    *) words="" acts="" ;;
   esac
+  if [ "$COMP_CWORD" -eq 2 ] && [ -n "$acts" ]; then
+    COMPREPLY=($(compgen -W "$acts --help" -- "$word"))
+    return
+  fi
   case "$word" in
     -*) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
     *) COMPREPLY=($(compgen -f -- "$word")) ;;
@@ -41,11 +48,12 @@ function zsh(commands: readonly CommandWords[]): string {
   const list = commands.map(({ name, description }) =>
     `    ${quoted(`${name}:${description.replaceAll(":", "\\:")}`)}`
   );
-  const cases = commands.map(({ name, options }) => {
+  const cases = commands.map(({ name, options, acts }) => {
     const specs = options.map(({ flag, description, takesValue }) =>
       quoted(`${flag}[${description.replace(/[[\]:]/g, " ")}]${takesValue ? ": :_files" : ""}`)
     );
-    return `    ${name}) _arguments ${[...specs, "'*: :_files'"].join(" ")} ;;`;
+    const act = acts.length === 0 ? [] : [quoted(`1:act:(${acts.join(" ")})`)];
+    return `    ${name}) _arguments ${[...specs, ...act, "'*: :_files'"].join(" ")} ;;`;
   });
   return `#compdef messagefoundry
 _messagefoundry() {
@@ -69,10 +77,16 @@ compdef _messagefoundry messagefoundry`;
 
 function fish(commands: readonly CommandWords[]): string {
   const lines = ["# fish completion of messagefoundry; put it into ~/.config/fish/completions"];
-  for (const { name, description, options } of commands) {
+  for (const { name, description, acts, options } of commands) {
     lines.push(
       `complete -c messagefoundry -n __fish_use_subcommand -f -a ${name} -d ${quoted(description)}`,
     );
+    for (const act of acts) {
+      lines.push(
+        `complete -c messagefoundry -n '__fish_seen_subcommand_from ${name}; ` +
+          `and not __fish_seen_subcommand_from ${acts.join(" ")}' -f -a ${act}`,
+      );
+    }
     for (const { flag, description: text, takesValue } of options) {
       const value = takesValue ? " -r" : "";
       lines.push(

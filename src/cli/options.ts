@@ -19,3 +19,16 @@ export function addServiceOptions(command: CliCommand): CliCommand {
     .option("--env <name>", "the active environment")
     .option("--service-config <file>", "service settings (default: messagefoundry.toml)");
 }
+
+/** The first word behind a command that does several things. */
+export function addAct(command: CliCommand, acts: readonly string[]): CliCommand {
+  return command.argument(`<${ACT}>`, `${acts.slice(0, -1).join(", ")} or ${acts.at(-1)}`);
+}
+
+/** The acts of a command as {@link addAct} declared them; completions offer them. */
+export function actsOf(command: CliCommand): readonly string[] {
+  const argument = command.registeredArguments.find((one) => one.name() === ACT);
+  return argument?.description.split(/, | or /) ?? [];
+}
+
+const ACT = "act";

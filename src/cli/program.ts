@@ -1,12 +1,15 @@
 /** Every subcommand, in the order of the help; completions and the help are read from here. */
 import { VERSION } from "../version.ts";
+import { declareAdmin } from "./admin.ts";
 import { declareAiPolicy } from "./ai_policy.ts";
 import { declareAlert } from "./alert.ts";
 import { declareAuditVerify } from "./audit_verify.ts";
 import { declareCheck } from "./check.ts";
 import { CliCommand } from "./command.ts";
+import { declareCodeSet } from "./codeset.ts";
 import { declareCompletion } from "./completion.ts";
 import type { CliContext } from "./context.ts";
+import { declareConnection } from "./connection.ts";
 import { declareDryRun } from "./dryrun.ts";
 import { declareGenKey } from "./gen_key.ts";
 import { declareGenerate } from "./generate.ts";
@@ -25,10 +28,13 @@ const declarations: readonly ((program: CliCommand, context: CliContext) => void
   declareSettings,
   declareAiPolicy,
   declareAlert,
+  declareAdmin,
   declareInit,
   declareValidate,
   declareCheck,
   declareGraph,
+  declareConnection,
+  declareCodeSet,
   declareDryRun,
   declareGenerate,
   declareHl7Schema,

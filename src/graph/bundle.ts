@@ -34,7 +34,15 @@ export interface ReadBundleOptions {
   readonly allowInsecureSource?: boolean;
   /** Whom files may belong to, beside root; by default the user this process runs as. */
   readonly uid?: number;
+  /** An edit that is tried before it is made. */
+  readonly edit?: BundleEdit;
 }
+
+/**
+ * Texts that stand in place of files, by path relative to the bundle; undefined: the file is gone.
+ * Whom the former file belongs to says nothing of such a text.
+ */
+export type BundleEdit = ReadonlyMap<string, string | undefined>;
 
 /** Largest module or `connections.toml`, and largest code set, in bytes. */
 const SOURCE_BYTES_MAX = 4 * 1024 * 1024;
@@ -63,10 +71,15 @@ class BundleReader {
   readonly problems: GraphProblem[] = [];
   readonly #root: string;
   readonly #allowInsecure: boolean;
+  readonly #edit: BundleEdit;
   #uid: number | undefined;
 
-  constructor(root: string, { allowInsecureSource = false, uid = ownUid() }: ReadBundleOptions) {
+  constructor(
+    root: string,
+    { allowInsecureSource = false, uid = ownUid(), edit = new Map() }: ReadBundleOptions,
+  ) {
     this.#root = root;
+    this.#edit = edit;
     this.#allowInsecure = allowInsecureSource;
     this.#uid = uid;
   }
@@ -97,31 +110,39 @@ class BundleReader {
     pattern: RegExp,
     bytesMax: number,
   ): Promise<BundleFile[] | undefined> {
-    const real = await this.#inside(folder);
-    if (real === undefined) return undefined;
-    this.#checkTrust(folder, await Deno.stat(real));
-    const names: string[] = [];
-    for await (const entry of Deno.readDir(real)) {
-      if (pattern.test(entry.name) && !NOT_A_SOURCE.test(entry.name)) names.push(entry.name);
-    }
+    const names = await this.#namesIn(folder);
+    if (names === undefined) return undefined;
     const files: BundleFile[] = [];
     for (const name of names.sort(compareText)) {
+      if (!pattern.test(name) || NOT_A_SOURCE.test(name)) continue;
       const file = await this.#readOne(`${folder}/${name}`, bytesMax);
       if (file !== undefined) files.push(file);
     }
     return files;
   }
 
+  /** With those an edit adds. */
+  async #namesIn(folder: string): Promise<string[] | undefined> {
+    const before = `${folder}/`;
+    const added = [...this.#edit].flatMap(([path, text]) =>
+      text !== undefined && path.startsWith(before) ? [path.slice(before.length)] : []
+    );
+    const real = await this.#inside(folder);
+    if (real === undefined) return added.length === 0 ? undefined : added;
+    this.#checkTrust(folder, await Deno.stat(real));
+    const names = new Set(added);
+    for await (const { name } of Deno.readDir(real)) names.add(name);
+    return [...names];
+  }
+
   async #readOne(path: string, bytesMax: number): Promise<BundleFile | undefined> {
+    if (this.#edit.has(path)) return this.#edited(path, bytesMax);
     const real = await this.#inside(path);
     if (real === undefined) return undefined;
     const info = await Deno.stat(real);
     if (!info.isFile) return undefined;
     this.#checkTrust(path, info);
-    if (info.size > bytesMax) {
-      this.problems.push(problemAt({ file: path }, `The file is larger than ${bytesMax} bytes`));
-      return undefined;
-    }
+    if (info.size > bytesMax) return this.#tooLarge(path, bytesMax);
     const bytes = await Deno.readFile(real);
     try {
       return { path, bytes, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
@@ -129,6 +150,17 @@ class BundleReader {
       this.problems.push(problemAt({ file: path }, "The file is not UTF-8 text"));
       return undefined;
     }
+  }
+
+  #edited(path: string, bytesMax: number): BundleFile | undefined {
+    const text = this.#edit.get(path);
+    if (text === undefined) return undefined;
+    const bytes = new TextEncoder().encode(text);
+    return bytes.length > bytesMax ? this.#tooLarge(path, bytesMax) : { path, bytes, text };
+  }
+
+  #tooLarge(path: string, bytesMax: number): undefined {
+    this.problems.push(problemAt({ file: path }, `The file is larger than ${bytesMax} bytes`));
   }
 
   /** Returns the real path of something in the bundle, or undefined when missing or outside. */

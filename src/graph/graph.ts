@@ -35,6 +35,10 @@ export interface InboundDefinition {
   readonly hl7Version: string | undefined;
   readonly bindAddress: string | undefined;
   readonly sourceIpAllowlist: readonly string[];
+  /** Undefined: that of `[retention]`. */
+  readonly messagesDays: number | undefined;
+  /** Undefined: as `[diagnostics] connection_events` says. */
+  readonly captureConnectionErrors: boolean | undefined;
   readonly metadata: Settings;
   readonly position: SourcePosition | undefined;
 }
@@ -63,6 +67,8 @@ export interface OutboundDefinition {
   readonly buildup: BuildupDefinition;
   readonly simulate: boolean;
   readonly verifyAckControlId: "lenient" | "strict";
+  /** Undefined: that of `[retention]`. */
+  readonly deadLetterDays: number | undefined;
   readonly metadata: Settings;
   readonly position: SourcePosition | undefined;
 }

@@ -6,7 +6,7 @@
  */
 import type { CodeSetData, LoadProblem, Registry } from "../sandbox/protocol.ts";
 import type { Settings } from "../settings/mod.ts";
-import { type Bundle, readBundle } from "./bundle.ts";
+import { type Bundle, type BundleEdit, readBundle } from "./bundle.ts";
 import { type CodeSet, loadCodeSets } from "./code_sets.ts";
 import { readConnectionsToml } from "./connections_toml.ts";
 import { type Declared, mergeDeclared } from "./declared.ts";
@@ -68,6 +68,8 @@ export interface DeclareOptions<S extends Disposable> {
   readonly evaluate: Evaluate<S>;
   /** Whom source files may belong to, beside root; by default the user this process runs as. */
   readonly uid?: number;
+  /** An edit that is tried before it is made. */
+  readonly edit?: BundleEdit;
 }
 
 export interface LoadOptions<S extends Disposable> extends DeclareOptions<S> {
@@ -154,10 +156,14 @@ async function resolveBundle<S extends Disposable>(
  * The caller disposes the sandbox.
  */
 export async function declareBundle<S extends Disposable>(
-  { bundleDir, environment, env, evaluate, uid }: DeclareOptions<S>,
+  { bundleDir, environment, env, evaluate, uid, edit }: DeclareOptions<S>,
 ): Promise<DeclaredBundle<S>> {
   const allowInsecureSource = env.MEFOR_ALLOW_INSECURE_CONFIG_SOURCE === "1";
-  const { bundle, problems: found } = await readBundle(bundleDir, { allowInsecureSource, uid });
+  const { bundle, problems: found } = await readBundle(bundleDir, {
+    allowInsecureSource,
+    uid,
+    edit,
+  });
   const problems = [...found];
   const isUntrusted = problems.some(({ severity }) => severity === "error");
   if (bundle === undefined) {

@@ -7,7 +7,7 @@
  * Not here: running author code (`sandbox/`), opening connections (`connectors/`), and whatever is
  * known only once a listener binds.
  */
-export { type Bundle, type BundleFile, readBundle } from "./bundle.ts";
+export { type Bundle, type BundleEdit, type BundleFile, readBundle } from "./bundle.ts";
 export { checkBundle, type CheckReport, type CheckResult } from "./check.ts";
 export { type CodeSet, loadCodeSets } from "./code_sets.ts";
 export type { Declared } from "./declared.ts";

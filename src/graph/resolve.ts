@@ -130,6 +130,8 @@ function inboundOf(connection: DeclaredConnection, settings: Values): InboundDef
     hl7Version: options.hl7_version as string | undefined,
     bindAddress: options.bind_address as string | undefined,
     sourceIpAllowlist: (options.source_ip_allowlist ?? []) as readonly string[],
+    messagesDays: options.messages_days as number | undefined,
+    captureConnectionErrors: options.capture_connection_errors as boolean | undefined,
     metadata: tableOf(options.metadata),
     position: connection.position,
   });
@@ -152,6 +154,7 @@ function outboundOf(
     buildup: buildupOf(tableOf(options.buildup), delivery),
     simulate: shadow.simulateAllEgress || options.simulate === true,
     verifyAckControlId: values.verify_ack_control_id === "strict" ? "strict" : "lenient",
+    deadLetterDays: options.dead_letter_days as number | undefined,
     metadata: tableOf(options.metadata),
     position: connection.position,
   });

@@ -7,4 +7,5 @@
  */
 export { type LocalMoment, localMoment } from "./local_day.ts";
 export { Maintenance, type MaintenanceOptions } from "./maintenance.ts";
+export { type OwnWindows } from "./pass.ts";
 export { type MaintenanceFigures, type StorageAdvisory } from "./figures.ts";

@@ -15,8 +15,18 @@ import type { Store } from "../store/store.ts";
 import type { Figures, StorageAdvisory } from "./figures.ts";
 import { isDueToday, localMoment } from "./local_day.ts";
 
+/** Days of connections that have a window of their own; 0 keeps. */
+export interface OwnWindows {
+  /** By inbound. */
+  readonly messages: ReadonlyMap<string, number>;
+  /** By outbound. */
+  readonly deadLetters: ReadonlyMap<string, number>;
+}
+
 export interface PassOptions {
   readonly settings: Settings["retention"];
+  /** Asked at each pass, for a reload may change them. */
+  readonly ownWindows: () => OwnWindows;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -55,11 +65,14 @@ const REST_MS = 2;
 /** Between two lines about a pass that takes long. */
 const PROGRESS_MS = 30_000;
 const BYTES_PER_MB = 1_000_000;
+/** Windows of connections that an audit row names, of each kind. */
+const SHOWN_MAX = 20;
 
 export class Pass {
   readonly #options: PassOptions;
   readonly #memory: Memory;
   readonly #counts = new Map<PurgeKind, number>();
+  readonly #own: OwnWindows;
   #saidAt: number;
   #hasFailed = false;
 
@@ -67,6 +80,7 @@ export class Pass {
     this.#options = options;
     this.#memory = memory;
     this.#saidAt = options.clock.monotonic();
+    this.#own = options.ownWindows();
   }
 
   /** Runs to its end, or as far as leadership and the signal let it. Never throws. */
@@ -113,12 +127,14 @@ export class Pass {
 
   async #purge(of: PurgeKind): Promise<void> {
     const { store, clock, figures } = this.#options;
-    const days = this.#daysOf(of);
-    if (days === 0) return;
-    const before = micros(clock) - days * DAY_US;
+    const now = micros(clock);
+    const beforeOf = (days: number) => days === 0 ? 0 : now - days * DAY_US;
+    const before = beforeOf(this.#daysOf(of));
+    const exceptions = [...this.#ownOf(of)].map(([name, days]) => [name, beforeOf(days)] as const);
+    if (before === 0 && exceptions.every(([, own]) => own === 0)) return;
     let after: PurgeMark | undefined;
     do {
-      const batch = { kind: "purge", of, before, limit: BATCH_ROWS, after } as const;
+      const batch = { kind: "purge", of, before, exceptions, limit: BATCH_ROWS, after } as const;
       const startedAt = clock.monotonic();
       const { purged, next } = await this.#batch(() =>
         store.submit({ ...batch, at: micros(clock) })
@@ -150,6 +166,11 @@ export class Pass {
       default:
         return messagesDays;
     }
+  }
+
+  #ownOf(kind: PurgeKind): ReadonlyMap<string, number> {
+    if (kind === "messages") return this.#own.messages;
+    return kind === "dead_letters" ? this.#own.deadLetters : new Map();
   }
 
   /** Gives free pages back; returns the day this was done for, undefined when it was not due. */
@@ -220,6 +241,7 @@ export class Pass {
       messages_days: settings.messagesDays,
       dead_letter_days: settings.deadLetterDays,
       state_max_age_days: settings.stateMaxAgeDays,
+      ...shownWindows(this.#own),
       ...(isLate ? { cut_short: true } : {}),
       vacuumed: reclaimedOn !== undefined,
       ...(advisory === undefined
@@ -251,6 +273,20 @@ export class Pass {
     this.#saidAt = clock.monotonic();
     logger.info("retention.progress", fields);
   }
+}
+
+/** Each as one text, `IB_A=3 IB_B=0`, the first of many; left out when there are none. */
+function shownWindows({ messages, deadLetters }: OwnWindows): Readonly<Record<string, string>> {
+  const named = { messages_days_of: messages, dead_letter_days_of: deadLetters };
+  return Object.fromEntries(
+    Object.entries(named).filter(([, { size }]) => size > 0).map(([key, windows]) => [
+      key,
+      [
+        ...[...windows].slice(0, SHOWN_MAX).map(([name, days]) => `${name}=${days}`),
+        ...(windows.size > SHOWN_MAX ? [`and ${windows.size - SHOWN_MAX} more`] : []),
+      ].join(" "),
+    ]),
+  );
 }
 
 /** Resolves after a while, or at once when the signal comes. */

@@ -22,6 +22,7 @@ export {
   type Outbound,
 } from "./connection.ts";
 export { findInScope, isInScope, requireInScope, scopeOf } from "./channel_scope.ts";
+export { type Console, consoleOf } from "./console.ts";
 export { createRole } from "./create_role.ts";
 export { createUser } from "./create_user.ts";
 export {
@@ -34,13 +35,14 @@ export {
 export { deleteRole } from "./delete_role.ts";
 export { deleteUser } from "./delete_user.ts";
 export { endUserSessions } from "./end_user_sessions.ts";
-export { authOf } from "./identity.ts";
+export { authOf, type HasAccounts } from "./identity.ts";
 export { listDeadLetters } from "./list_dead_letters.ts";
 export { listMessages } from "./list_messages.ts";
 export {
   type Act,
   type Actor,
   type Approval,
+  atConsole,
   isPermitted,
   localOperator,
   nobody,
@@ -70,6 +72,7 @@ export { type Control, type Controlled, startConnection } from "./start_connecti
 export { type MessageSearch, type SearchedMessages, searchMessages } from "./search_messages.ts";
 export { stopConnection } from "./stop_connection.ts";
 export { type ConnectionTest, testConnection } from "./test_connection.ts";
+export { unlockUser } from "./unlock_user.ts";
 export { viewMessage } from "./view_message.ts";
 export { type SecurityPosture, viewPosture } from "./view_posture.ts";
 export { viewOutbound } from "./view_outbound.ts";

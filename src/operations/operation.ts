@@ -9,6 +9,7 @@ import type { Permission } from "../auth/mod.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError, errorClass } from "../errors.ts";
 import type { ActAudit } from "../store/intents.ts";
+import type { RegisterStore } from "../store/registers/mod.ts";
 
 export type { Permission };
 
@@ -27,6 +28,11 @@ export interface Actor {
 
 /** Whoever reaches the engine's process on its own machine: a hang-up, a watched file. */
 export const localOperator: Actor = { name: "local", permissions: "all" };
+
+/** Whoever can write the store's file with its key, by the name the operating system has for them. */
+export function atConsole(user: string | undefined): Actor {
+  return { name: user === undefined ? "console" : `console:${user}`, permissions: "all" };
+}
 
 /** Whoever asks while `[auth] enabled = false`. Source: spec api §0.4. */
 export const systemIdentity: Actor = { name: "system", userId: "system", permissions: "all" };
@@ -56,9 +62,14 @@ export type RowOf = (
   channel?: string,
 ) => ActAudit;
 
-export interface OperationSpec<Input, Output> {
+/** What every act stands on. One that needs no more runs beside an engine too, see `cli/admin.ts`. */
+export interface Ground extends Pick<Engine, "clock" | "logger"> {
+  readonly store: Pick<RegisterStore, "submit">;
+}
+
+export interface OperationSpec<Input, Output, E extends Ground = Engine> {
   readonly permission: Permission;
-  run(engine: Engine, input: Input, rowOf: RowOf, actor: Actor): Promise<Output>;
+  run(engine: E, input: Input, rowOf: RowOf, actor: Actor): Promise<Output>;
   /** Undefined when nothing happened that is worth a row. Written before the act is answered. */
   audit?(input: Input, output: Output, actor: Actor): AuditFact | undefined;
   /** The same of an act that was tried and failed. */
@@ -66,12 +77,12 @@ export interface OperationSpec<Input, Output> {
 }
 
 /** On whose behalf and on which engine. */
-export interface Act {
-  readonly engine: Engine;
+export interface Act<E extends Ground = Engine> {
+  readonly engine: E;
   readonly actor: Actor;
 }
 
-export interface Operation<Input, Output> {
+export interface Operation<Input, Output, E extends Ground = Engine> {
   readonly permission: Permission;
   /** Set on an act that can be held; see `approval.ts`. */
   readonly approval: Approval | undefined;
@@ -79,7 +90,7 @@ export interface Operation<Input, Output> {
    * @throws {OperationError} `operation.forbidden`, and what the operation itself names.
    * @throws {StoreError} nothing was written.
    */
-  perform(act: Act, input: Input): Promise<Output>;
+  perform(act: Act<E>, input: Input): Promise<Output>;
 }
 
 /**
@@ -101,9 +112,9 @@ export class ChannelDenied extends OperationError {
   }
 }
 
-export function operation<Input, Output>(
-  spec: OperationSpec<Input, Output>,
-): Operation<Input, Output> {
+export function operation<Input, Output, E extends Ground = Engine>(
+  spec: OperationSpec<Input, Output, E>,
+): Operation<Input, Output, E> {
   const { permission } = spec;
   return {
     permission,
@@ -153,7 +164,7 @@ export async function withinScope<T>(
 }
 
 /** Appends the row, and tells the log of it once it is durable. */
-async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promise<void> {
+async function note({ engine, actor }: Act<Ground>, fact: AuditFact | undefined): Promise<void> {
   if (fact === undefined) return;
   const { action, fields, channel, isCommitted = false } = fact;
   const now = engine.clock.now();
@@ -163,7 +174,7 @@ async function note({ engine, actor }: Act, fact: AuditFact | undefined): Promis
 }
 
 /** Nothing was done: that its row cannot be written must not hide why. */
-async function noteFailure(act: Act, fact: AuditFact | undefined): Promise<void> {
+async function noteFailure(act: Act<Ground>, fact: AuditFact | undefined): Promise<void> {
   try {
     await note(act, fact);
   } catch (thrown) {

@@ -11,42 +11,41 @@ const EVENTS_MAX = 10_000;
 const GATHER_MS = 250;
 const BATCH_MAX = 500;
 
+export interface EventLogOptions {
+  readonly store: Pick<Store, "submit">;
+  readonly clock: Clock;
+  /** Takes out of a text what may be a patient's. */
+  readonly redact: (text: string) => string;
+  /** Whether what happens to a connection is written at all. */
+  readonly records: (connection: string) => boolean;
+}
+
 export class EventLog {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #redact: (text: string) => string;
-  readonly #isOn: boolean;
+  readonly #options: EventLogOptions;
   #events: ConnectionEventRow[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Events lost to overflow or a failed write. */
   dropped = 0;
 
-  /** `isOn` false records nothing. */
-  constructor(
-    store: Store,
-    clock: Clock,
-    { redact, isOn }: { readonly redact: (text: string) => string; readonly isOn: boolean },
-  ) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#redact = redact;
-    this.#isOn = isOn;
+  constructor(options: EventLogOptions) {
+    this.#options = options;
   }
 
   add(event: ConnectionEvent): void {
-    if (!this.#isOn) return;
+    const { clock, redact, records } = this.#options;
+    if (!records(event.connection)) return;
     if (this.#events.length >= EVENTS_MAX) {
       this.dropped += 1;
       return;
     }
     this.#events.push({
-      at: Math.round(this.#clock.now() * 1000),
+      at: Math.round(clock.now() * 1000),
       connection: event.connection,
       transport: event.transport,
       direction: event.direction,
       event: event.kind,
       peer: event.peer,
-      reason: event.reason === undefined ? undefined : this.#redact(event.reason),
+      reason: event.reason === undefined ? undefined : redact(event.reason),
     });
     this.#timer ??= setTimeout(() => void this.flush(), GATHER_MS);
   }
@@ -58,7 +57,7 @@ export class EventLog {
     while (this.#events.length > 0) {
       const events = this.#events.splice(0, BATCH_MAX);
       try {
-        await this.#store.submit({ kind: "connection_events", events });
+        await this.#options.store.submit({ kind: "connection_events", events });
       } catch {
         this.dropped += events.length;
       }

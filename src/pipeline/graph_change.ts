@@ -2,8 +2,8 @@
  * What another graph changes of the one that runs. Pure.
  *
  * A connection is changed when something of it differs that its connector, its intake or its lane
- * was built with. Its router, its texts for people and its place in the source do not count: those
- * are taken over while it runs.
+ * was built with. Its router, its window of retention, its texts for people and its place in the source
+ * do not count: those are taken over while it runs.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { InboundDefinition, OutboundDefinition } from "../graph/graph.ts";
@@ -43,14 +43,27 @@ export function isSameOutbound(before: OutboundDefinition, after: OutboundDefini
 
 /** All but what may change while the inbound runs; a new option counts until it is named here. */
 function builtFrom(definition: InboundDefinition) {
-  const { router: _router, metadata: _, declaredSettings: _declared, position: _at, ...rest } =
-    definition;
+  const {
+    router: _router,
+    metadata: _,
+    declaredSettings: _declared,
+    position: _at,
+    messagesDays: _days,
+    captureConnectionErrors: _captured,
+    ...rest
+  } = definition;
   return rest;
 }
 
 /** As `builtFrom()`; thresholds of a build-up are looked up whenever they are evaluated. */
 function laneFrom(definition: OutboundDefinition) {
-  const { buildup: _buildup, metadata: _, declaredSettings: _declared, position: _at, ...rest } =
-    definition;
+  const {
+    buildup: _buildup,
+    metadata: _,
+    declaredSettings: _declared,
+    position: _at,
+    deadLetterDays: _days,
+    ...rest
+  } = definition;
   return rest;
 }

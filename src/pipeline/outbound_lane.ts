@@ -55,6 +55,8 @@ export interface OutboundLaneOptions {
 /** What the rest of the engine wants to know of a lane. */
 export interface OutboundObserver {
   delivered(lane: OutboundLane, item: OutboundItem): void;
+  /** The partner answered that it does not take it, for now or for good. */
+  refused(lane: OutboundLane, item: OutboundItem): void;
   retried(lane: OutboundLane, item: OutboundItem, reason: string): void;
   died(lane: OutboundLane, item: OutboundItem, reason: string): void;
   halted(lane: OutboundLane, item: OutboundItem, reason: string): void;

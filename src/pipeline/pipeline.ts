@@ -38,9 +38,9 @@ export interface PipelineOptions {
   readonly internalError: InternalErrorPolicy;
   readonly simulateAll: boolean;
   readonly allowInsecureTls: boolean;
-  readonly stopGraceMs: number;
-  /** False: connection events are not recorded. */
+  /** False: connection events are not written, but of inbounds that say otherwise. */
   readonly recordsEvents?: boolean;
+  readonly stopGraceMs: number;
   /** What memory may hold of all lanes together; its own default when left out. */
   readonly budget?: MemoryBudget;
   /** A connection came to a halt, or cannot start. Must not throw and must not block. */
@@ -105,8 +105,7 @@ export class Pipeline {
       const key = laneKey(stage, lane);
       this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
     }
-    const { redact, recordsEvents: isOn = true } = options;
-    this.events = new EventLog(store, clock, { redact, isOn });
+    this.events = new EventLog({ ...options, records: (name) => this.#recordsEvents(name) });
     this.#pace = new Pace(clock, {
       toRoute: () => this.#load().toRoute,
       flowing: () => this.#load().flowing,
@@ -351,6 +350,11 @@ export class Pipeline {
     return this.outbounds.get(connection)?.haltedFor !== undefined;
   }
 
+  #recordsEvents(connection: string): boolean {
+    const { captureConnectionErrors } = this.#graph.inbounds.get(connection) ?? {};
+    return captureConnectionErrors ?? this.#options.recordsEvents ?? true;
+  }
+
   /** Puts an inbound in the place of what bears its name; the lane of its messages stays. */
   #putInbound(name: string, source: Source, after?: Promise<unknown>): Inbound {
     let lane = this.#ingressLanes.get(name);
@@ -408,8 +412,11 @@ export class Pipeline {
         .delivered(now, (now * 1000 - item.createdAt) / 1e6);
       this.#pace.delivered();
     },
+    refused: (lane, item) => {
+      this.statistics.edge(item.channel, lane.name).naksReceived += 1;
+    },
     retried: (lane, item, reason) => {
-      this.statistics.retries += 1;
+      this.statistics.edge(item.channel, lane.name).retries += 1;
       this.#options.logger.warning("delivery.retried", {
         connection: lane.name,
         row: item.seq,

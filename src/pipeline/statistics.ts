@@ -11,6 +11,7 @@ export const LATENCY_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 export class InboundStatistics {
   read = 0;
   errored = 0;
+  /** Acknowledgements that were not positive. */
   naksSent = 0;
   /** Milliseconds since the epoch; undefined before the first message. */
   lastAt: number | undefined;
@@ -32,6 +33,10 @@ export class EdgeStatistics {
   readonly outbound: string;
   written = 0;
   dead = 0;
+  /** Sends that will be tried again. */
+  retries = 0;
+  /** Answers of the partner that were not positive. */
+  naksReceived = 0;
   /** Below 0 for the moment between a row's end and the news that an operator had opened it. */
   #open = 0;
   lastDoneAt: number | undefined;
@@ -101,9 +106,6 @@ export class Statistics {
   readonly latencyBuckets = LATENCY_BUCKETS;
   readonly inbounds = new Map<string, InboundStatistics>();
   readonly #edges = new Map<string, Map<string, EdgeStatistics>>();
-  retries = 0;
-  naksReceived = 0;
-
   inbound(name: string): InboundStatistics {
     let statistics = this.inbounds.get(name);
     if (!statistics) this.inbounds.set(name, statistics = new InboundStatistics());

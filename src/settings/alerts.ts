@@ -88,10 +88,16 @@ export const alerts = {
             "queue_buildup",
             "storage_threshold",
             "cert_expiry",
+            // Raised by no room: rules of other engines' files name them, and match nothing here.
+            "connection_error",
+            "message_stall",
+            "integrity_drift",
+            "update_available",
+            "backup_failed",
           ],
           default: "any",
           inEffect: true,
-          help: "Event this rule is for.",
+          help: "Event this rule is for; those behind cert_expiry are known and never raised.",
         },
         connection: {
           type: "string",

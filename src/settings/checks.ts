@@ -20,6 +20,24 @@ export interface Finding {
 
 export type Check = (settings: Settings) => readonly Finding[];
 
+/** The name becomes that of a unit file, and the log files one line of it each. */
+export function serviceNamesAreOneLine({ service }: Settings): readonly Finding[] {
+  const found: Finding[] = [];
+  const { name } = service;
+  if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(name)) {
+    found.push(finding("service", "name", "[service] name takes letters, digits, -, _ and ."));
+  }
+  for (
+    const [key, file] of [["stdout_log", service.stdoutLog], ["stderr_log", service.stderrLog]]
+  ) {
+    // deno-lint-ignore no-control-regex
+    if (file !== undefined && (file === "" || /[\u0000-\u001f]/.test(file))) {
+      found.push(finding("service", key!, `[service] ${key} takes the path of a file`));
+    }
+  }
+  return found;
+}
+
 /** The name becomes a file name, so it may not walk the tree. */
 export function environmentNameIsPlain({ ai }: Settings): readonly Finding[] {
   const name = ai.environment;
@@ -416,6 +434,7 @@ export const checks: readonly Check[] = [
   forwardingHasHost,
   forwardHostIsOneHost,
   vacuumTimeIsClockTime,
+  serviceNamesAreOneLine,
   egressEntriesAreHosts,
   webhookUrlIsHttp,
   alertHostsAreAllowed,

@@ -24,7 +24,7 @@ export type PurgeKind = (typeof purgeKinds)[number];
 
 export type PurgeCounts = Readonly<Record<PurgeKind, number>>;
 
-/** Where a batch ended: the message it looked at last. */
+/** Where a batch ended: the message or dead letter it looked at last. */
 export interface PurgeMark {
   /** Microseconds since the epoch. */
   readonly at: number;
@@ -36,9 +36,14 @@ export interface PurgeIntent {
   readonly of: PurgeKind;
   /** Microseconds since the epoch: what is older is due, what is of this very moment is not. */
   readonly before: number;
+  /**
+   * Connections with a moment of their own in its place: inbounds for messages, outbounds for dead
+   * letters, nothing else. 0: nothing of it is due.
+   */
+  readonly exceptions?: readonly (readonly [connection: string, before: number])[];
   /** How many rows it looks at, at most. */
   readonly limit: number;
-  /** Where the batch before it ended; undefined: this one is the first. Of messages only. */
+  /** Where the batch before it ended; undefined: this one is the first. */
   readonly after: PurgeMark | undefined;
   /** Microseconds since the epoch. */
   readonly at: number;

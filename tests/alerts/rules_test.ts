@@ -88,3 +88,16 @@ Deno.test("decide() takes the cooldown of the rule, also none at all", () => {
     5_000,
   );
 });
+
+// Goal: a file that was written for more events than are raised here loads, and silences nothing.
+Deno.test("decide() passes over rules for events that are never raised", () => {
+  const names = ["connection_error", "message_stall", "integrity_drift", "update_available"];
+  const rules = [...names, "backup_failed"].map((name) =>
+    `[[alerts.rules]]\nevent_type = "${name}"\ntransports = []\n`
+  );
+  const settings = alertsOf(transports + rules.join(""));
+  assert.equal(settings.rules.length, 5);
+  for (const event of [stopped("OB_LAB"), buildup("OB_LAB", 9)]) {
+    assert.equal(decide(event, settings).transports, undefined);
+  }
+});

@@ -137,7 +137,15 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   );
   assert.ok([...samples.values()].every(Number.isFinite));
   const named = [...text.matchAll(/^# TYPE (\S+) (gauge|counter|histogram)$/gm)];
-  assert.equal(named.length, 20);
+  assert.equal(named.length, 27);
+  const sent = bench.lab.received.reduce((bytes, frame) => bytes + frame.bytes.length, 0);
+  assert.ok(of('bytes_out_total{connection="OB_LAB"}')! >= sent);
+  assert.ok(of('bytes_in_total{connection="OB_LAB"}')! > 0 && sent > 0);
+  assert.ok(of('bytes_in_total{connection="IB_ADT"}')! > 0);
+  assert.equal(of('connections_open{connection="OB_LAB"}'), 1);
+  assert.equal(of('connections_refused_total{connection="IB_ADT"}'), 0);
+  assert.equal(of('naks_sent_total{connection="IB_ADT"}'), 0);
+  assert.equal(of(`naks_received_total{${lab}}`), 0);
   assert.equal(of("retention_messages_total"), 0);
   assert.equal(of("retention_running"), 0);
 });

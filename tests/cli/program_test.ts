@@ -78,3 +78,20 @@ Deno.test("completion is generated for three shells and refused for others", asy
   assert.equal(code, 2);
   assert.match(err, /There are: bash, zsh, fish/);
 });
+
+// Goal: bash itself offers the acts of a command as its first word, and options behind them.
+Deno.test("the bash completion offers what a command does", async () => {
+  const { out } = await run(["completion", "bash"], { flags: [] });
+  const complete = async (...words: string[]) => {
+    const script = `${out}\nCOMP_WORDS=(messagefoundry ${
+      words.map((word) => `"${word}"`).join(" ")
+    })
+COMP_CWORD=${words.length}\ncompopt() { :; }\n_messagefoundry\necho "\${COMPREPLY[@]}"`;
+    const { stdout } = await new Deno.Command("bash", { args: ["-c", script] }).output();
+    return new TextDecoder().decode(stdout).trim();
+  };
+  assert.match(await complete("adm"), /^admin$/);
+  assert.equal(await complete("codeset", "re"), "rename remove");
+  assert.match(await complete("admin", ""), /^list create .* clear-mfa --help$/);
+  assert.equal(await complete("admin", "create", "--ro"), "--role");
+});

@@ -44,6 +44,7 @@ export class PassBench implements AsyncDisposable {
     const file = { path: "messagefoundry.toml", text: `[retention]\n${retention}` };
     const options: PassOptions = {
       settings: loadSettings({ file, env: {} }).settings.retention,
+      ownWindows: () => ({ messages: new Map(), deadLetters: new Map() }),
       store: this.store,
       clock: { now: () => this.bench.now / 1000, monotonic: () => this.monotonic },
       logger: createLogger({

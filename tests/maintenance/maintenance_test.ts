@@ -34,6 +34,7 @@ function begin(time: VirtualTime, store: IdleStore, settings: string, isLeader =
   const file = { path: "messagefoundry.toml", text: `[retention]\n${settings}` };
   return new Maintenance({
     settings: loadSettings({ file, env: {} }).settings.retention,
+    ownWindows: () => ({ messages: new Map(), deadLetters: new Map() }),
     store: store as unknown as Store,
     clock: time.clock,
     logger: nullLogger,

@@ -55,6 +55,41 @@ Deno.test("a pass keeps each window by itself, and tells of it in one audit row"
   assert.equal(bench.figures.passes, 5);
 });
 
+Deno.test("a pass keeps the windows of connections, also where all others keep everything", async () => {
+  await using bench = await PassBench.open();
+  const [done, dead] = [await bench.message("old"), await bench.message("lost", "dead")];
+  bench.bench.passSeconds(3 * DAY_S + 1);
+  const ownWindows = (messages: number, deadLetters: number) => ({
+    ownWindows: () => ({
+      messages: new Map([["IB_ADT", messages], ["IB_GONE", 9]]),
+      deadLetters: new Map([["OB_A", deadLetters]]),
+    }),
+  });
+  const bodies = async () => [
+    (await bench.store.message(done))!.raw,
+    (await bench.store.outboundOf(dead))![0]!.payload,
+  ];
+  await bench.pass("messages_days = 1\ndead_letter_days = 1", ownWindows(0, 4));
+  assert.deepEqual([await bodies(), await bench.audit()], [["old", "lost sent"], []]);
+  await bench.pass("", ownWindows(4, 0));
+  assert.deepEqual([await bodies(), await bench.audit()], [["old", "lost sent"], []]);
+  await bench.pass("", ownWindows(3, 3));
+  assert.deepEqual(await bodies(), ["", ""]);
+  const many = new Map(Array.from({ length: 25 }, (_, n) => [`IB_${n}`, 1]));
+  await bench.message("later");
+  bench.bench.passSeconds(2 * DAY_S);
+  await bench.pass("messages_days = 1", {
+    ownWindows: () => ({ messages: many, deadLetters: new Map() }),
+  });
+  const [, { messages_days_of: shown } = {}] = await bench.audit();
+  assert.match(String(shown), /^IB_0=1 .* IB_19=1 and 5 more$/);
+  const of = { messages_days_of: "IB_ADT=3 IB_GONE=9", dead_letter_days_of: "OB_A=3" };
+  assert.deepEqual(await bench.audit(), [
+    { ...told, ...windows, ...of, ...none, messages: 2, dead_letters: 1 },
+    { ...told, ...windows, messages_days: 1, messages_days_of: shown, ...none, messages: 1 },
+  ]);
+});
+
 Deno.test("a pass without windows changes nothing and tells of nothing", async () => {
   await using bench = await PassBench.open();
   const id = await bench.message("old");

@@ -61,6 +61,7 @@ function run(store: SqliteStore, figures: Figures, retention: string): Promise<v
   const file = { path: "messagefoundry.toml", text: `[retention]\n${retention}` };
   const pass = new Pass({
     settings: loadSettings({ file, env: {} }).settings.retention,
+    ownWindows: () => ({ messages: new Map(), deadLetters: new Map() }),
     ...{ store, figures, clock: systemClock, logger: nullLogger, isLeader: () => true },
     purgeState: async (purge) => {
       const askedAt = performance.now();

@@ -55,6 +55,7 @@ export class LaneBench implements AsyncDisposable {
       redact: (text) => text,
       observer: {
         delivered: tell("delivered"),
+        refused: () => {},
         retried: tell("retried"),
         died: tell("died"),
         halted: (_lane, _item, reason) => this.told.push(`halted ${reason}`),

@@ -191,7 +191,7 @@ const published: Readonly<Record<string, string>> = {
 
 /** `[[alerts.rules]]`. */
 const publishedRules = `
-    event_type any|connection_stopped|queue_buildup|storage_threshold|cert_expiry any
+    event_type any|connection_stopped|queue_buildup|storage_threshold|cert_expiry|connection_error|message_stall|integrity_drift|update_available|backup_failed any
     connection text *
     min_depth int -
     min_oldest_seconds num -

@@ -46,6 +46,8 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
     "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b MEFOR_STORE_AUTH=entra",
     /sqlserver only/,
   ],
+  ["serviceNamesAreOneLine", "MEFOR_SERVICE_NAME=../x", /^\[service\] name takes letters/],
+  ["serviceNamesAreOneLine", "MEFOR_SERVICE_STDOUT_LOG=a\tb", /stdout_log takes the path/],
   ["storeKeysAreKeys", "MEFOR_STORE_ENCRYPTION_KEY=hunter2", /^MEFOR_STORE_ENCRYPTION_KEY must/],
   ["storeKeysAreKeys", `MEFOR_STORE_ENCRYPTION_KEYS_RETIRED=${KEY}`, /needs MEFOR_STORE_ENCR/],
   [

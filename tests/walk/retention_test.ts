@@ -1,7 +1,7 @@
 /** Retention in a whole engine: bodies, state and replay, and counters that reconcile (I75). */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { localOperator, replayMessage } from "../../src/operations/mod.ts";
+import { localOperator, reloadConfig, replayMessage } from "../../src/operations/mod.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, pause } from "../connectors/waiting.ts";
 import { admission, Walk } from "./bench.ts";
@@ -117,4 +117,37 @@ Deno.test("counters are those of the store, purged or not", async () => {
   assert.deepEqual([errored, written], [byStatus[5], done]);
   assert.equal(pipeline.openRows, pending + inflight);
   assert.deepEqual(await store.outbox(), { deliveries: done, dead: 0, cancelled: 0 });
+});
+
+// Goal: an inbound's own window counts in the running engine, and changing it drops no connection.
+Deno.test("an inbound keeps bodies for a time of its own, which a reload may change", async () => {
+  await using lab = await ScriptedPartner.start();
+  const [port, other] = [await freePort(), await freePort()];
+  const text = (days: number) =>
+    graph(port, lab.port).replace("router: router(", `messagesDays: ${days}, router: router(`) +
+    `inbound("IB_OTHER", mllp({ port: ${other} }), { router: "route" });`;
+  const interval = "[retention]\npurge_interval_seconds = 0.1\n";
+  await using walk = await Walk.open({
+    graph: text(0),
+    settings: `${interval}messages_days = 1\n`,
+  });
+  const { engine } = walk;
+  await walk.exchange(port, admission("K1"));
+  await walk.exchange(other, admission("O1"));
+  await walk.drained();
+  const sender = await walk.sender(port);
+  await engine.store.totals();
+  age(walk);
+  const [kept, gone] = [await walk.message("K1"), await walk.message("O1")];
+  const isPurged = async (id: string) => (await engine.store.message(id))!.purgedAt !== null;
+  await eventually(() => isPurged(gone.id), "the purge of the other inbound");
+  assert.equal(await isPurged(kept.id), false);
+  assert.match(await walk.logged("audit.retention_purge"), /messages_days_of="IB_ADT=0"/);
+
+  await Deno.writeTextFile(`${walk.dir}/graph/walk.ts`, text(2));
+  await reloadConfig.perform({ engine, actor: localOperator }, { dir: undefined, dryRun: false });
+  await eventually(() => isPurged(kept.id), "the purge by the new window");
+  sender.send(admission("K2"));
+  const [reply] = await sender.waitForReplies(1);
+  assert.match(reply!, /MSA\|AA\|K2/, "the connection from before the reload is still there");
 });

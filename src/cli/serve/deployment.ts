@@ -2,7 +2,7 @@
  * What a unit file and a container file have in common: the engine's command line, and the folders
  * and addresses it lives on. Both are written for the machine and the paths they are written on.
  */
-import { dirname, extname } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Settings } from "../../settings/mod.ts";
 import type { ServeOptions } from "./options.ts";
@@ -26,6 +26,13 @@ export interface Deployment {
   readonly stopSeconds: number;
   readonly environment: string | undefined;
   readonly api: { readonly host: string; readonly port: number };
+  /** How a service manager runs it; log files are absolute. */
+  readonly service: {
+    readonly name: string;
+    readonly autoRestart: boolean;
+    readonly stdoutLog: string | undefined;
+    readonly stderrLog: string | undefined;
+  };
 }
 
 export interface DeploymentInput {
@@ -53,7 +60,15 @@ export function deploymentOf({ settings, options, grants, flags }: DeploymentInp
     stopSeconds: Math.ceil(settings.engine.shutdownTimeoutMs / 1000) + STOP_MARGIN_SECONDS,
     environment: settings.ai.environment,
     api: { host: settings.api.host, port: settings.api.port },
+    service: serviceOf(settings.service),
   };
+}
+
+function serviceOf(
+  { name = "messagefoundry", autoRestart, stdoutLog, stderrLog }: Settings["service"],
+): Deployment["service"] {
+  const absolute = (file: string | undefined) => file === undefined ? undefined : resolve(file);
+  return { name, autoRestart, stdoutLog: absolute(stdoutLog), stderrLog: absolute(stderrLog) };
 }
 
 /** The command line, a word an entry: the same for whoever starts the engine. */

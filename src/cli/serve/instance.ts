@@ -5,8 +5,6 @@
  */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { connectors } from "../../connectors/mod.ts";
-import { EngineError } from "../../errors.ts";
 import {
   environmentsDir,
   evaluateInSandbox,
@@ -18,6 +16,7 @@ import {
 } from "../../graph/mod.ts";
 import type { Anchor } from "../anchor.ts";
 import { isMissing, realPathOf } from "../paths.ts";
+import { connectorOf, reachOf } from "../reach.ts";
 import { tighten, type Tightened } from "./tighten.ts";
 import { apiTlsFiles } from "./api_tls.ts";
 import { derivePermissions, type Grant, type InstancePaths } from "./permission_set.ts";
@@ -79,7 +78,7 @@ async function loadOnce(
     environment: settings.ai.environment,
     env,
     evaluate: evaluateInSandbox(),
-    reachOf: (type, direction, values) => connectorOf(type).reach(direction, values),
+    reachOf,
   });
   sandbox[Symbol.dispose]();
   return { graph, warnings };
@@ -100,7 +99,7 @@ export function grantsFor(
     graph,
     paths: pathsOf(anchor),
     realPathOf,
-    reachOf: (type, direction, values) => connectorOf(type).reach(direction, values),
+    reachOf,
     listenOf: (inbound) =>
       refused.includes(inbound) ? undefined : connectorOf(inbound.type).listenAddress?.({
         settings: inbound.settings,
@@ -136,10 +135,4 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
 function programDir(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   return import.meta.url.endsWith("/src/cli/serve/instance.ts") ? resolve(here, "../..") : here;
-}
-
-function connectorOf(type: string) {
-  const connector = connectors.get(type);
-  if (connector !== undefined) return connector;
-  throw new EngineError("connector.unknown", `Cannot build a connection of type "${type}"`);
 }

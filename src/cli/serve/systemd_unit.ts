@@ -20,14 +20,19 @@ export function systemdUnit(deployment: Deployment): string {
     "#",
     `# Once: useradd --system --home-dir / --shell /usr/sbin/nologin ${USER}`,
     ...ownFolders(deployment),
-    "# Then: systemctl daemon-reload && systemctl enable --now messagefoundry",
+    `# Save it as /etc/systemd/system/${deployment.service.name}.service, then:`,
+    `#       systemctl daemon-reload && systemctl enable --now ${deployment.service.name}`,
     "",
     "[Unit]",
     `Description=MessageFoundry${environment === undefined ? "" : `, ${plain(environment)}`}`,
     "Wants=network-online.target",
     "After=network-online.target",
-    "# A start that is refused is not tried again; a crash is, for ever, at intervals.",
-    "StartLimitIntervalSec=0",
+    ...deployment.service.autoRestart
+      ? [
+        "# A start that is refused is not tried again; a crash is, for ever, at intervals.",
+        "StartLimitIntervalSec=0",
+      ]
+      : [],
     "",
     "[Service]",
     "Type=exec",
@@ -48,10 +53,8 @@ export function systemdUnit(deployment: Deployment): string {
     `TimeoutStopSec=${stopSeconds}`,
     "KillSignal=SIGTERM",
     "KillMode=mixed",
-    "Restart=on-failure",
-    "RestartSec=2",
-    "# 2: refused by a gate, 3: cannot start. Neither gets better by itself.",
-    "RestartPreventExitStatus=2 3",
+    ...restarts(deployment),
+    ...output(deployment),
     "",
     ...walls(deployment),
     "",
@@ -61,6 +64,25 @@ export function systemdUnit(deployment: Deployment): string {
     "WantedBy=multi-user.target",
   ];
   return lines.join("\n");
+}
+
+function restarts({ service: { autoRestart } }: Deployment): readonly string[] {
+  if (!autoRestart) return ["# [service] auto_restart is false.", "Restart=no"];
+  return [
+    "Restart=on-failure",
+    "RestartSec=2",
+    "# 2: refused by a gate, 3: cannot start. Neither gets better by itself.",
+    "RestartPreventExitStatus=2 3",
+  ];
+}
+
+/** The journal takes both unless a file is named; the manager opens it, so no grant is needed. */
+function output({ service: { name, stdoutLog, stderrLog } }: Deployment): readonly string[] {
+  return [
+    `SyslogIdentifier=${name}`,
+    ...(stdoutLog === undefined ? [] : [`StandardOutput=append:${path(stdoutLog)}`]),
+    ...(stderrLog === undefined ? [] : [`StandardError=append:${path(stderrLog)}`]),
+  ];
 }
 
 /** Nobody makes a folder outside /var/lib; one that is missing fails the start. */

@@ -68,6 +68,7 @@ export class Delivery {
         this.#sending.signal,
       );
       this.#partnerMs += (clock.monotonic() - startedAt - this.#partnerMs) / 16;
+      if (!answer.accepted) this.#options.observer.refused(this.#lane, item);
       return judgeAnswer(answer, item.attempts, definition);
     } catch (thrown) {
       // Cut off by a stop: the partner is not to blame, so the row is sent again without a wait.

@@ -16,6 +16,7 @@ import {
   purgeKinds,
   type PurgeResult,
 } from "../purge.ts";
+import { markOf, Windows } from "../purge_windows.ts";
 import type { AuditLog } from "./audit_log.ts";
 import { numberArray, textArray } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
@@ -58,26 +59,25 @@ function purgeKind(tx: Transaction, intent: PurgeIntent, cipher: CellCipher) {
 
 async function purgeMessages(
   tx: Transaction,
-  { before, limit, after, at }: PurgeIntent,
+  intent: PurgeIntent,
   cipher: CellCipher,
 ): Promise<PurgeResult> {
-  const due = await tx.rows("dueMessages", after?.at ?? 0, after?.seq ?? 0, before, limit);
+  const { limit, after, at } = intent;
+  const windows = new Windows(intent);
+  const due = await tx.rows("dueMessages", after?.at ?? 0, after?.seq ?? 0, windows.newest, limit);
   const chosen: { readonly seq: number; readonly metadata: string | null }[] = [];
   let [looked, bytes] = [0, 0];
   for (const message of due) {
     if (bytes >= BATCH_BYTES) break;
     looked += 1;
     if (message.is_open === 1) continue;
+    if (!windows.isDue(message.channel_id, message.received_at)) continue;
     const metadata = message.metadata === null ? undefined : String(message.metadata);
     chosen.push({ seq: Number(message.seq), metadata: correlationOf(metadata, cipher) });
     bytes += Number(message.bytes);
   }
   if (chosen.length > 0) await emptyMessages(tx, chosen, { at, cipher });
-  const last = due[looked - 1];
-  const isMore = looked < due.length || due.length === limit;
-  const next = isMore && last !== undefined
-    ? { at: Number(last.received_at), seq: Number(last.seq) }
-    : undefined;
+  const next = markOf(due, { looked, limit, at: "received_at" });
   return { purged: chosen.length, next, state: [] };
 }
 
@@ -120,15 +120,22 @@ function dropBodies(tx: Transaction, pairs: readonly (readonly [number, number])
   );
 }
 
-async function purgeDeadLetters(
-  tx: Transaction,
-  { before, limit }: PurgeIntent,
-): Promise<PurgeResult> {
-  const due = await tx.rows("dueDeadLetters", before, limit);
+async function purgeDeadLetters(tx: Transaction, intent: PurgeIntent): Promise<PurgeResult> {
+  const { limit, after } = intent;
+  const windows = new Windows(intent);
+  const due = await tx.rows(
+    "dueDeadLetters",
+    after?.at ?? 0,
+    after?.seq ?? 0,
+    windows.newest,
+    limit,
+  );
   const chosen: typeof due[number][] = [];
-  let bytes = 0;
+  let [looked, bytes] = [0, 0];
   for (const row of due) {
     if (bytes >= BATCH_BYTES) break;
+    looked += 1;
+    if (!windows.isDue(row.lane, row.updated_at)) continue;
     chosen.push(row);
     bytes += Number(row.bytes);
   }
@@ -136,8 +143,8 @@ async function purgeDeadLetters(
     void tx.all("emptyDeadLetters", numberArray(chosen.map(({ seq }) => Number(seq))));
     dropBodies(tx, chosen.map((row) => [Number(row.body_seq), Number(row.message_seq)]));
   }
-  const purged = chosen.length;
-  return { purged, next: nextOf(purged, limit, due.length), state: [] };
+  const next = markOf(due, { looked, limit, at: "updated_at" });
+  return { purged: chosen.length, next, state: [] };
 }
 
 async function purgeState(tx: Transaction, { before, limit }: PurgeIntent): Promise<PurgeResult> {
@@ -158,8 +165,8 @@ async function purgeRows(
 }
 
 /** What is purged is found no more, so the next batch begins at the start again. */
-function nextOf(purged: number, limit: number, found = purged): PurgeResult["next"] {
-  return purged < found || found === limit ? { at: 0, seq: 0 } : undefined;
+function nextOf(purged: number, limit: number): PurgeResult["next"] {
+  return purged === limit ? { at: 0, seq: 0 } : undefined;
 }
 
 /** Tells of what was purged since the last audit row, if there is anything to tell. */

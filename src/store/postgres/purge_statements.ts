@@ -8,7 +8,8 @@ export const purgeStatements = {
    * message alone, for what a batch may move. Index: messages_unpurged.
    */
   dueMessages: `
-    SELECT m.seq, m.received_at, m.metadata, coalesce(octet_length(b.body), 0) AS bytes,
+    SELECT m.seq, m.received_at, m.channel_id, m.metadata,
+           coalesce(octet_length(b.body), 0) AS bytes,
            EXISTS (SELECT 1 FROM queue q WHERE q.message_seq = m.seq AND q.${OPEN}) AS is_open
       FROM messages m
       LEFT JOIN bodies b ON b.seq = m.body_seq
@@ -77,12 +78,14 @@ export const purgeStatements = {
 
   /** The oldest dead deliveries that are due. Index: queue_dead_unpurged. */
   dueDeadLetters: `
-    SELECT q.seq, q.message_seq, q.body_seq, coalesce(octet_length(b.body), 0) AS bytes
+    SELECT q.seq, q.message_seq, q.body_seq, q.updated_at, q.lane,
+           coalesce(octet_length(b.body), 0) AS bytes
       FROM queue q
       LEFT JOIN bodies b ON b.seq = q.body_seq
-     WHERE q.status = 'dead' AND q.stage = 'outbound' AND q.body_seq <> 0 AND q.updated_at < $1
-     ORDER BY q.updated_at
-     LIMIT $2`,
+     WHERE q.status = 'dead' AND q.stage = 'outbound' AND q.body_seq <> 0 AND q.updated_at < $3
+       AND (q.updated_at, q.seq) > ($1, $2::bigint)
+     ORDER BY q.updated_at, q.seq
+     LIMIT $4`,
 
   emptyDeadLetters: `
     UPDATE queue

@@ -63,6 +63,16 @@ export interface RegisterResult {
   readonly changed: readonly number[];
 }
 
+/** Whoever keeps registers: a store, or its file alone while an engine may have it open. */
+export interface RegisterStore {
+  /** @throws {StoreError} nothing was written. */
+  submit(intent: RegisterIntent): Promise<RegisterResult>;
+  register(
+    name: RegisterQueryName,
+    ...values: readonly RegisterValue[]
+  ): Promise<readonly RegisterRow[]>;
+}
+
 /** Positions of values that are sealed, by statement; `ciphered_cells.ts` lists the columns. */
 export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {
   ...alertSealedValues,

@@ -132,6 +132,18 @@ export function realPathOf(path: string): string {
   }
 }
 
+/** @throws {StoreError} `store.not_found`: whoever does not make a store needs one. */
+export function requireFile(path: string, named: string): void {
+  try {
+    if (Deno.statSync(path).isFile) return;
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  }
+  throw new StoreError("store.not_found", `Cannot find the store "${named}"`, {
+    hint: "Name it with --db, or with [store] path and [engine] data_dir",
+  });
+}
+
 /** Takes the lock file beside the store: two engines on one file would break every lane's order. */
 function lockStore(path: string): () => void {
   const lockPath = `${path}.lock`;

@@ -14,6 +14,7 @@ import {
   purgeKinds,
   type PurgeResult,
 } from "../purge.ts";
+import { markOf, Windows } from "../purge_windows.ts";
 import { unfold } from "../fold.ts";
 import { textOf } from "./cell_text.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
@@ -48,23 +49,19 @@ function purgeKind(session: Session, intent: PurgeIntent, cipher: CellCipher): P
 }
 
 function purgeMessages(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
-  const { before, limit, after, at } = intent;
-  const due = session.all("dueMessages", after?.at ?? 0, after?.seq ?? 0, before, limit);
+  const { limit, after, at } = intent;
+  const windows = new Windows(intent);
+  const due = session.all("dueMessages", after?.at ?? 0, after?.seq ?? 0, windows.newest, limit);
   let [purged, looked, bytes] = [0, 0, 0];
   for (const message of due) {
     if (bytes >= BATCH_BYTES) break;
     looked += 1;
-    if (message.is_open) continue;
+    if (message.is_open || !windows.isDue(message.channel_id, message.received_at)) continue;
     emptyMessage(session, message, at, cipher);
     purged += 1;
     bytes += Number(message.bytes);
   }
-  const last = due[looked - 1];
-  const isMore = looked < due.length || due.length === limit;
-  const next = isMore && last !== undefined
-    ? { at: Number(last.received_at), seq: Number(last.seq) }
-    : undefined;
-  return { purged, next, state: [] };
+  return { purged, next: markOf(due, { looked, limit, at: "received_at" }), state: [] };
 }
 
 function emptyMessage(session: Session, message: SqlRow, at: number, cipher: CellCipher): void {
@@ -91,17 +88,21 @@ function writeOutBodies(session: Session, messageSeq: number, cipher: CellCipher
   }
 }
 
-function purgeDeadLetters(session: Session, { before, limit }: PurgeIntent): PurgeResult {
-  const due = session.all("dueDeadLetters", before, limit);
-  let [purged, bytes] = [0, 0];
+function purgeDeadLetters(session: Session, intent: PurgeIntent): PurgeResult {
+  const { limit, after } = intent;
+  const windows = new Windows(intent);
+  const due = session.all("dueDeadLetters", after?.at ?? 0, after?.seq ?? 0, windows.newest, limit);
+  let [purged, looked, bytes] = [0, 0, 0];
   for (const row of due) {
     if (bytes >= BATCH_BYTES) break;
+    looked += 1;
+    if (!windows.isDue(row.lane, row.updated_at)) continue;
     session.change("emptyDeadLetter", Number(row.seq));
     session.change("dropBody", Number(row.body_seq), Number(row.message_seq));
     purged += 1;
     bytes += Number(row.bytes);
   }
-  return { purged, next: nextOf(purged, limit, due.length), state: [] };
+  return { purged, next: markOf(due, { looked, limit, at: "updated_at" }), state: [] };
 }
 
 function purgeState(session: Session, { before, limit }: PurgeIntent): PurgeResult {
@@ -123,8 +124,8 @@ function purgeRows(
 }
 
 /** What is purged is found no more, so the next batch begins at the start again. */
-function nextOf(purged: number, limit: number, found = purged): PurgeResult["next"] {
-  return purged < found || found === limit ? { at: 0, seq: 0 } : undefined;
+function nextOf(purged: number, limit: number): PurgeResult["next"] {
+  return purged === limit ? { at: 0, seq: 0 } : undefined;
 }
 
 /** Tells of what was purged since the last audit row, if there is anything to tell. */

@@ -8,7 +8,7 @@ export const purgeStatements = {
    * message alone, for what a batch may move. Index: messages_unpurged.
    */
   dueMessages: `
-    SELECT m.seq, m.received_at, m.body_seq, coalesce(octet_length(b.body), 0) AS bytes,
+    SELECT m.seq, m.received_at, m.channel_id, m.body_seq, coalesce(octet_length(b.body), 0) AS bytes,
            CAST(m.metadata AS BLOB) AS metadata,
            EXISTS (SELECT 1 FROM queue q WHERE q.message_seq = m.seq AND q.${OPEN}) AS is_open
       FROM messages m INDEXED BY messages_unpurged
@@ -69,12 +69,13 @@ export const purgeStatements = {
 
   /** The oldest dead deliveries that are due. Index: queue_dead_unpurged. */
   dueDeadLetters: `
-    SELECT q.seq, q.message_seq, q.body_seq, coalesce(octet_length(b.body), 0) AS bytes
+    SELECT q.seq, q.message_seq, q.body_seq, q.updated_at, q.lane, coalesce(octet_length(b.body), 0) AS bytes
       FROM queue q INDEXED BY queue_dead_unpurged
       LEFT JOIN bodies b ON b.seq = q.body_seq
-     WHERE q.status = 'dead' AND q.stage = 'outbound' AND q.body_seq <> 0 AND q.updated_at < ?
-     ORDER BY q.updated_at
-     LIMIT ?`,
+     WHERE q.status = 'dead' AND q.stage = 'outbound' AND q.body_seq <> 0 AND q.updated_at < ?3
+       AND q.updated_at >= ?1 AND (q.updated_at > ?1 OR q.seq > ?2)
+     ORDER BY q.updated_at, q.seq
+     LIMIT ?4`,
 
   emptyDeadLetter: `
     UPDATE queue

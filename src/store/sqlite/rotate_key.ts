@@ -8,7 +8,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { keyIdsOf } from "../../crypto/keys.ts";
 import { StoreError } from "../errors.ts";
-import { hasCurrentSchema, openDatabase, realPathOf } from "./database.ts";
+import { hasCurrentSchema, openDatabase, realPathOf, requireFile } from "./database.ts";
 import { reseal, type ResealOptions, type ResealReport } from "./reseal.ts";
 import { requireKeys } from "./store_keys.ts";
 
@@ -41,17 +41,6 @@ export async function rotateKey(options: RotateOptions): Promise<RotationReport>
   if (isBesideEngine) requireFit(path, keyIds);
   const report = await reseal({ ...options, path, which: "former" });
   return { ...report, keyId: keyId!, retired, isBesideEngine };
-}
-
-function requireFile(path: string, named: string): void {
-  try {
-    if (Deno.statSync(path).isFile) return;
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-  }
-  throw new StoreError("store.not_found", `Cannot find the store "${named}"`, {
-    hint: "Name it with --db, or with [store] path and [engine] data_dir",
-  });
 }
 
 /** Opens and closes the store as an engine would; returns false when one has it open. */

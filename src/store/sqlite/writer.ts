@@ -385,7 +385,6 @@ export class Writer {
       if (isEnvironmental(thrown)) throw thrown;
       db.exec("ROLLBACK TO member");
       db.exec("RELEASE member");
-      this.#audit.forget();
       this.#work.forget();
       this.#gate.failed(intent);
       // Its numbers stay used: if one of them is what failed, the next member must not meet it.
@@ -496,7 +495,6 @@ export class Writer {
     const session = this.#session;
     this.#void(this.#mendTo ?? this.#log.nextId - 1);
     rollBack(session.db);
-    this.#audit.forget();
     session.rewind(start);
     this.#lookUp.rewind();
   }

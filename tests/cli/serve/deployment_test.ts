@@ -28,6 +28,12 @@ function deployment(given: Partial<Deployment>): Deployment {
     stopSeconds: 45,
     environment: "prod",
     api: { host: "127.0.0.1", port: 8765 },
+    service: {
+      name: "messagefoundry",
+      autoRestart: true,
+      stdoutLog: undefined,
+      stderrLog: undefined,
+    },
     ...given,
   };
 }
@@ -122,4 +128,27 @@ Deno.test("only listeners off loopback are exposed, and those on it ask for the 
   assert.match(open, /^EXPOSE 8765 2575$/m);
   assert.doesNotMatch(open, /--network=host/);
   assert.match(open, /^HEALTHCHECK .*"--allow-net=127\.0\.0\.1:8765"/m);
+});
+
+// Goal: every key of [service] changes the unit, and nothing of it does without.
+Deno.test("the unit takes name, restarts and log files from [service]", () => {
+  const usual = systemdUnit(deployment({}));
+  const keys = ["Restart", "SyslogIdentifier", "StandardOutput", "StandardError"];
+  const of = (unit: string) => keys.map((key) => valuesOf(unit, key));
+  assert.deepEqual(of(usual), [["on-failure"], ["messagefoundry"], [], []]);
+  const service = {
+    name: "mf-lab",
+    autoRestart: false,
+    stdoutLog: "/var/log/mf lab/out.log",
+    stderrLog: "/var/log/100%.log",
+  };
+  const unit = systemdUnit(deployment({ service }));
+  assert.deepEqual(of(unit), [
+    ["no"],
+    ["mf-lab"],
+    ["append:/var/log/mf lab/out.log"],
+    ["append:/var/log/100%%.log"],
+  ]);
+  assert.match(unit, /enable --now mf-lab$/m);
+  assert.doesNotMatch(unit, /RestartSec|StartLimit/);
 });

@@ -16,6 +16,7 @@ import type {
 import type {
   EndPurgeIntent,
   PurgeCounts,
+  PurgeIntent,
   PurgeKind,
   PurgeMark,
 } from "../../../src/store/purge.ts";
@@ -99,11 +100,16 @@ export class StoreBench implements AsyncDisposable {
   }
 
   /** Purges what is older than `before`, in batches as small as asked; returns how much. */
-  async purge(of: PurgeKind, before: number, limit = 100): Promise<number> {
+  async purge(
+    of: PurgeKind,
+    before: number,
+    limit = 100,
+    exceptions: PurgeIntent["exceptions"] = [],
+  ): Promise<number> {
     let purged = 0;
     let after: PurgeMark | undefined;
     do {
-      const intent = { kind: "purge", of, before, limit, after, at: this.now } as const;
+      const intent = { kind: "purge", of, before, exceptions, limit, after, at: this.now } as const;
       const batch = await this.store.submit(intent);
       assert.ok(batch.purged <= limit, `${batch.purged} purged in a batch of ${limit}`);
       purged += batch.purged;

@@ -188,6 +188,42 @@ function testDeadLetters(backend: StoreBackend): void {
 function testWindows(backend: StoreBackend): void {
   const { name } = backend;
 
+  // Goal: connections with a window of their own are held to that, all others to the common one,
+  // however small the batches are. Method: messages and dead letters of three lanes by turns.
+  Deno.test(`${name} purge keeps the windows that connections have of their own`, async () => {
+    for (const limit of [1, 2, 100]) {
+      await using bench = await StoreBench.open(backend);
+      const [start, second] = [bench.now, 1_000_000];
+      const made: { id: string; lane: number }[] = [];
+      for (let n = 0; n < 12; n += 1) {
+        const lane = n % 3;
+        const held = await bench.receive({ channel: `IB_${lane}`, receivedAt: bench.now });
+        await bench.handOff(held, { deliveries: [delivery(`OB_${lane}`, { payload: `p${n}` })] });
+        await bench.bury(await bench.take("outbound", `OB_${lane}`), `OB_${lane}`, "AR");
+        made.push({ id: held.id, lane });
+        bench.now += second;
+      }
+      // Lane 1 is kept, lane 2 has a longer reach, lane 0 and whoever else has the common one.
+      const [before, own] = [start + 6 * second, start + 9 * second];
+      const windows = (side: string) => [[`${side}_1`, 0], [`${side}_2`, own]] as const;
+      const isDue = (n: number, lane: number) => lane === 0 ? n < 6 : lane === 2 && n < 9;
+      const due = made.filter(({ lane }, n) => isDue(n, lane)).length;
+      assert.equal(await bench.purge("messages", before, limit, windows("IB")), due);
+      assert.equal(await bench.purge("messages", before, limit, windows("IB")), 0);
+      assert.equal(await bench.purge("dead_letters", before, limit, windows("OB")), due);
+      assert.equal(await bench.purge("dead_letters", before, limit, windows("OB")), 0);
+      for (const [n, { id, lane }] of made.entries()) {
+        const isGone = [
+          (await bench.store.message(id))!.raw === "",
+          (await bench.store.outboundOf(id))![0]!.payload === "",
+        ];
+        assert.deepEqual(isGone, [isDue(n, lane), isDue(n, lane)], `message ${n}`);
+      }
+      assert.equal(await bench.purge("messages", 0, limit, [["IB_1", bench.now]]), 4);
+      assert.equal(await bench.purge("messages", bench.now, limit), 12 - due - 4);
+    }
+  });
+
   // Goal: a body that a message and its dead delivery share ends for each at its own time (I41, I43).
   Deno.test(`${name} purge of a message leaves its dead delivery what it means`, async () => {
     await using bench = await StoreBench.open(backend);

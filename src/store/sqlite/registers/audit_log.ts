@@ -1,8 +1,8 @@
 /**
  * Appends to the audit log, in the transaction of what it tells of.
  *
- * The writer is the only one that appends, so the newest hash is read once and kept. Whoever rolls
- * a transaction back calls `forget()`.
+ * The newest hash is read each time, in the transaction that appends: `messagefoundry admin` appends
+ * too, beside the engine.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { randomBytes } from "node:crypto";
@@ -17,7 +17,7 @@ export class AuditLog {
   readonly #db: DatabaseSync;
   readonly #key: Uint8Array | undefined;
   #insert: StatementSync | undefined;
-  #newest: string | undefined;
+  #newest: StatementSync | undefined;
 
   /**
    * Makes the chain's key when the store has a key of its own to seal it with, and none yet. With a
@@ -30,7 +30,7 @@ export class AuditLog {
 
   append({ at, actor, action, channel, detail }: AuditFields): void {
     const hash = auditRowHash(
-      this.#newest ?? this.#readNewest(),
+      this.#readNewest(),
       { at, actor, action, channel, detail },
       this.#key,
     );
@@ -38,16 +38,11 @@ export class AuditLog {
       INSERT INTO audit_log (at, actor, action, channel_id, detail, keyed, row_hash)
       VALUES (?, ?, ?, ?, ?, ?, ?)`);
     this.#insert.run(at, actor, action, channel, detail, this.#key === undefined ? 0 : 1, hash);
-    this.#newest = hash;
-  }
-
-  /** What was appended last may be rolled back. */
-  forget(): void {
-    this.#newest = undefined;
   }
 
   #readNewest(): string {
-    const row = this.#db.prepare("SELECT row_hash FROM audit_log ORDER BY id DESC LIMIT 1").get();
+    this.#newest ??= this.#db.prepare("SELECT row_hash FROM audit_log ORDER BY id DESC LIMIT 1");
+    const row = this.#newest.get();
     return row === undefined ? AUDIT_GENESIS : String(row.row_hash);
   }
 }
@@ -60,7 +55,7 @@ export function readAuditKey(db: DatabaseSync, cipher: CellCipher): Uint8Array |
   return KEY_SHAPE.test(opened) ? Uint8Array.fromHex(opened) : undefined;
 }
 
-function hasAuditKey(db: DatabaseSync): boolean {
+export function hasAuditKey(db: DatabaseSync): boolean {
   return db.prepare("SELECT 1 FROM audit_key WHERE id = 1").get() !== undefined;
 }
 

@@ -39,7 +39,6 @@ export class Registers {
       db.exec("COMMIT");
       return outcomes;
     } catch (thrown) {
-      this.#audit.forget();
       rollBack(db);
       const failure = describeFailure(thrown);
       return intents.map(() => ({ failure }));
@@ -53,20 +52,15 @@ export class Registers {
     db.exec("SAVEPOINT member");
     try {
       const result = this.#execute(intent);
-      if (!result.applied) this.#undo();
+      if (!result.applied) db.exec("ROLLBACK TO member");
       db.exec("RELEASE member");
       return { result };
     } catch (thrown) {
       if (isEnvironmental(thrown)) throw thrown;
-      this.#undo();
+      db.exec("ROLLBACK TO member");
       db.exec("RELEASE member");
       return { failure: describeFailure(thrown) };
     }
-  }
-
-  #undo(): void {
-    this.#db.exec("ROLLBACK TO member");
-    this.#audit.forget();
   }
 
   #execute({ changes, audit }: RegisterIntent): RegisterResult {

@@ -200,6 +200,7 @@ export class Engine implements AsyncDisposable {
       bindHost: settings.inbound.bindHost,
       internalError: settings.delivery.internalError,
       simulateAll: settings.shadow.simulateAllEgress,
+      correlationDepthMax: settings.pipeline.maxCorrelationDepth,
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
       onStopped: (event) => alerts.raise(event),

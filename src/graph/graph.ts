@@ -62,6 +62,10 @@ export interface OutboundDefinition {
   readonly internalError: InternalErrorPolicy;
   readonly buildup: BuildupDefinition;
   readonly simulate: boolean;
+  /** The partner's answer is kept with its delivery. */
+  readonly captureResponse: boolean;
+  /** The loopback that takes the answer in. */
+  readonly reingressTo: string | undefined;
   readonly verifyAckControlId: "lenient" | "strict";
   readonly metadata: Settings;
   readonly position: SourcePosition | undefined;

@@ -141,6 +141,8 @@ function outboundOf(
   { delivery, shadow }: Settings,
 ): OutboundDefinition {
   const { options } = connection;
+  const { reingress_to: target } = values;
+  const reingressTo = typeof target === "string" ? target : undefined;
   return Object.freeze({
     name: connection.name,
     type: connection.type,
@@ -151,6 +153,8 @@ function outboundOf(
     internalError: (options.internal_error ?? delivery.internalError) as InternalErrorPolicy,
     buildup: buildupOf(tableOf(options.buildup), delivery),
     simulate: shadow.simulateAllEgress || options.simulate === true,
+    captureResponse: values.capture_response === true || reingressTo !== undefined,
+    reingressTo,
     verifyAckControlId: values.verify_ack_control_id === "strict" ? "strict" : "lenient",
     metadata: tableOf(options.metadata),
     position: connection.position,

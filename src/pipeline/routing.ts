@@ -443,6 +443,8 @@ export class Routing {
         place.lane.committed({
           seq,
           messageSeq: item.messageSeq,
+          messageId: item.messageId,
+          metadata: item.metadata,
           channel: lane.name,
           payload: payload ?? item.text,
           attempts: place.token === undefined ? 0 : 1,

@@ -20,6 +20,11 @@ export const cipheredColumns: readonly CipheredColumn[] = [
   { table: "bodies", key: ["seq"], column: "body" },
   { table: "queue", key: ["seq"], column: "last_error" },
   { table: "message_events", key: ["message_seq", "seq"], column: "detail" },
+  {
+    table: "response",
+    key: ["message_seq", "destination", "response_seq"],
+    column: "detail",
+  },
   { table: "state", key: ["namespace", "key"], column: "value" },
   { table: "connection_event", key: ["id"], column: "reason" },
   { table: "users", key: ["id"], column: "totp_secret" },

@@ -5,11 +5,13 @@
  */
 import type { CellCipher } from "../../crypto/cells.ts";
 import type {
+  AnswerRef,
   ClaimIntent,
   ClaimResult,
   ConnectionEventsIntent,
   NoteEventIntent,
   QueueRow,
+  ResponseOutcome,
   ResyncIntent,
   SweepMissingIntent,
   SweepResult,
@@ -118,7 +120,16 @@ function toQueueRow(row: SqlRow, attempts: number, token: number | undefined): Q
     createdAt: Number(row.created_at),
     receivedAt: Number(row.received_at),
     token,
+    metadata: textOf(row.metadata),
+    answer: answerOf(row.answer),
   };
+}
+
+/** `"1 accepted"` */
+function answerOf(text: SqlRow[string] | undefined): AnswerRef | undefined {
+  if (typeof text !== "string") return undefined;
+  const [seq, outcome] = text.split(" ");
+  return { seq: Number(seq), outcome: outcome as ResponseOutcome };
 }
 
 export function resync(session: Session, { stage, lane, at }: ResyncIntent) {

@@ -26,7 +26,9 @@ const correlationKeys = [
   "correlation_id",
   "correlation_root_id",
   "correlation_depth",
+  "reingress_from",
   "reingress_of_seq",
+  "reingress_outcome",
   "passthrough_from",
 ] as const;
 
@@ -79,9 +81,11 @@ function emptyMessage(session: Session, message: SqlRow, at: number, cipher: Cel
   const seq = Number(message.seq);
   const bodies = new Set([Number(message.body_seq)]);
   for (const { body_seq } of session.all("bodiesOfRows", seq)) bodies.add(Number(body_seq));
+  for (const { body_seq } of session.all("bodiesOfResponses", seq)) bodies.add(Number(body_seq));
   session.change("emptyMessage", correlationOf(textOf(message.metadata), cipher), at, seq);
   session.change("emptyRows", seq);
   session.change("emptyEvents", seq);
+  session.change("emptyResponses", seq);
   for (const body of bodies) session.change("dropBody", body, seq);
 }
 

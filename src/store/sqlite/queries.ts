@@ -158,6 +158,17 @@ export const queries = {
      WHERE q.message_seq = ?1 AND q.stage = 'outbound'
      ORDER BY q.seq`,
 
+  responses: `
+    SELECT r.destination, r.response_seq, r.outcome, r.detail, r.captured_at,
+           CAST(b.body AS BLOB) AS body
+      FROM response r
+      LEFT JOIN bodies b ON b.seq = r.body_seq
+     WHERE r.message_seq = (
+             SELECT coalesce(
+                      (SELECT seq FROM message_by_id WHERE id = ?1),
+                      (SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND id = ?1)))
+     ORDER BY r.captured_at, r.destination, r.response_seq`,
+
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,

@@ -6,7 +6,14 @@
  * already hold changes nothing. Operations are one flat array: a code, then its values.
  */
 import { Buffer } from "node:buffer";
-import type { Disposition, NewMessage, RowStatus, Stage, StateWrite } from "../intents.ts";
+import type {
+  Disposition,
+  NewMessage,
+  ResponseOutcome,
+  RowStatus,
+  Stage,
+  StateWrite,
+} from "../intents.ts";
 import { frameHeaderBytes } from "./commit_log.ts";
 import type { Session, SqlValue } from "./session.ts";
 import type { StatementName } from "./statements.ts";
@@ -38,6 +45,18 @@ export interface EventRecord {
   readonly detail: string | null;
 }
 
+/** A partner's answer; its body is stored apart, like any other. */
+export interface ResponseRecord {
+  readonly messageSeq: number;
+  readonly destination: string;
+  readonly responseSeq: number;
+  readonly outcome: ResponseOutcome;
+  readonly detail: string | null;
+  /** 0: none. */
+  readonly bodySeq: number;
+  readonly at: number;
+}
+
 export interface StateRecord extends StateWrite {
   readonly at: number;
   readonly messageSeq: number;
@@ -52,6 +71,8 @@ const EVENT = 5;
 const DISPOSITION = 6;
 const BODY = 7;
 const STATE = 8;
+const RESPONSE = 9;
+const METADATA = 10;
 
 /** The statement that carries out an operation, and how many values it takes. */
 const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new Map([
@@ -63,6 +84,8 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [DISPOSITION, ["updateMessage", 3]],
   [BODY, ["putBody", 2]],
   [STATE, ["upsertState", 5]],
+  [RESPONSE, ["putResponse", 7]],
+  [METADATA, ["setMetadata", 2]],
 ]);
 
 /** How a message entered, and what became of it. */
@@ -83,6 +106,13 @@ export abstract class Changes {
     const { controlId = null, messageType = null } = m;
     const entry = [m.id, m.channel, m.receivedAt, m.sourceType, controlId, messageType];
     this.put(MESSAGE, seq, ...entry, enteredAs, status, error);
+    // Few messages have any, and what every message says is kept short.
+    if (m.metadata !== undefined) this.put(METADATA, m.metadata, seq);
+  }
+
+  response(r: ResponseRecord): void {
+    const which = [r.messageSeq, r.destination, r.responseSeq];
+    this.put(RESPONSE, ...which, r.outcome, r.detail, r.bodySeq, r.at);
   }
 
   row(r: QueueRecord): void {

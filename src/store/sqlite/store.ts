@@ -12,7 +12,7 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
-import type { Intent, ResultOf } from "../intents.ts";
+import type { Intent, ResultOf, Stage } from "../intents.ts";
 import {
   type RegisterQueryName,
   type RegisterRow,
@@ -33,6 +33,7 @@ import type {
   Page,
   Store,
   StoreCounters,
+  StoredResponse,
   StoreTotals,
 } from "../store.ts";
 import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
@@ -236,6 +237,10 @@ export class SqliteStore implements Store {
     return this.#reads.outboundOf(id);
   }
 
+  responsesOf(id: string): Promise<readonly StoredResponse[]> {
+    return this.#reads.responsesOf(id);
+  }
+
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {
     return this.#reads.deadLetters(filter, page);
   }
@@ -252,10 +257,7 @@ export class SqliteStore implements Store {
     return this.#reads.oldestOpen(destination);
   }
 
-  oldestInLane(
-    stage: "ingress" | "routed" | "outbound",
-    lane: string,
-  ): Promise<number | undefined> {
+  oldestInLane(stage: Stage, lane: string): Promise<number | undefined> {
     return this.#reads.oldestInLane(stage, lane);
   }
 

@@ -15,6 +15,7 @@ import {
   type EventRecord,
   type QueueRecord,
   Redo,
+  type ResponseRecord,
   type StateRecord,
 } from "./redo.ts";
 
@@ -34,6 +35,8 @@ export interface StoredMessage {
 export interface Loader {
   message(seq: number): StoredMessage | undefined;
   messageOfRow(seq: number): number | undefined;
+  /** How many answers of each destination to a message the tables hold. */
+  responsesOf(seq: number): ReadonlyMap<string, number>;
 }
 
 /** A row of the queue on its way. */
@@ -63,6 +66,10 @@ export interface WorkMessage {
   ended: number[];
   events: EventRecord[];
   bodies: (readonly [seq: number, text: string])[];
+  /** Answers of partners that the tables do not hold. */
+  responses: ResponseRecord[];
+  /** How many of each destination there are; undefined until one is asked for. */
+  responseCounts: Map<string, number> | undefined;
 }
 
 export type NewRow = Omit<WorkRow, "isStored" | "isChanged" | "createdAt" | "updatedAt"> & {
@@ -136,12 +143,13 @@ export class WorkingSet {
   /** A message of the current commit. */
   add(seq: number, entry: NewMessage, error: string | null): WorkMessage {
     requireTexts(entry.id, entry.channel, entry.sourceType, entry.raw);
-    requireTextsOrNone(entry.controlId, entry.messageType, error);
+    requireTextsOrNone(entry.controlId, entry.messageType, entry.metadata, error);
     requireWhole(entry.receivedAt);
     const enteredAs = error === null ? "received" : "error";
     const message: WorkMessage = {
       ...{ seq, entry, enteredAs, status: enteredAs, error },
       ...{ isChanged: false, rows: [], ended: [], events: [], bodies: [] },
+      ...{ responses: [], responseCounts: undefined },
     };
     this.#messages.set(seq, message);
     this.#soil(message);
@@ -211,6 +219,26 @@ export class WorkingSet {
     message.events.push(record);
     this.#soil(message);
     this.redo.events([record]);
+  }
+
+  /** Keeps a partner's answer; returns which of its destination it is, from 1. */
+  addResponse(
+    message: WorkMessage,
+    response: Omit<ResponseRecord, "messageSeq" | "responseSeq">,
+  ): number {
+    const { destination } = response;
+    requireTexts(destination, response.outcome);
+    requireTextsOrNone(response.detail);
+    requireWhole(response.at);
+    // The message has been here since its first count: the tables got no other meanwhile.
+    const counts = message.responseCounts ??= new Map(this.#loader.responsesOf(message.seq));
+    const responseSeq = (counts.get(destination) ?? 0) + 1;
+    counts.set(destination, responseSeq);
+    const record = { messageSeq: message.seq, responseSeq, ...response };
+    message.responses.push(record);
+    this.#soil(message);
+    this.redo.response(record);
+    return responseSeq;
   }
 
   dispose(message: WorkMessage, status: Disposition, error = message.error): void {
@@ -290,6 +318,7 @@ export class WorkingSet {
     message.isChanged = false;
     if (message.ended.length > 0) message.ended = [];
     if (message.events.length > 0) message.events = [];
+    if (message.responses.length > 0) message.responses = [];
     this.#letBodiesGo(message);
     for (const row of message.rows) {
       row.isStored = true;
@@ -323,6 +352,7 @@ export class WorkingSet {
       ...{ seq, entry: undefined, enteredAs: "received", status, error },
       rows: rows.map((row) => ({ ...row, isStored: true, isChanged: false })),
       ...{ isChanged: false, ended: [], events: [], bodies: [] },
+      ...{ responses: [], responseCounts: undefined },
     };
     this.#messages.set(seq, message);
     for (const row of message.rows) this.#rows.set(row.seq, row);
@@ -336,6 +366,7 @@ function tell(message: WorkMessage, into: Changes): void {
   for (const [bodySeq, text] of message.bodies) into.body(bodySeq, text);
   if (entry !== undefined) into.message(seq, entry, message);
   else if (isChanged) into.disposition(seq, status, error);
+  for (const response of message.responses) into.response(response);
   for (const ended of message.ended) into.rowEnd(ended);
   for (const row of message.rows) {
     if (!row.isStored) into.row(row);

@@ -6,6 +6,7 @@ import { sql as storeKeys } from "./0004_store_keys.ts";
 import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
 import { sql as retention } from "./0007_retention.ts";
+import { sql as responses } from "./0008_responses.ts";
 
 export interface Migration {
   readonly version: number;
@@ -21,4 +22,5 @@ export const migrations: readonly Migration[] = [
   { version: 5, name: "0005_key_rotation", sql: keyRotation },
   { version: 6, name: "0006_operators", sql: operators },
   { version: 7, name: "0007_retention", sql: retention },
+  { version: 8, name: "0008_responses", sql: responses },
 ];

@@ -17,7 +17,7 @@ import {
   resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
-import { Maintenance, type MaintenanceFigures } from "./maintenance/mod.ts";
+import { Maintenance, type MaintenanceFigures, References } from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -64,6 +64,8 @@ export class Engine implements AsyncDisposable {
   readonly #reloadRoots: readonly string[];
   readonly #live: LiveGraph;
   readonly #validation: StrictValidation;
+  /** Reference sets and the sources they come from. */
+  readonly references: References;
 
   /**
    * Opens the store, loads the graph, starts the pipeline.
@@ -130,16 +132,31 @@ export class Engine implements AsyncDisposable {
     const roots = await findReloadRoots([options.bundleDir, ...settings.api.configReloadRoots]);
     for (const dir of roots.missing) logger.warning("engine.reload_root_missing", { dir });
     const validation = stack.use(new StrictValidation());
+    const references = stack.use(
+      await References.open({
+        settings: settings.reference,
+        store,
+        clock,
+        logger,
+        // One node is always the leader.
+        isLeader: () => true,
+        definitions: () => live.graph.references,
+        publish: (snapshot) => live.setReference(snapshot),
+      }),
+    );
+    await references.prepare(live.graph.references, (snapshot) => live.setReference(snapshot));
     const engine = new Engine(options, {
       store,
       auth,
       alerts,
       live,
+      references,
       validation,
       reloadRoots: roots.roots,
     });
     stack.defer(() => engine.pipeline.stop());
     await engine.pipeline.start();
+    references.start();
     stack.use(engine.#watch());
     engine.#maintenance = stack.use(
       new Maintenance({
@@ -165,11 +182,12 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, auth, alerts, live, validation, reloadRoots }: {
+    { store, auth, alerts, live, references, validation, reloadRoots }: {
       store: Store;
       auth: Auth | undefined;
       alerts: Alerts;
       live: LiveGraph;
+      references: References;
       validation: StrictValidation;
       reloadRoots: readonly string[];
     },
@@ -185,6 +203,7 @@ export class Engine implements AsyncDisposable {
     this.bundleDir = bundleDir;
     this.#reloadRoots = reloadRoots;
     this.#live = live;
+    this.references = references;
     this.#validation = validation;
     const failpoints = env.MEFOR_FAILPOINTS ? parseFailpoints(env.MEFOR_FAILPOINTS) : noFailpoints;
     this.pipeline = new Pipeline({
@@ -256,7 +275,11 @@ export class Engine implements AsyncDisposable {
    * @throws see `LiveGraph.reload()`; the running graph is as it was.
    */
   reload(options: ReloadOptions): Promise<Graph> {
-    return this.#live.reload(this.pipeline, options);
+    const { references } = this;
+    return this.#live.reload(this.pipeline, {
+      ...options,
+      makeReady: (graph, publish) => references.prepare(graph.references, publish),
+    });
   }
 
   /** Whether the files of the running graph differ from what was loaded of them. Never throws. */

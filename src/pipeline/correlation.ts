@@ -80,8 +80,7 @@ export function readCorrelation(metadata: string | undefined): Correlation | und
 }
 
 function readCameFrom(data: Readonly<Record<string, unknown>>): CameFrom | undefined {
-  const { reingress_from: outbound, reingress_of_seq: seq, passthrough_from: handler } =
-    data;
+  const { reingress_from: outbound, reingress_of_seq: seq, passthrough_from: handler } = data;
   if (typeof handler === "string") return { kind: "handler", handler };
   if (typeof outbound !== "string" || typeof seq !== "number") return undefined;
   const { reingress_outcome: outcome } = data;

@@ -116,6 +116,8 @@ export class Pipeline {
       runner: () => options.runner,
       inbound: (name) => this.#graph.inbounds.get(name),
       outbound: (name) => this.outbounds.get(name),
+      responseLane: (name) => this.#responseLane(name),
+      readsResponses: () => this.#graph.readsResponses,
       hasHandler: (name) => this.#graph.handlers.has(name),
       routedLane: (name) => this.#routedLane(name),
       onQueued: (inbound, outbound) => {

@@ -167,7 +167,7 @@ export class Reingress {
   }
 
   #settle(): void {
-    if (this.#outstanding === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#outstanding === 0) { for (const resolve of this.#idle.splice(0)) resolve(); }
     for (const lane of this.#waiting) {
       this.#waiting.delete(lane);
       this.ready(lane);

@@ -1,6 +1,10 @@
 /** What a delivery's outcome means for its row. Source: spec pipeline-store-cluster §1.8, §3.2. */
 import { backoffMs } from "../backoff.ts";
-import { type DeliveryAnswer, DeliveryError, type PositiveAnswer } from "../connectors/connector.ts";
+import {
+  type DeliveryAnswer,
+  DeliveryError,
+  type PositiveAnswer,
+} from "../connectors/connector.ts";
 import type { InternalErrorPolicy, RetryDefinition } from "../graph/graph.ts";
 import type { NewResponse } from "../store/intents.ts";
 

@@ -27,6 +27,8 @@ export const cipheredColumns: readonly CipheredColumn[] = [
   },
   { table: "state", key: ["namespace", "key"], column: "value" },
   { table: "connection_event", key: ["id"], column: "reason" },
+  { table: "reference", key: ["name", "version", "part"], column: "entries" },
+  { table: "reference_version", key: ["name"], column: "digest" },
   { table: "users", key: ["id"], column: "totp_secret" },
   { table: "users", key: ["id"], column: "totp_staged" },
   { table: "audit_key", key: ["id"], column: "key" },

@@ -165,7 +165,11 @@ export class Delivery {
     const place = lane && body !== undefined ? new ReentryPlace(lane, body) : undefined;
     const reingress = isTakenIn ? { lane: reingressTo, token: place?.token } : undefined;
     try {
-      const intent = { kind: "complete_with_response", ...row, response: { ...response, reingress } };
+      const intent = {
+        kind: "complete_with_response",
+        ...row,
+        response: { ...response, reingress },
+      };
       const result = await store.submit(intent as CompleteWithResponseIntent, hint);
       const { mine, reingressSeq, responseSeq } = result;
       if (mine && reingressSeq !== undefined) {

@@ -7,6 +7,7 @@ import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
 import { sql as retention } from "./0007_retention.ts";
 import { sql as responses } from "./0008_responses.ts";
+import { sql as references } from "./0009_references.ts";
 
 export interface Migration {
   readonly version: number;
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   { version: 6, name: "0006_operators", sql: operators },
   { version: 7, name: "0007_retention", sql: retention },
   { version: 8, name: "0008_responses", sql: responses },
+  { version: 9, name: "0009_references", sql: references },
 ];

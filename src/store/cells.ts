@@ -107,7 +107,7 @@ function mapCells(intent: Intent, map: Map1): Intent {
       return {
         ...intent,
         deliveries: mapPayloads(intent.deliveries, map),
-        reentries: intent.reentries && mapPayloads(intent.reentries, map),
+        ...mapReentries(intent, map),
         failures: intent.failures.map(({ handler, error }) => ({ handler, error: map(error) })),
         state: mapState(intent.state, map),
       };
@@ -115,7 +115,7 @@ function mapCells(intent: Intent, map: Map1): Intent {
       return {
         ...intent,
         deliveries: mapPayloads(intent.deliveries, map),
-        reentries: intent.reentries && mapPayloads(intent.reentries, map),
+        ...mapReentries(intent, map),
         state: mapState(intent.state, map),
       };
     case "retry":
@@ -160,6 +160,14 @@ function mapPayloads<T extends { readonly payload: string | undefined }>(
   map: Map1,
 ): T[] {
   return rows.map((row) => ({ ...row, payload: mapText(row.payload, map) }));
+}
+
+/** Most hand-offs have none, and stay without. */
+function mapReentries(
+  { reentries }: Pick<HandOff, "reentries">,
+  map: Map1,
+): Pick<HandOff, "reentries"> {
+  return reentries === undefined ? {} : { reentries: mapPayloads(reentries, map) };
 }
 
 function mapState(state: readonly StateWrite[], map: Map1): StateWrite[] {

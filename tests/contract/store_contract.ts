@@ -12,6 +12,7 @@ import { testOperator } from "./store/operator.ts";
 import { testProperties } from "./store/properties.ts";
 import { testReads } from "./store/reads.ts";
 import { testResolutions } from "./store/resolutions.ts";
+import { testResponses } from "./store/responses.ts";
 import { testRetention } from "./store/retention.ts";
 import { testRestart } from "./store/restart.ts";
 
@@ -22,6 +23,7 @@ export function testStore(backend: StoreBackend): void {
   testIntake(backend);
   testHandOffs(backend);
   testResolutions(backend);
+  testResponses(backend);
   testClaims(backend);
   testOperator(backend);
   testBatches(backend);

@@ -37,6 +37,8 @@ export function outboundDefinition(
     internalError: "continue",
     buildup: { maxDepth: null, maxOldestMs: null },
     simulate: false,
+    captureResponse: false,
+    reingressTo: undefined,
     verifyAckControlId: "lenient",
     metadata: {},
     position: undefined,
@@ -51,6 +53,8 @@ export function graphOf(
 ): Graph {
   return {
     bundleDir: "/bundle",
+    references: new Map(),
+    readsResponses: false,
     inbounds: new Map(inbounds.map((definition) => [definition.name, definition])),
     outbounds: new Map(outbounds.map((definition) => [definition.name, definition])),
     routers: new Map([["route", { name: "route", handlers, position: undefined }]]),

@@ -158,6 +158,7 @@ export const queries = {
      WHERE q.message_seq = ?1 AND q.stage = 'outbound'
      ORDER BY q.seq`,
 
+  /** Few a message: whoever asks sorts them by their time. */
   responses: `
     SELECT r.destination, r.response_seq, r.outcome, r.detail, r.captured_at,
            CAST(b.body AS BLOB) AS body
@@ -167,7 +168,7 @@ export const queries = {
              SELECT coalesce(
                       (SELECT seq FROM message_by_id WHERE id = ?1),
                       (SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND id = ?1)))
-     ORDER BY r.captured_at, r.destination, r.response_seq`,
+     ORDER BY r.destination, r.response_seq`,
 
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `

@@ -125,7 +125,7 @@ export class Reads {
 
   async responsesOf(id: string): Promise<readonly StoredResponse[]> {
     const rows = this.#open(await this.#query("responses", [id]), ["detail", "body"]);
-    return rows.map((row) => ({
+    const responses = rows.map((row) => ({
       destination: String(row.destination),
       responseSeq: Number(row.response_seq),
       outcome: row.outcome as ResponseOutcome,
@@ -133,6 +133,7 @@ export class Reads {
       body: text(row.body),
       capturedAt: Number(row.captured_at),
     }));
+    return responses.sort((a, b) => a.capturedAt - b.capturedAt);
   }
 
   async deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {

@@ -39,6 +39,8 @@ function outbound(name: string, settings: Readonly<Record<string, unknown>>): Ou
     internalError: "continue",
     buildup: { maxDepth: null, maxOldestMs: null },
     simulate: false,
+    captureResponse: false,
+    reingressTo: undefined,
     verifyAckControlId: "lenient",
     metadata: {},
     position: undefined,

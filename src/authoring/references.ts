@@ -226,8 +226,15 @@ function requireSnapshot(name: string): ReadonlyMap<string, unknown> {
       { hint: "Read it inside a router or handler, not at the top level of a module" },
     );
   }
-  const snapshot = currentSession()?.references.get(name);
+  const session = currentSession();
+  const snapshot = session?.references.get(name);
   if (snapshot !== undefined) return snapshot;
+  if (session?.declarations.references.has(name) !== true) {
+    throw new GraphError(
+      "graph.reference_unknown",
+      `Cannot read reference ${quoteName(name)}: no module declares it`,
+    );
+  }
   throw new GraphError(
     "graph.reference_unsynced",
     `Cannot read reference ${quoteName(name)}: nothing of it was read yet`,

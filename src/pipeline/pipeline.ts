@@ -186,15 +186,13 @@ export class Pipeline {
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
     await Promise.all([this.#routing.stop(), this.#reingress.stop()]);
-    const lanes = [
-      ...this.#ingressLanes.values(),
-      ...this.#routedLanes.values(),
-      ...this.#responseLanes.values(),
-    ];
+    const lanes = [...this.#ingressLanes.values(), ...this.#routedLanes.values()];
     await Promise.all(lanes.map((lane) => lane.stop()));
     await Promise.all(
       [...this.outbounds.values()].map((lane) => lane.stop(this.#options.stopGraceMs)),
     );
+    // What the last deliveries were answered waits there until the next start.
+    await Promise.all([...this.#responseLanes.values()].map((lane) => lane.stop()));
     await Promise.all([...this.outbounds.values()].map((lane) => lane.destination.close()));
     await this.events.flush();
   }

@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { GraphError } from "../authoring/errors.ts";
 import { quoteName } from "../authoring/names.ts";
 import { codecFor } from "../hl7/mod.ts";
-import type { DeclaredReference } from "../sandbox/protocol.ts";
+import type { DeclaredReference, ReferenceData } from "../sandbox/protocol.ts";
 import { isTable, type ReferenceSettings } from "../settings/mod.ts";
 import { type Entry, readTable } from "./code_sets.ts";
 import { type EnvironmentValues, resolveReference } from "./environment_values.ts";
@@ -20,7 +20,7 @@ import { isReference } from "./resolve.ts";
 export function resolveReferences(
   declared: readonly DeclaredReference[],
   { settings, environment }: {
-    readonly settings: ReferenceSettings;
+    readonly settings: Pick<ReferenceSettings, "refreshIntervalMs">;
     readonly environment: EnvironmentValues;
   },
 ): {
@@ -54,6 +54,28 @@ export function resolveReferences(
     references.set(name, Object.freeze(definition));
   }
   return { references, problems };
+}
+
+/**
+ * Reads the sources whose path stands in the graph; one that cannot be read is left out, and asking
+ * for it fails as it would in an engine that could not.
+ */
+export async function readLiteralReferences(
+  declared: readonly DeclaredReference[],
+): Promise<readonly ReferenceData[]> {
+  const environment = { file: undefined, fileExists: false, values: new Map() };
+  const settings = { refreshIntervalMs: 0 };
+  const { references } = resolveReferences(declared, { settings, environment });
+  const filled: ReferenceData[] = [];
+  for (const definition of references.values()) {
+    try {
+      const rows = readReference(await Deno.readFile(definition.path), definition);
+      filled.push({ name: definition.name, entries: JSON.stringify(rows) });
+    } catch {
+      continue;
+    }
+  }
+  return filled;
 }
 
 function textOf(

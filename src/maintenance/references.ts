@@ -241,7 +241,7 @@ export class References implements AsyncDisposable {
     name: string,
     { rows, digest, entries }: { rows: number; digest: string; entries: string },
   ): Promise<Snapshot> {
-    const { store, clock } = this.#options;
+    const { store, clock, logger } = this.#options;
     const now = clock.now();
     const at = Math.round(now * 1000);
     const version = `${at}-${crypto.randomUUID().slice(0, 8)}`;
@@ -265,6 +265,7 @@ export class References implements AsyncDisposable {
       }],
     });
     this.#known.set(name, { version, digest, syncedAt: now, rows });
+    logger.info("audit.reference_sync", { actor: "system", reference: name, rows });
     return { name, version, entries };
   }
 

@@ -11,7 +11,7 @@ export const reference = {
       min: 0,
       exclusiveMin: true,
       inEffect: true,
-      help: "Time between two looks at what is due.",
+      help: "Time between two reads of a source whose set says nothing of it.",
     },
     sync_on_startup: {
       type: "boolean",

@@ -364,10 +364,17 @@ export class Routing {
     if (work.item.handler !== undefined) {
       const [outcome] = result.outcomes;
       if (outcome?.error !== undefined) return this.#bury(work, outcome.error);
-      return store.submit({ kind: "transform_hand_off", ...row, ...rows.reserve(), state });
+      return store.submit({
+        kind: "transform_hand_off",
+        messageText: work.item.text,
+        ...row,
+        ...rows.reserve(),
+        state,
+      });
     }
     return store.submit({
       kind: "hand_off",
+      messageText: work.item.text,
       ...row,
       ...rows.reserve(),
       handlers: result.handlers.length,

@@ -3,6 +3,7 @@ import type { CellCipher } from "../crypto/cells.ts";
 import { prefixOfKey } from "../crypto/sealed_cells.ts";
 import { type RegisterChange, sealedValues } from "./registers/mod.ts";
 import type { ClaimResult, Intent, NewMessage, QueueRow, StateWrite } from "./intents.ts";
+import { unfold } from "./fold.ts";
 
 /**
  * Returns the batch with every cell sealed; equal texts of one batch share one sealed form.
@@ -179,13 +180,14 @@ function mapState(state: readonly StateWrite[], map: Map1): StateWrite[] {
  * cannot is worth no message.
  */
 export function openClaim(cipher: CellCipher, claim: ClaimResult): ClaimResult {
-  const rows = claim.rows.map((row): QueueRow => {
-    const [body, metadata] = [openText(cipher, row.body), openText(cipher, row.metadata)];
-    return body === row.body && metadata === row.metadata ? row : { ...row, body, metadata };
-  });
-  return rows.every((row, index) => row === claim.rows[index]) ? claim : { ...claim, rows };
-}
-
-function openText(cipher: CellCipher, cell: string | undefined): string | undefined {
-  return cell === undefined ? undefined : cipher.open(cell);
+  const open = (cell: string | undefined) => cell === undefined ? undefined : cipher.open(cell);
+  const isPlain = ({ body, base, metadata }: QueueRow) =>
+    base === undefined && open(body) === body && open(metadata) === metadata;
+  if (cipher.keyId === undefined && claim.rows.every(isPlain)) return claim;
+  const rows = claim.rows.map(({ base, ...row }): QueueRow => ({
+    ...row,
+    body: unfold(open(row.body), open(base), base !== undefined),
+    metadata: open(row.metadata),
+  }));
+  return { ...claim, rows };
 }

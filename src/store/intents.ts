@@ -46,6 +46,8 @@ export interface NewDelivery {
   readonly destination: string;
   readonly handler: string;
   readonly payload: string | undefined;
+  /** Set by a backend for itself: `payload` is changes of the message body (`text_changes.ts`). */
+  readonly isChanges?: boolean;
   /** Set: born in flight under this token, for the lane is idle and this is its head. */
   readonly token: number | undefined;
 }
@@ -74,6 +76,8 @@ export interface StateWrite {
  */
 export interface HandOffIntent {
   readonly kind: "hand_off";
+  /** The message body, if the caller has it: a backend may keep payloads as changes of it. */
+  readonly messageText?: string;
   /** Microseconds since the epoch. */
   readonly at: number;
   readonly seq: number;
@@ -105,6 +109,8 @@ export interface RouteHandOffIntent {
 /** T4 alone: one routed row becomes outbound rows. */
 export interface TransformHandOffIntent {
   readonly kind: "transform_hand_off";
+  /** The message body, if the caller has it: a backend may keep payloads as changes of it. */
+  readonly messageText?: string;
   /** Microseconds since the epoch. */
   readonly at: number;
   readonly seq: number;
@@ -375,6 +381,8 @@ export interface QueueRow {
   readonly handler: string | undefined;
   /** Undefined when the body is lost or no configured key opens it: the row must be given up. */
   readonly body: string | undefined;
+  /** Of a backend that keeps payloads as changes: the message body, until both are opened. */
+  readonly base?: string;
   readonly attempts: number;
   /** Microseconds; order never rests on it. */
   readonly createdAt: number;

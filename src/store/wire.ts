@@ -200,8 +200,8 @@ function encodeHandOff(flat: Flat, intent: HandOffIntent): void {
   const isRare = failures.length > 0 || state.length > 0 || reentries !== undefined;
   const rare = isRare ? { failures, state, reentries } : undefined;
   flat.push(HAND_OFF, at, seq, token, messageSeq, channel, handlers, rare, deliveries.length);
-  for (const { destination, handler, payload, token } of deliveries) {
-    flat.push(destination, handler, payload, token);
+  for (const { destination, handler, payload, token, isChanges } of deliveries) {
+    flat.push(destination, handler, payload, token, isChanges === true);
   }
 }
 
@@ -218,6 +218,7 @@ function decodeHandOff(from: FlatReader): HandOffIntent {
     handler: from.text(),
     payload: from.maybeText(),
     token: from.maybeNumber(),
+    isChanges: from.take() as boolean,
   }));
   const { failures, state, reentries }: Rare = rare ?? { failures: [], state: [] };
   return {

@@ -99,8 +99,8 @@ function read(db: DatabaseSync): Evidence {
     raw: bodyOf(row.body),
   }));
   const rows = db.prepare(`
-    SELECT q.*, CAST(b.body AS BLOB) AS body
-      FROM queue q JOIN bodies b ON b.seq = q.body_seq
+    SELECT q.*, CAST(b.body AS BLOB) AS body, b.base_seq, CAST(o.body AS BLOB) AS base
+      FROM queue q JOIN bodies b ON b.seq = q.body_seq LEFT JOIN bodies o ON o.seq = b.base_seq
      ORDER BY q.seq`).all().map((row): StoredRow => ({
     seq: Number(row.seq),
     messageSeq: Number(row.message_seq),
@@ -111,7 +111,7 @@ function read(db: DatabaseSync): Evidence {
     status: String(row.status),
     attempts: Number(row.attempts),
     error: textOf(row.last_error),
-    body: bodyOf(row.body),
+    body: row.base_seq === null ? bodyOf(row.body) : changed(bodyOf(row.base), bodyOf(row.body)),
   }));
   const events = new Map<number, string[]>();
   for (
@@ -135,6 +135,16 @@ function read(db: DatabaseSync): Evidence {
 
 function textOf(value: unknown): string | undefined {
   return value === null || value === undefined ? undefined : String(value);
+}
+
+/** A payload that stands as changes, read without the engine's help: it is what is on trial. */
+function changed(base: string, changes: string): string {
+  const pieces = JSON.parse(changes) as (string | number)[];
+  return pieces.map((piece, at) => {
+    if (typeof piece === "string") return piece;
+    const isLength = pieces.slice(0, at).filter((one) => typeof one === "number").length % 2 === 1;
+    return isLength ? "" : base.substring(piece, piece + Number(pieces[at + 1]));
+  }).join("");
 }
 
 function bodyOf(value: unknown): string {

@@ -16,7 +16,13 @@ const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const text = fc.string({ unit: "binary", maxLength: 12 });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const deliveries = fc.array(
-  record({ destination: text, handler: text, payload: maybe(text), token: maybe(number) }),
+  record({
+    destination: text,
+    handler: text,
+    payload: maybe(text),
+    token: maybe(number),
+    isChanges: fc.boolean(),
+  }),
   { maxLength: 4 },
 );
 const failures = fc.array(record({ handler: text, error: text }), { maxLength: 2 });

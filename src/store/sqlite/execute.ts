@@ -235,7 +235,7 @@ interface DeliverySet {
   readonly at: number;
 }
 
-/** Makes outbound rows in order; equal payloads share one body. */
+/** Makes outbound rows in order; equal bodies are stored once. */
 function addDeliveries(
   work: WorkingSet,
   message: WorkMessage,
@@ -243,15 +243,17 @@ function addDeliveries(
 ): number[] {
   let bodies: Map<string, number> | undefined;
   const seqs: number[] = [];
-  for (const { destination, handler, payload, token } of deliveries) {
+  for (const { destination, handler, payload, token, isChanges = false } of deliveries) {
     const seq = work.nextNumber();
     let bodySeq = message.seq;
     if (payload !== undefined) {
-      const shared = bodies?.get(payload);
+      // A payload may read like the changes of another.
+      const form = deliveries.length > 1 ? `${isChanges} ${payload}` : payload;
+      const shared = bodies?.get(form);
       if (shared === undefined) {
         bodySeq = seq;
-        work.addBody(message, bodySeq, payload);
-        if (deliveries.length > 1) (bodies ??= new Map()).set(payload, bodySeq);
+        work.addBody(message, bodySeq, payload, isChanges ? message.seq : null);
+        if (deliveries.length > 1) (bodies ??= new Map()).set(form, bodySeq);
       } else {
         bodySeq = shared;
       }
@@ -289,7 +291,7 @@ function addReentries(
   return reentries.map(({ lane, handler, payload, token }) => {
     const seq = work.nextNumber();
     const bodySeq = payload === undefined ? message.seq : seq;
-    if (payload !== undefined) work.addBody(message, bodySeq, payload);
+    if (payload !== undefined) work.addBody(message, bodySeq, payload, null);
     work.addRow(message, {
       seq,
       messageSeq: message.seq,
@@ -355,7 +357,7 @@ function completeWithResponse(
   const message = work.message(messageSeq);
   deliver(work, message, row, intent);
   const bodySeq = body === undefined ? 0 : work.nextNumber();
-  if (body !== undefined) work.addBody(message, bodySeq, body);
+  if (body !== undefined) work.addBody(message, bodySeq, body, null);
   const responseSeq = work.addResponse(message, { destination, outcome, detail, bodySeq, at });
   let reingressSeq: number | undefined;
   if (reingress !== undefined && body !== undefined) {

@@ -108,6 +108,13 @@ function exhaust(
   buryMessage(session, { messageSeq: Number(row.message_seq), destination, error, at });
 }
 
+/** Changes of a body that is gone are no body. */
+function bodyOf(row: SqlRow): Pick<QueueRow, "body" | "base"> {
+  if (row.base_seq === null) return { body: textOf(row.body) };
+  const base = textOf(row.base);
+  return base === undefined ? { body: undefined } : { body: textOf(row.body), base };
+}
+
 function toQueueRow(row: SqlRow, attempts: number, token: number | undefined): QueueRow {
   return {
     seq: Number(row.seq),
@@ -115,7 +122,7 @@ function toQueueRow(row: SqlRow, attempts: number, token: number | undefined): Q
     messageId: String(row.message_id),
     channel: String(row.channel_id),
     handler: row.handler_name === null ? undefined : String(row.handler_name),
-    body: textOf(row.body),
+    ...bodyOf(row),
     attempts,
     createdAt: Number(row.created_at),
     receivedAt: Number(row.received_at),

@@ -14,6 +14,7 @@ import {
   purgeKinds,
   type PurgeResult,
 } from "../purge.ts";
+import { unfold } from "../fold.ts";
 import { textOf } from "./cell_text.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
 import type { Session, SqlRow } from "./session.ts";
@@ -86,7 +87,21 @@ function emptyMessage(session: Session, message: SqlRow, at: number, cipher: Cel
   session.change("emptyRows", seq);
   session.change("emptyEvents", seq);
   session.change("emptyResponses", seq);
+  writeOutBodies(session, seq, cipher);
   for (const body of bodies) session.change("dropBody", body, seq);
+}
+
+/** A dead delivery outlives the body that its payload may be changes of. */
+function writeOutBodies(session: Session, messageSeq: number, cipher: CellCipher): void {
+  const open = (cell: SqlRow[string] | undefined) => {
+    const stored = textOf(cell);
+    return stored === undefined ? undefined : cipher.open(stored);
+  };
+  for (const { seq, body, base } of session.all("changedBodiesOf", messageSeq)) {
+    // What cannot be opened could not be sent again with its base either.
+    const text = unfold(open(body), open(base), true);
+    if (text !== undefined) session.change("writeOutBody", cipher.seal(text), Number(seq));
+  }
 }
 
 /** The keys by which a message hangs together with others; undefined cells and others come to null. */

@@ -59,6 +59,19 @@ export const purgeStatements = {
        AND NOT EXISTS (SELECT 1 FROM messages WHERE seq = ?2 AND body_seq = ?1)
        AND NOT EXISTS (SELECT 1 FROM queue WHERE message_seq = ?2 AND body_seq = ?1)`,
 
+  /** What is left of a message that is changes of a body. Index: queue_message. */
+  changedBodiesOf: `
+    SELECT b.seq, CAST(b.body AS BLOB) AS body, CAST(o.body AS BLOB) AS base
+      FROM queue q
+      JOIN bodies b ON b.seq = q.body_seq
+      JOIN bodies o ON o.seq = b.base_seq
+     WHERE q.message_seq = ?`,
+
+  writeOutBody: `
+    UPDATE bodies
+       SET body = ?, base_seq = NULL
+     WHERE seq = ?`,
+
   /** Something of it will have to be purged again. */
   unpurgeMessage: `
     UPDATE messages

@@ -152,9 +152,11 @@ export const queries = {
      ORDER BY seq`,
 
   outbound: `
-    SELECT q.seq, q.lane, q.status, CAST(b.body AS BLOB) AS body
+    SELECT q.seq, q.lane, q.status, CAST(b.body AS BLOB) AS body, b.base_seq,
+           CAST(o.body AS BLOB) AS base
       FROM queue q
       LEFT JOIN bodies b ON b.seq = q.body_seq
+      LEFT JOIN bodies o ON o.seq = b.base_seq
      WHERE q.message_seq = ?1 AND q.stage = 'outbound'
      ORDER BY q.seq`,
 

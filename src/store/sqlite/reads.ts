@@ -20,6 +20,7 @@ import type {
   StoreTotals,
 } from "../store.ts";
 import type { PurgeRecord } from "../purge.ts";
+import { unfold } from "../fold.ts";
 import { countsOf } from "./purge.ts";
 import type { QueryName } from "./queries.ts";
 
@@ -114,12 +115,12 @@ export class Reads {
   async outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined> {
     const [message] = await this.#query("message", [id]);
     if (!message) return undefined;
-    const rows = this.#open(await this.#query("outbound", [message.seq!]), ["body"]);
+    const rows = this.#open(await this.#query("outbound", [message.seq!]), ["body", "base"]);
     return rows.map((row) => ({
       seq: Number(row.seq),
       destination: String(row.lane),
       status: row.status as RowStatus,
-      payload: text(row.body) ?? "",
+      payload: payloadOf(row),
     }));
   }
 
@@ -251,6 +252,12 @@ interface MessagePlan {
 }
 
 /** The narrowest look-up a filter allows. */
+function payloadOf(row: Row): string {
+  const [body, base] = [text(row.body), text(row.base)];
+  if (body === null) return "";
+  return unfold(body, base ?? undefined, row.base_seq !== null) ?? UNREADABLE;
+}
+
 function planMessages(filter: MessageFilter): MessagePlan {
   const { channel, status, messageType, controlId } = filter;
   const shared = [status ?? null, messageType ?? null];

@@ -71,8 +71,9 @@ const EVENT = 5;
 const DISPOSITION = 6;
 const BODY = 7;
 const STATE = 8;
-const RESPONSE = 9;
-const METADATA = 10;
+const CHANGED_BODY = 9;
+const RESPONSE = 10;
+const METADATA = 11;
 
 /** The statement that carries out an operation, and how many values it takes. */
 const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new Map([
@@ -84,6 +85,7 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [DISPOSITION, ["updateMessage", 3]],
   [BODY, ["putBody", 2]],
   [STATE, ["upsertState", 5]],
+  [CHANGED_BODY, ["putChangedBody", 3]],
   [RESPONSE, ["putResponse", 7]],
   [METADATA, ["setMetadata", 2]],
 ]);
@@ -100,7 +102,8 @@ export abstract class Changes {
   /** Takes an operation with its values, in the order its statement has them. */
   protected abstract put(code: number, ...values: SqlValue[]): void;
 
-  abstract body(seq: number, text: string): void;
+  /** `baseSeq` is the body that `text` is changes of. */
+  abstract body(seq: number, text: string, baseSeq: number | null): void;
 
   message(seq: number, m: NewMessage, { enteredAs, status, error }: EnteredMessage): void {
     const { controlId = null, messageType = null } = m;
@@ -164,8 +167,9 @@ export class Redo extends Changes {
   }
 
   /** The text travels beside the values: it is by far the largest of them. */
-  body(seq: number, text: string): void {
-    this.put(BODY, seq, null);
+  body(seq: number, text: string, baseSeq: number | null): void {
+    if (baseSeq === null) this.put(BODY, seq, null);
+    else this.put(CHANGED_BODY, seq, null, baseSeq);
     this.bodies.push(text);
   }
 
@@ -183,8 +187,9 @@ export class Tables extends Changes {
     this.#session = session;
   }
 
-  body(seq: number, text: string): void {
-    this.put(BODY, seq, text);
+  body(seq: number, text: string, baseSeq: number | null): void {
+    if (baseSeq === null) this.put(BODY, seq, text);
+    else this.put(CHANGED_BODY, seq, text, baseSeq);
   }
 
   override events(events: readonly EventRecord[]): void {
@@ -214,7 +219,9 @@ export function carryOut(
     if (operation === undefined) throw new RangeError("Cannot carry out an unknown operation");
     const [name, arity] = operation;
     if (code === BODY) session.change(name, values[at + 1]!, bodies[body++]!);
-    else session.change(name, ...values.slice(at + 1, at + 1 + arity));
+    else if (code === CHANGED_BODY) {
+      session.change(name, values[at + 1]!, bodies[body++]!, values[at + 3]!);
+    } else session.change(name, ...values.slice(at + 1, at + 1 + arity));
     at += 1 + arity;
   }
 }

@@ -12,14 +12,16 @@ const OPEN = `status IN ('pending', 'inflight')`;
 const LANE_ROW = `
     SELECT q.seq, q.message_seq, q.channel_id, q.handler_name, q.status, q.attempts,
            q.next_attempt_at, q.created_at, m.id AS message_id, m.received_at,
-           CAST(m.metadata AS BLOB) AS metadata, CAST(b.body AS BLOB) AS body,
+           CAST(m.metadata AS BLOB) AS metadata,
+           CAST(b.body AS BLOB) AS body, b.base_seq, CAST(o.body AS BLOB) AS base,
            CASE WHEN q.stage = 'response' THEN (
              SELECT r.response_seq || ' ' || r.outcome
                FROM response r
               WHERE r.message_seq = q.message_seq AND r.body_seq = q.body_seq) END AS answer
       FROM queue q
       JOIN messages m ON m.seq = q.message_seq
-      LEFT JOIN bodies b ON b.seq = q.body_seq`;
+      LEFT JOIN bodies b ON b.seq = q.body_seq
+      LEFT JOIN bodies o ON o.seq = b.base_seq`;
 
 export const statements = {
   ...purgeStatements,
@@ -40,6 +42,11 @@ export const statements = {
   putBody: `
     INSERT INTO bodies (seq, body)
     VALUES (?, ?)
+    ON CONFLICT (seq) DO NOTHING`,
+
+  putChangedBody: `
+    INSERT INTO bodies (seq, body, base_seq)
+    VALUES (?, ?, ?)
     ON CONFLICT (seq) DO NOTHING`,
 
   putRow: `

@@ -5,6 +5,7 @@ import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
 import { USES_WARNED } from "../counted_cells.ts";
 import { StoreError, type StoreFailure } from "../errors.ts";
+import { foldIntent } from "../fold.ts";
 import {
   defaultGroupCommit,
   GroupCommit,
@@ -198,7 +199,7 @@ export class SqliteStore implements Store {
     const settle = { resolve: resolve as Settle["resolve"], reject };
     // A purge takes milliseconds and its commit waits for no disk: nobody shares it.
     if (intent.kind === "purge") void this.#sendAlone(intent, settle);
-    else this.#group.submit(intent, settle, hint);
+    else this.#group.submit(foldIntent(intent), settle, hint);
     return promise;
   }
 

@@ -65,7 +65,7 @@ export interface WorkMessage {
   isChanged: boolean;
   ended: number[];
   events: EventRecord[];
-  bodies: (readonly [seq: number, text: string])[];
+  bodies: (readonly [seq: number, text: string, baseSeq: number | null])[];
   /** Answers of partners that the tables do not hold. */
   responses: ResponseRecord[];
   /** How many of each destination there are; undefined until one is asked for. */
@@ -154,7 +154,7 @@ export class WorkingSet {
     this.#messages.set(seq, message);
     this.#soil(message);
     this.redo.message(seq, entry, message);
-    this.addBody(message, seq, entry.raw);
+    this.addBody(message, seq, entry.raw, null);
     return message;
   }
 
@@ -175,11 +175,12 @@ export class WorkingSet {
     return this.#rows.get(seq);
   }
 
-  addBody(message: WorkMessage, seq: number, text: string): void {
+  /** `baseSeq` is the body that `text` is changes of. */
+  addBody(message: WorkMessage, seq: number, text: string, baseSeq: number | null): void {
     requireTexts(text);
-    message.bodies.push([seq, text]);
+    message.bodies.push([seq, text, baseSeq]);
     this.#bodyChars += text.length;
-    this.redo.body(seq, text);
+    this.redo.body(seq, text, baseSeq);
   }
 
   addRow(message: WorkMessage, { at, ...rest }: NewRow): void {
@@ -363,7 +364,7 @@ export class WorkingSet {
 /** Says what the tables do not hold of a message. */
 function tell(message: WorkMessage, into: Changes): void {
   const { seq, entry, isChanged, status, error } = message;
-  for (const [bodySeq, text] of message.bodies) into.body(bodySeq, text);
+  for (const [bodySeq, text, baseSeq] of message.bodies) into.body(bodySeq, text, baseSeq);
   if (entry !== undefined) into.message(seq, entry, message);
   else if (isChanged) into.disposition(seq, status, error);
   for (const response of message.responses) into.response(response);

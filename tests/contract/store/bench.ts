@@ -56,12 +56,24 @@ export type HandOffParts = Partial<
   Pick<HandOffIntent, "handlers" | "deliveries" | "failures" | "state">
 >;
 
+/** What makes a message long enough to be worth saying what was changed in it. */
+const PATIENT = `PID|1||4711^^^MAIN^MR||DOE^JANE^Q||19700101|F|||${
+  "1 MAIN ST^^TOWN~".repeat(20)
+}\r`;
+
+/** A message as a handler sends it on that sets a field. */
+export function readdressed(raw: string, to: string): string {
+  return raw.replace("|A|B|", `|A|${to}|`);
+}
+
 /** Every bench begins at this moment. */
 const START = 1_700_000_000_000_000;
 
 export class StoreBench implements AsyncDisposable {
   readonly #backend: StoreBackend;
   #messages = 0;
+  /** Bodies by message: who hands off says what it handed off. */
+  readonly #raws = new Map<string, string>();
   store: Store;
   /** Microseconds; moves only when a test moves it. */
   now = START;
@@ -117,16 +129,18 @@ export class StoreBench implements AsyncDisposable {
 
   message(parts: Partial<NewMessage> = {}): NewMessage {
     const number = this.#messages += 1;
-    return {
+    const message = {
       id: number.toString(16).padStart(32, "0"),
       channel: "IB_ADT",
       receivedAt: this.now,
       sourceType: "mllp",
       controlId: `C${number}`,
       messageType: "ADT^A01",
-      raw: `MSH|^~\\&|A|B|||20240101||ADT^A01|C${number}|P|2.5\r`,
+      raw: `MSH|^~\\&|A|B|||20240101||ADT^A01|C${number}|P|2.5\r${PATIENT}`,
       ...parts,
     };
+    this.#raws.set(message.id, message.raw);
+    return message;
   }
 
   /** T1, in flight. */
@@ -148,14 +162,17 @@ export class StoreBench implements AsyncDisposable {
     return this.store.submit(this.handOffIntent(held, parts));
   }
 
-  handOffIntent({ channel, messageSeq, seq, token }: Held, parts: HandOffParts): HandOffIntent {
+  handOffIntent(
+    { id, channel, messageSeq, seq, token }: Held,
+    parts: HandOffParts,
+  ): HandOffIntent {
     const deliveries = parts.deliveries ?? [];
     const failures = parts.failures ?? [];
     const handlers = parts.handlers ?? Math.max(1, deliveries.length + failures.length);
     const state = parts.state ?? [];
     const at = this.now;
-    const kind = "hand_off";
-    return { kind, at, seq, token, messageSeq, channel, handlers, deliveries, failures, state };
+    const ours = { at, seq, token, messageSeq, messageText: this.#raws.get(id) };
+    return { kind: "hand_off", ...ours, channel, handlers, deliveries, failures, state };
   }
 
   /** A message whose outbound rows wait, one a destination; returns its id. */

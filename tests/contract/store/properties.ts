@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ClaimResult, Intent, Stage } from "../../../src/store/intents.ts";
-import { type StoreBackend, StoreBench } from "./bench.ts";
+import { readdressed, type StoreBackend, StoreBench } from "./bench.ts";
 import { Model, type ModelDelivery, type ModelMessage, type ModelRow } from "./model.ts";
 
 /** What a run draws; numbers choose among what there is when the act is made. */
@@ -101,12 +101,19 @@ class Walk {
     this.#run = run;
   }
 
-  /** Plans every act on what stands before the batch, submits all at once, settles in order. */
+  /**
+   * Plans every act on what stands before the batch, submits all at once, settles in order. A purge
+   * shares no commit and may run before or after what was submitted with it: it goes alone.
+   */
   async batch(acts: readonly Act[]): Promise<void> {
     this.#model.now = this.#bench.now;
-    // A purge shares no commit and may be ahead of what was submitted before it.
-    const isFirst = ({ intent }: Planned) => intent.kind === "purge" ? 0 : 1;
-    const planned = acts.map((act) => this.#plan(act)).sort((a, b) => isFirst(a) - isFirst(b));
+    const isPurge = ({ intent }: Planned) => intent.kind === "purge";
+    const planned = acts.map((act) => this.#plan(act));
+    await this.#together(planned.filter(isPurge));
+    await this.#together(planned.filter((one) => !isPurge(one)));
+  }
+
+  async #together(planned: readonly Planned[]): Promise<void> {
     const answers = await Promise.all(
       planned.map(({ intent }) => this.#bench.store.submit(intent)),
     );
@@ -241,19 +248,21 @@ class Walk {
     if (!row) return this.#receive(act);
     // A row of another stage is never handed off under its own token: that is no caller's mistake.
     const token = row.stage === stage ? this.#tokenOf(row, act) : this.#bench.store.nextToken();
+    const { raw } = row.message;
+    const payloads = [undefined, "payload 0", readdressed(raw, "LAB"), readdressed(raw, "WARD")];
     const deliveries = act.destinations.map((lane, index): ModelDelivery => ({
       destination: this.#lane(lane),
       handler: this.#handler(index),
       token: act.hot && index === 0 ? this.#bench.store.nextToken() : undefined,
-      payload: index === 1 ? undefined : `payload ${index % 2}`,
+      payload: payloads[(index + lane) % payloads.length],
     }));
     const { seq, message: { messageSeq, channel } } = row;
     const at = this.#bench.now;
-    const ours = { at, seq, token, messageSeq, channel };
+    const ours = { at, seq, token, messageSeq, channel, messageText: raw };
     if (act.kind === "route_hand_off") {
       const handlers = act.destinations.map((handler) => this.#handler(handler));
       return {
-        intent: { kind: "route_hand_off", ...ours, handlers },
+        intent: { kind: "route_hand_off", at, seq, token, messageSeq, channel, handlers },
         settle: (answer) => {
           this.#settleRows(answer, this.#model.routeHandOff(row, token, at, handlers));
         },

@@ -1,7 +1,7 @@
 /** What retention takes away, what it leaves, and how it accounts for it. Spec §5, I41 to I44. */
 import assert from "node:assert/strict";
 import { noCounts } from "../../../src/store/purge.ts";
-import { delivery, heldOf, type StoreBackend, StoreBench } from "./bench.ts";
+import { delivery, heldOf, readdressed, type StoreBackend, StoreBench } from "./bench.ts";
 
 export function testRetention(backend: StoreBackend): void {
   testMessages(backend);
@@ -209,6 +209,39 @@ function testWindows(backend: StoreBackend): void {
     );
     assert.deepEqual((await bench.store.outboundOf(id))!.map(({ payload }) => payload), [""]);
     assert.equal(await bench.purge("messages", bench.now), 0);
+  });
+
+  // Goal: a payload that is stored as changes of the message outlives the message whole.
+  Deno.test(`${name} purge of a message leaves its dead delivery what a handler made of it`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const { raw } = bench.message();
+    const payload = readdressed(raw, "LAB");
+    const held = await bench.receive({ raw });
+    await bench.handOff(held, {
+      deliveries: [
+        delivery("OB_A", { payload }),
+        delivery("OB_B", { payload }),
+        delivery("OB_C", { payload: readdressed(raw, "WARD") }),
+      ],
+    });
+    await bench.bury(await bench.take("outbound", "OB_A"), "OB_A", "AR");
+    await bench.bury(await bench.take("outbound", "OB_B"), "OB_B", "AR");
+    await bench.complete(await bench.take("outbound", "OB_C"), "OB_C");
+    bench.passSeconds(10);
+    assert.equal(await bench.purge("messages", bench.now), 1);
+    const payloads = async () => (await bench.store.outboundOf(held.id))!.map((row) => row.payload);
+    assert.deepEqual(await rawsOf(bench, [held.id]), [""]);
+    assert.deepEqual(await payloads(), [payload, payload, ""]);
+    await bench.reopen();
+    assert.equal((await replay(bench, held.id)).requeued, 2);
+    const { rows: [row] } = await bench.claim("outbound", "OB_A");
+    assert.equal(row?.body, payload);
+    await bench.bury(heldOf(row!), "OB_A", "AR");
+    await bench.complete(await bench.take("outbound", "OB_B"), "OB_B");
+    bench.passSeconds(10);
+    assert.equal(await bench.purge("dead_letters", bench.now), 1);
+    assert.equal(await bench.purge("messages", bench.now), 1);
+    assert.deepEqual(await payloads(), ["", "", ""]);
   });
 
   Deno.test(`${name} purge of a dead delivery leaves its message what it means`, async () => {

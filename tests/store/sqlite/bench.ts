@@ -63,6 +63,7 @@ const whole = {
   open_without_open_row_or_the_reverse: 0,
   messages_wrongly_totalled: 0,
   bodies_nobody_means: 0,
+  changes_of_no_body: 0,
   purged_and_something_left: 0,
   open_without_body: 0,
   responses_without_body_or_delivery: 0,
@@ -106,6 +107,10 @@ export function assertWhole(db: DatabaseSync, title?: string): void {
                AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.body_seq = b.seq)
                AND NOT EXISTS (SELECT 1 FROM response r WHERE r.body_seq = b.seq)
            ) AS bodies_nobody_means,
+           (SELECT count(*) FROM bodies b
+             WHERE b.base_seq IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM bodies o WHERE o.seq = b.base_seq)
+           ) AS changes_of_no_body,
            (SELECT count(*) FROM messages m
              WHERE m.purged_at IS NOT NULL
                AND (m.body_seq <> 0 OR m.error IS NOT NULL OR m.summary IS NOT NULL

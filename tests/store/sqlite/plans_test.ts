@@ -155,7 +155,7 @@ function fill(db: DatabaseSync, count: number): void {
              'received', CASE WHEN i % 100 = 0 THEN 'error' ELSE 'processed' END, NULL, NULL, NULL,
              seq, NULL
         FROM numbers;
-    INSERT INTO bodies SELECT seq, 'body' FROM numbers;
+    INSERT INTO bodies (seq, body) SELECT seq, 'body' FROM numbers;
     INSERT INTO queue
       SELECT seq + 1, seq, 'outbound', 'OB_' || (i % 3), 'IB_' || (i % 4), 'h', seq,
              CASE WHEN i % 100 = 0 THEN 'dead' ELSE 'done' END, 1, 1000 + i, NULL, NULL, 1000 + i,

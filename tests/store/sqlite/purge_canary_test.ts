@@ -121,7 +121,7 @@ Deno.test("a purge among rows that stay leaves nothing in rows, free pages and l
       const sql = `SELECT count(*) AS n FROM ${table} WHERE ${held.join(" OR ")}`;
       assert.equal(db.prepare(sql).get()!.n, 0, table);
     }
-    const kept = db.prepare("SELECT count(*) AS n FROM bodies WHERE instr(body, 'KEPT') > 0").get();
+    const kept = db.prepare("SELECT count(*) AS n FROM bodies").get();
     assert.equal(kept!.n, MESSAGES / 5 * 2);
   });
 });

@@ -220,6 +220,7 @@ Deno.test("a store of the first version gets its totals when it is opened", asyn
       CREATE INDEX queue_dead ON queue (lane, seq) WHERE status = 'dead';
       ALTER TABLE store_meta DROP COLUMN log_from;
       ALTER TABLE store_meta DROP COLUMN sealing_key;
+      ALTER TABLE bodies DROP COLUMN base_seq;
       UPDATE store_meta SET schema_version = 1`);
     Deno.removeSync(`${path}-log`);
   }

@@ -6,8 +6,9 @@ import { sql as storeKeys } from "./0004_store_keys.ts";
 import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
 import { sql as retention } from "./0007_retention.ts";
-import { sql as responses } from "./0008_responses.ts";
-import { sql as references } from "./0009_references.ts";
+import { sql as changedBodies } from "./0008_changed_bodies.ts";
+import { sql as responses } from "./0009_responses.ts";
+import { sql as references } from "./0010_references.ts";
 
 export interface Migration {
   readonly version: number;
@@ -23,6 +24,7 @@ export const migrations: readonly Migration[] = [
   { version: 5, name: "0005_key_rotation", sql: keyRotation },
   { version: 6, name: "0006_operators", sql: operators },
   { version: 7, name: "0007_retention", sql: retention },
-  { version: 8, name: "0008_responses", sql: responses },
-  { version: 9, name: "0009_references", sql: references },
+  { version: 8, name: "0008_changed_bodies", sql: changedBodies },
+  { version: 9, name: "0009_responses", sql: responses },
+  { version: 10, name: "0010_references", sql: references },
 ];

@@ -1,5 +1,5 @@
 /**
- * 0008 responses: what partners answered, kept with the delivery it answers.
+ * 0009 responses: what partners answered, kept with the delivery it answers.
  *
  * An answer is written in the commit that completes its row and never changed. One that is taken in
  * again has a row of the queue as well, of the stage `response` and the lane of its loopback, until

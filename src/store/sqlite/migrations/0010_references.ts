@@ -1,5 +1,5 @@
 /**
- * 0009 references: snapshots of reference sets.
+ * 0010 references: snapshots of reference sets.
  *
  * A set has one version that counts; the parts of another are never read. Version tokens are unique
  * for each write, whatever the clock says.

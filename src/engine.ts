@@ -26,7 +26,12 @@ import {
   resolveReloadDir,
 } from "./graph/mod.ts";
 import { type Logger, redact } from "./logging/mod.ts";
-import { Maintenance, type MaintenanceFigures, type OwnWindows } from "./maintenance/mod.ts";
+import {
+  Maintenance,
+  type MaintenanceFigures,
+  type OwnWindows,
+  References,
+} from "./maintenance/mod.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
@@ -84,6 +89,8 @@ export class Engine implements AsyncDisposable {
   readonly #live: LiveGraph;
   readonly #validation: StrictValidation;
   readonly #env: EngineOptions["env"];
+  /** Reference sets and the sources they come from. */
+  readonly references: References;
 
   /**
    * Opens the store, loads the graph, starts the pipeline.
@@ -162,6 +169,18 @@ export class Engine implements AsyncDisposable {
     const roots = await findReloadRoots([options.bundleDir, ...settings.api.configReloadRoots]);
     for (const dir of roots.missing) logger.warning("engine.reload_root_missing", { dir });
     const validation = stack.use(new StrictValidation());
+    const references = stack.use(
+      await References.open({
+        settings: settings.reference,
+        store,
+        clock,
+        logger,
+        isLeader: () => cluster?.status.isLeader ?? true,
+        definitions: () => live.graph.references,
+        publish: (snapshot) => live.setReference(snapshot),
+      }),
+    );
+    await references.prepare(live.graph.references, (snapshot) => live.setReference(snapshot));
     const engine = new Engine(options, {
       store,
       summaryAccess,
@@ -169,11 +188,13 @@ export class Engine implements AsyncDisposable {
       alerts,
       cluster,
       live,
+      references,
       validation,
       reloadRoots: roots.roots,
     });
     stack.defer(() => engine.pipeline.stop());
     if (cluster === undefined) await engine.pipeline.start();
+    references.start();
     stack.use(engine.#watch());
     if (cluster === undefined) {
       engine.#maintenance = stack.use(engine.#maintain(store, () => true));
@@ -196,13 +217,14 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
-    { store, summaryAccess, auth, alerts, cluster, live, validation, reloadRoots }: {
+    { store, summaryAccess, auth, alerts, cluster, live, references, validation, reloadRoots }: {
       store: Store;
       summaryAccess: SummaryAccessLog;
       auth: Auth | undefined;
       alerts: Alerts;
       cluster: Cluster | undefined;
       live: LiveGraph;
+      references: References;
       validation: StrictValidation;
       reloadRoots: readonly string[];
     },
@@ -220,6 +242,7 @@ export class Engine implements AsyncDisposable {
     this.bundleDir = bundleDir;
     this.#reloadRoots = reloadRoots;
     this.#live = live;
+    this.references = references;
     this.#validation = validation;
     this.#env = env;
     this.#pipeline = cluster === undefined ? this.#makePipeline(store) : this.#makeIdle();
@@ -252,6 +275,7 @@ export class Engine implements AsyncDisposable {
       internalError: settings.delivery.internalError,
       recordsEvents: settings.diagnostics.connectionEvents,
       simulateAll: settings.shadow.simulateAllEgress,
+      correlationDepthMax: settings.pipeline.maxCorrelationDepth,
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
       onStopped: (event) => alerts.raise(event),
@@ -296,7 +320,7 @@ export class Engine implements AsyncDisposable {
     const { logger, bundleDir, settings } = this;
     const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = settings.cluster;
     const load = async () => {
-      await this.#live.reload(this.#pipeline, { bundleDir, dryRun: false });
+      await this.#load({ bundleDir, dryRun: false });
       if (!this.#pipeline.isRunning) this.#showIdle();
     };
     const config = this.#config = new ConfigConvergence({
@@ -311,6 +335,7 @@ export class Engine implements AsyncDisposable {
       openStore: (term) => openTermStore(options, term),
       convergeConfig: () => config.converge(load),
       convergeState: (entries) => this.#live.convergeState(entries),
+      convergeReferences: () => this.references.converge(),
       makePipeline: (store, term) => this.#makePipeline(store, { mayAct: () => term.isCurrent }),
       startChores: (store, pipeline, term) => {
         const chores = new AsyncDisposableStack();
@@ -404,11 +429,19 @@ export class Engine implements AsyncDisposable {
    * @throws see `LiveGraph.reload()`; the running graph is as it was.
    */
   async reload(options: ReloadOptions): Promise<Graph> {
-    const graph = await this.#inTurn(() => this.#live.reload(this.#pipeline, options));
+    const graph = await this.#inTurn(() => this.#load(options));
     if (options.dryRun) return graph;
     if (this.cluster !== undefined && !this.#pipeline.isRunning) this.#showIdle();
     await this.#config?.announce();
     return graph;
+  }
+
+  #load(options: ReloadOptions): Promise<Graph> {
+    const { references } = this;
+    return this.#live.reload(this.#pipeline, {
+      ...options,
+      makeReady: (graph, publish) => references.prepare(graph.references, publish),
+    });
   }
 
   /** Whether the files of the running graph differ from what was loaded of them. Never throws. */

@@ -22,7 +22,9 @@ export type FailpointName =
   | "routing.before_publish"
   | "delivery.before_send"
   | "delivery.after_send"
-  | "delivery.after_resolve";
+  | "delivery.after_resolve"
+  | "reingress.before_submit"
+  | "reingress.after_commit";
 
 export const noFailpoints: Failpoints = { hit: () => {} };
 

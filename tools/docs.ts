@@ -37,7 +37,7 @@ about, and read by nothing.
 function connectorsPage(): string {
   const parts = [`# Connection settings
 
-What \`mllp({ … })\` and \`file({ … })\` take, as TypeScript writes it (\`timeoutSeconds\`); in
+What \`mllp({ … })\`, \`file({ … })\` and \`loopback()\` take, as TypeScript writes it (\`timeoutSeconds\`); in
 \`connections.toml\` the same keys are \`timeout_seconds\`. Times are seconds, sizes bytes. Every value
 may be an \`env("key")\` instead; where the table says "secret" it has to be one. A \`null\` switches a
 nullable setting off, and so does 0 for a number.
@@ -48,6 +48,7 @@ Options of the connection itself (\`router\`, \`retry\`, \`ordering\`, …) stan
 `];
   for (const schema of transports.values()) {
     for (const [direction, title] of [["in", "inbound"], ["out", "outbound"]] as const) {
+      if (direction === "out" && schema.inboundOnly === true) continue;
       parts.push(`## ${schema.type}, ${title}\n\n${tableOf(schema, direction)}\n`);
     }
   }
@@ -55,6 +56,7 @@ Options of the connection itself (\`router\`, \`retry\`, \`ordering\`, …) stan
 }
 
 function tableOf({ settings }: TransportSchema, direction: SettingDirection): string {
+  if (settings.length === 0) return "Has no settings.";
   const rows = settings
     .filter((spec) => spec.direction === "both" || spec.direction === direction)
     .map((spec) =>

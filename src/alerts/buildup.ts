@@ -10,7 +10,7 @@ import { errorClass } from "../errors.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { QueueBuildup } from "./event.ts";
 
-export type Stage = "ingress" | "routed" | "outbound";
+export type Stage = "ingress" | "routed" | "response" | "outbound";
 
 /** When a lane is too much. */
 export interface BuildupLimits {

@@ -10,7 +10,7 @@ import {
   viewOutbound,
   viewResponses,
 } from "../operations/mod.ts";
-import type { MessageDetail, MessageSummary } from "../store/store.ts";
+import type { MessageDetail, MessageSummary, StoredResponse } from "../store/store.ts";
 import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { actOf, type ApiContext, type ApiEnv, secondsOf } from "./env.ts";
 import { gives, takes } from "./exchange.ts";
@@ -111,7 +111,7 @@ export function messageRoutes({ engine }: ApiContext): Hono<ApiEnv> {
       async (c) => {
         const id = c.req.param("message_id");
         const responses = await viewResponses.perform(actOf(engine, c), { id });
-        return c.json({ message_id: id, responses });
+        return c.json({ message_id: id, responses: responses.map(responseShape) });
       },
     )
     .post(
@@ -164,6 +164,17 @@ function summaryShape(message: MessageSummary) {
     summary: message.summary,
     metadata: message.metadata,
     purged_at: message.purgedAt === null ? null : secondsOf(message.purgedAt),
+  };
+}
+
+function responseShape(response: StoredResponse) {
+  return {
+    destination_name: response.destination,
+    response_seq: response.responseSeq,
+    outcome: response.outcome,
+    detail: response.detail,
+    captured_at: secondsOf(response.capturedAt),
+    body: response.body,
   };
 }
 

@@ -27,9 +27,16 @@ export function readCodeSets(
 ): CodeSetTables {
   const tables = new Map<string, ReadonlyMap<string, unknown>>();
   for (const [name, entries] of sets) {
-    tables.set(name, new Map(entries.map(([key, value]) => [key, freezeDeep(value)])));
+    tables.set(name, readEntries(entries));
   }
   return tables;
+}
+
+/** Makes one table; records are frozen. */
+export function readEntries(
+  entries: readonly (readonly [string, unknown])[],
+): ReadonlyMap<string, unknown> {
+  return new Map(entries.map(([key, value]) => [key, freezeDeep(value)]));
 }
 
 /**

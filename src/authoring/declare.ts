@@ -7,7 +7,7 @@
 import type { ContentType, Message, RawMessage } from "../hl7/surface.ts";
 import { checkSettings, type SettingDirection } from "./connectors/schema.ts";
 import { GraphError } from "./errors.ts";
-import { HandlerRef, InboundRef, OutboundRef, RouterRef } from "./handles.ts";
+import { HandlerRef, InboundRef, OutboundRef, RouterRef, type SourceKind } from "./handles.ts";
 import { toSnakeCase } from "./keys.ts";
 import { nameProblem, quoteName } from "./names.ts";
 import {
@@ -26,13 +26,7 @@ import type {
   RouterResult,
 } from "./results.ts";
 import { type ConnectionDeclaration, type Declarations, loading } from "./session.ts";
-import {
-  type InboundSpec,
-  type OutboundSpec,
-  plainValue,
-  type SourceKind,
-  TransportSpec,
-} from "./specs.ts";
+import { type InboundSpec, type OutboundSpec, plainValue, TransportSpec } from "./specs.ts";
 
 /** Labels for operators; shown, never used for routing. */
 export type Metadata = Readonly<Record<string, unknown>>;
@@ -81,9 +75,17 @@ interface NoListenOptions {
   readonly captureConnectionErrors?: never;
 }
 
+/** What comes back in was validated and acknowledged where it came from. */
+interface InertOptions {
+  readonly ackMode?: "none";
+  readonly strict?: never;
+  readonly hl7Version?: never;
+}
+
 export type InboundOptions<K extends SourceKind = SourceKind> =
   & (Hl7InboundOptions | RawInboundOptions)
-  & (K extends "listen" ? ListenOptions : NoListenOptions);
+  & (K extends "listen" ? ListenOptions : NoListenOptions)
+  & (K extends "inert" ? InertOptions : unknown);
 
 /** Delay after attempt n: min(max, backoff · multiplier^(n-1)). */
 export interface RetryOptions {
@@ -121,7 +123,7 @@ export function inbound<K extends SourceKind>(
   name: string,
   spec: InboundSpec<K>,
   options: InboundOptions<NoInfer<K>>,
-): InboundRef {
+): InboundRef<K> {
   const what = `declare inbound ${quoteName(name)}`;
   const declarations = loading(what);
   requireConnectionName(declarations, name, what);
@@ -129,7 +131,7 @@ export function inbound<K extends SourceKind>(
   const plain = plainOptions(options, what);
   refuse(checkInboundOptions(schema, plain), "graph.option_invalid", what);
   const declaration = { name, type: schema.type, settings, options: plain };
-  return add(declarations.inbounds, declaration, new InboundRef(name));
+  return add(declarations.inbounds, declaration, new InboundRef<K>(name));
 }
 
 /**
@@ -234,6 +236,12 @@ function requireSpec(spec: unknown, direction: SettingDirection, what: string) {
     throw new GraphError(
       "graph.transport_missing",
       `Cannot ${what}: want a transport such as mllp({ … }) beside its name`,
+    );
+  }
+  if (direction === "out" && data.schema.inboundOnly === true) {
+    throw new GraphError(
+      "graph.transport_inbound_only",
+      `Cannot ${what}: nothing is delivered over transport "${data.schema.type}"`,
     );
   }
   const problems = checkSettings(data.schema, direction, data.settings);

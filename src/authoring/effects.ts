@@ -6,7 +6,7 @@ import { encodeCarriage } from "../hl7/carriage.ts";
 import { Message, RawMessage } from "../hl7/surface.ts";
 import { EnvRef } from "./env.ts";
 import { GraphError } from "./errors.ts";
-import { OutboundRef } from "./handles.ts";
+import { InboundRef, OutboundRef } from "./handles.ts";
 import { requireMaker } from "./maker.ts";
 import { nameProblem, quoteName } from "./names.ts";
 import type { Body, Json } from "./results.ts";
@@ -65,20 +65,20 @@ export class SetState {
 }
 
 /**
- * Delivers `body` to an outbound. The body is encoded here and now: changing the message
- * afterwards does not change what was sent.
+ * Delivers `body` to an outbound, or has a loopback take it in as a message of its own. The body is
+ * encoded here and now: changing the message afterwards does not change what was sent.
  *
  * @throws {GraphError} `graph.destination_invalid`, `graph.payload_invalid`
  */
-export function send(to: OutboundRef | string, body: Body): Send {
-  const isHandle = OutboundRef.is(to);
+export function send(to: OutboundRef | InboundRef<"inert"> | string, body: Body): Send {
+  const isHandle = OutboundRef.is(to) || InboundRef.is(to);
   const name = isHandle ? to.name : to;
   // The name of a handle was checked when it was declared.
   const problem = isHandle ? undefined : nameProblem(name);
   if (problem !== undefined) {
     throw new GraphError(
       "graph.destination_invalid",
-      `Cannot send: want an outbound or its name (${problem})`,
+      `Cannot send: want an outbound, a loopback or its name (${problem})`,
     );
   }
   return new Send(maker, name, encodeBody(name, body));

@@ -7,10 +7,18 @@
 import type { Message } from "../hl7/surface.ts";
 import type { HandlerFunction, Payload, RouterFunction } from "./results.ts";
 
-/** A declared inbound connection. */
-export class InboundRef {
+/**
+ * How a source comes by its messages: partners connect to it, it reads again and again, or the
+ * engine itself gives it some.
+ */
+export type SourceKind = "listen" | "poll" | "inert";
+
+/** A declared inbound connection; `K` says how its source comes by its messages. */
+export class InboundRef<K extends SourceKind = SourceKind> {
   readonly kind = "inbound";
   readonly #name: string;
+  // Never read: it carries the type parameter, so only a loopback can be sent to.
+  readonly #source: K | undefined;
 
   constructor(name: string) {
     this.#name = name;

@@ -24,6 +24,15 @@ export type {
 export { handler, inbound, outbound, router } from "./declare.ts";
 export type { Send, SetState } from "./effects.ts";
 export { send, setState } from "./effects.ts";
+export type { CapturedResponse, Correlation, ResponseOutcome } from "./lineage.ts";
+export { currentCorrelation, response } from "./lineage.ts";
+export type {
+  DatabaseRefSettings,
+  FileRefSettings,
+  ReferenceOptions,
+  ReferenceSource,
+} from "./references.ts";
+export { databaseRef, fileRef, reference } from "./references.ts";
 export type { HandlerRef, InboundRef, OutboundRef, RouterRef } from "./handles.ts";
 export type { AckMode, InternalErrorPolicy, Ordering } from "./options.ts";
 export type {
@@ -46,7 +55,7 @@ export type {
   Setting,
   TransportSpec,
 } from "./specs.ts";
-export { file, mllp } from "./specs.ts";
+export { file, loopback, mllp } from "./specs.ts";
 export type {
   ConsistencyRule,
   ContentType,

@@ -42,6 +42,23 @@ const inboundChecks: Readonly<Record<string, Check>> = {
   metadata: table,
 };
 
+/**
+ * Options that the connections reference names and this engine does not carry out. A promise that
+ * nobody keeps is refused.
+ */
+const notBuilt: Readonly<Record<string, string>> = {
+  priority: "no profile of a disaster recovery reads it",
+  shard: "one process takes in all messages",
+  stall: 'use "buildup" with max_oldest_seconds',
+  capture_ack: "acknowledgements that are sent are not recorded",
+  capture_connection_errors: "connection events are recorded for every connection",
+  messages_days: "use [retention].messages_days",
+  dead_letter_days: "use [retention].dead_letter_days",
+  prune_documents_after: "documents are not taken out of messages",
+  prune_documents_min_bytes: "documents are not taken out of messages",
+  inline: "the engine decides by itself when it routes and transforms at once",
+};
+
 const outboundChecks: Readonly<Record<string, Check>> = {
   ordering: oneOf(["fifo", "unordered"]),
   internal_error: oneOf(["continue", "stop"]),
@@ -78,6 +95,15 @@ export function checkInboundOptions(
       problems.push(`Option "${key}" needs a transport that listens, not "${transport.type}"`);
     }
   }
+  if (transport.type === "loopback") {
+    for (const key of ["strict", "hl7_version"]) {
+      if (options[key] === undefined) continue;
+      problems.push(`Option "${key}" needs a partner's messages, and a loopback has no partner`);
+    }
+    if (options.ack_mode !== undefined && options.ack_mode !== "none") {
+      problems.push('Option "ack_mode" must be "none" on a loopback: nobody waits for an answer');
+    }
+  }
   const isHl7 = (options.content_type ?? "hl7v2") === "hl7v2";
   if (options.strict === true && !isHl7) {
     problems.push('Option "strict" needs content type "hl7v2"');
@@ -101,7 +127,7 @@ function checkTable(checks: Readonly<Record<string, Check>>, values: Values): st
   for (const [key, value] of Object.entries(values)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
     const problem = check === undefined
-      ? "is unknown"
+      ? Object.hasOwn(notBuilt, key) ? `is not supported: ${notBuilt[key]}` : "is unknown"
       : value === undefined
       ? undefined
       : check(value);

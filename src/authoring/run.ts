@@ -19,6 +19,8 @@ export interface MessageInput {
   readonly text: string;
   readonly contentType: ContentType;
   readonly ingestTime: number;
+  /** JSON of `LineageData`; undefined for a message that a partner sent. */
+  readonly lineage: string | undefined;
   /** True to stop once the router has named the handlers. */
   readonly routeOnly: boolean;
 }
@@ -109,6 +111,7 @@ export class MessageRunner {
     const environment = this.#environment;
     return {
       ingestTime: this.#input.ingestTime,
+      lineage: this.#input.lineage,
       readState: (namespace, key) => environment.readState(namespace, key),
     };
   }
@@ -306,7 +309,7 @@ function tooLarge(problem: string): GraphError {
 function unknownDestination(name: string): GraphError {
   return new GraphError(
     "graph.destination_unknown",
-    `Cannot send to ${quoteName(name)}: no outbound has that name`,
+    `Cannot send to ${quoteName(name)}: no outbound and no loopback has that name`,
   );
 }
 

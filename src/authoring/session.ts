@@ -7,6 +7,7 @@
 import type { CodeSetTables } from "./code_sets.ts";
 import { GraphError } from "./errors.ts";
 import type { Position } from "./position.ts";
+import type { ReferenceDeclaration } from "./references.ts";
 import type { HandlerFunction, Payload, RouterFunction } from "./results.ts";
 
 /** A connection as declared; keys are snake_case, environment references are plain. */
@@ -34,12 +35,17 @@ export class Declarations {
   readonly handlers: Declared<HandlerFunction<Payload>> = new Map();
   /** Names asked of `codeSet()`. */
   readonly codeSets: Set<string> = new Set();
+  readonly references: Map<string, ReferenceDeclaration> = new Map();
+  /** Names asked of `reference()` without a declaration. */
+  readonly referencesRead: Set<string> = new Set();
 }
 
 /** What a run lets author code read. */
 export interface RunContext {
   /** Epoch seconds. */
   readonly ingestTime: number;
+  /** JSON of `LineageData`; undefined for a message that a partner sent. */
+  readonly lineage: string | undefined;
   /** JSON text of a state value, or undefined. */
   readState(namespace: string, key: string): string | undefined;
 }
@@ -54,6 +60,8 @@ export interface SessionOptions {
 export interface Session {
   readonly declarations: Declarations;
   codeSets: CodeSetTables;
+  /** Snapshots, by name; one of them is replaced as a whole, between two batches. */
+  references: Map<string, ReadonlyMap<string, unknown>>;
   environment: string | undefined;
   readonly lateCodeSets: boolean;
   isLoading: boolean;
@@ -67,6 +75,7 @@ export function openSession(options: SessionOptions): Session {
   session = {
     declarations: new Declarations(),
     codeSets: options.codeSets,
+    references: new Map(),
     environment: options.environment,
     lateCodeSets: options.lateCodeSets ?? false,
     isLoading: true,

@@ -5,10 +5,12 @@
  * the run-time check takes. A spec knows its direction by its type: one with `host` goes out.
  */
 import { fileSchema } from "./connectors/file.ts";
+import { loopbackSchema } from "./connectors/loopback.ts";
 import { mllpSchema } from "./connectors/mllp.ts";
 import type { SettingDirection, SettingSpec, TransportSchema } from "./connectors/schema.ts";
 import { EnvRef } from "./env.ts";
 import { GraphError } from "./errors.ts";
+import type { SourceKind } from "./handles.ts";
 import { type CamelCase, toSnakeCase } from "./keys.ts";
 import { requireMaker } from "./maker.ts";
 
@@ -54,9 +56,6 @@ type CommonSettings<T extends TransportSchema> =
   }
   & { readonly [S in Exclude<AllOf<T>, SharedOf<T>> as CamelCase<S["key"]>]?: never };
 type SharedOf<T extends TransportSchema> = Extract<AllOf<T>, { direction: "both" }>;
-
-/** How a source comes by its messages: partners connect to it, or it reads again and again. */
-export type SourceKind = "listen" | "poll";
 
 const maker = Symbol("messagefoundry");
 
@@ -119,6 +118,14 @@ export function file(settings: FileOutboundSettings): TransportSpec<"out", "poll
 export function file(settings: FileInboundSettings): TransportSpec<"in", "poll">;
 export function file(settings: object): TransportSpec<SettingDirection | "both", "poll"> {
   return new TransportSpec(maker, fileSchema, readSettings(fileSchema, settings));
+}
+
+/**
+ * No partner at all: an inbound that takes in what partners answer (`reingressTo` of an outbound)
+ * and what handlers send to it.
+ */
+export function loopback(): TransportSpec<"in", "inert"> {
+  return new TransportSpec(maker, loopbackSchema, Object.freeze({}));
 }
 
 function readSettings(

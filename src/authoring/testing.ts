@@ -21,10 +21,11 @@
  * ```
  */
 import { type ContentType, Message, RawMessage } from "../hl7/surface.ts";
-import { readCodeSets } from "./code_sets.ts";
+import { readCodeSets, readEntries } from "./code_sets.ts";
 import { GraphError } from "./errors.ts";
 import { isGraphModule } from "./graph_files.ts";
 import type { HandlerRef, RouterRef } from "./handles.ts";
+import type { CapturedResponse, Correlation, LineageData } from "./lineage.ts";
 import type { Json, Payload } from "./results.ts";
 import { type MessageInput, type MessageRun, MessageRunner, type StateWrite } from "./run.ts";
 import { openSession } from "./session.ts";
@@ -35,6 +36,12 @@ const session = openSession({ codeSets: new Map(), environment: undefined, lateC
 export interface RunOptions {
   /** By name: key to value. A code set that is asked for and not here throws. */
   readonly codeSets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** By name: key to value, as the engine would have read them. One that is not here throws. */
+  readonly references?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** For a message that came back in: what it was made of. */
+  readonly correlation?: Partial<Correlation>;
+  /** By outbound: the answer it captured for the message that `correlation` names. */
+  readonly responses?: Readonly<Record<string, Partial<CapturedResponse>>>;
   /** By namespace: key to value, as earlier messages would have left it. */
   readonly state?: Readonly<Record<string, Readonly<Record<string, Json>>>>;
   /** What `currentEnvironment()` answers. */
@@ -175,6 +182,7 @@ function inputOf(message: Payload | string): MessageInput {
     text: isText ? message : message.encode(),
     contentType: isText ? "hl7v2" : message.contentType as ContentType,
     ingestTime: 0,
+    lineage: undefined,
     routeOnly: false,
   };
 }
@@ -192,6 +200,11 @@ async function runNow(input: MessageInput, options: RunOptions): Promise<Message
   session.codeSets = readCodeSets(
     Object.entries(options.codeSets ?? {}).map(([name, table]) => [name, Object.entries(table)]),
   );
+  session.references = new Map(
+    Object.entries(options.references ?? {}).map((
+      [name, table],
+    ) => [name, readEntries(Object.entries(table))]),
+  );
   session.environment = options.environment;
   const written = new Map<string, string>();
   for (const [namespace, entries] of Object.entries(options.state ?? {})) {
@@ -201,11 +214,17 @@ async function runNow(input: MessageInput, options: RunOptions): Promise<Message
   }
   const { promise, resolve } = Promise.withResolvers<MessageRun>();
   const runner = new MessageRunner(
-    { ...input, ingestTime: options.ingestTime ?? ingestTimeDefault },
+    {
+      ...input,
+      ingestTime: options.ingestTime ?? ingestTimeDefault,
+      lineage: lineageOf(options),
+    },
     {
       declarations: session.declarations,
       destinations: new Set([
         ...session.declarations.outbounds.keys(),
+        ...[...session.declarations.inbounds.values()]
+          .filter(({ type }) => type === "loopback").map(({ name }) => name),
         ...options.outbounds ?? [],
       ]),
       readState: (namespace, key) => written.get(stateKey(namespace, key)),
@@ -216,6 +235,17 @@ async function runNow(input: MessageInput, options: RunOptions): Promise<Message
     resolve,
   );
   return runner.start() ?? await promise;
+}
+
+function lineageOf({ correlation, responses }: RunOptions): string | undefined {
+  if (correlation === undefined && responses === undefined) return undefined;
+  const { id = "origin", rootId = id, depth = 1, ...from } = correlation ?? {};
+  const captured = Object.entries(responses ?? {}).map(([outbound, answer]) => ({
+    outbound,
+    outcome: "accepted" as const,
+    ...answer,
+  }));
+  return JSON.stringify({ id, rootId, depth, ...from, responses: captured } satisfies LineageData);
 }
 
 function stateKey(namespace: string, key: string): string {

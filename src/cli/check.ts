@@ -38,7 +38,7 @@ async function check(options: CheckOptions, { terminal, env = {} }: CliContext):
     bundleDir,
     environment: options.env,
     env,
-    evaluate: evaluateInSandbox(),
+    evaluate: evaluateInSandbox({ fillReferences: true }),
     messages: options.messages,
     runnerOf: forgetfulRunner,
     settings: hasService ? loaded : undefined,

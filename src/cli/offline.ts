@@ -65,7 +65,7 @@ export async function openBundle(
     bundleDir: anchor.bundleDir,
     environment: options.env,
     env,
-    evaluate: evaluateInSandbox(),
+    evaluate: evaluateInSandbox({ fillReferences: true }),
   });
   const close = () => declared.sandbox?.[Symbol.dispose]();
   try {

@@ -101,12 +101,23 @@ export interface OutboundMessage {
   readonly controlId?: string;
 }
 
-/**
- * A partner's answer. A negative answer is a value: `pipeline/retry.ts` decides what it means.
- * `reply` holds the raw reply text when the connector has one (response capture needs it).
- */
+/** The partner has the message. */
+export interface PositiveAnswer {
+  readonly accepted: true;
+  /** The raw text of the reply, when the connector has one: response capture keeps it. */
+  readonly reply?: string;
+  /**
+   * What the reply says of the content, when the transport alone says it arrived; absent:
+   * `accepted`.
+   */
+  readonly outcome?: "rejected" | "unparseable";
+  /** For people: a code or a fault, sealed like the reply. */
+  readonly detail?: string;
+}
+
+/** A partner's answer. A negative answer is a value: `pipeline/retry.ts` decides what it means. */
 export type DeliveryAnswer =
-  | { readonly accepted: true; readonly reply?: string }
+  | PositiveAnswer
   | {
     readonly accepted: false;
     /** The partner's code: `AE`, `AR`, an HTTP status. Never free text. */

@@ -7,6 +7,7 @@
  */
 import type { Connector } from "./connector.ts";
 import { file } from "./file/mod.ts";
+import { loopback } from "./loopback/mod.ts";
 import { mllp } from "./mllp/mod.ts";
 
 export * from "./connector.ts";
@@ -15,4 +16,5 @@ export * from "./connector.ts";
 export const connectors: ReadonlyMap<string, Connector> = new Map([
   [mllp.type, mllp],
   [file.type, file],
+  [loopback.type, loopback],
 ]);

@@ -19,6 +19,8 @@ export interface LeadingOptions {
   /** Loads the graph anew if another node has loaded another. Throws: this node may not lead. */
   readonly convergeConfig: () => Promise<void>;
   readonly convergeState: (entries: readonly StateEntry[]) => void;
+  /** Takes over the reference sets that the leader before has read. */
+  readonly convergeReferences: () => Promise<void>;
   /** Builds the pipeline over the store of the term; nothing of it runs yet. */
   readonly makePipeline: (store: Store, term: Term) => Pipeline;
   /** Begins the chores of a leader. */
@@ -55,7 +57,8 @@ export class Leading implements Duties {
   }
 
   async #lead(term: Term): Promise<void> {
-    const { logger, openStore, convergeConfig, convergeState, makePipeline } = this.#options;
+    const { logger, openStore, convergeConfig, makePipeline } = this.#options;
+    const { convergeState, convergeReferences } = this.#options;
     term.signal.throwIfAborted();
     await convergeConfig();
     term.signal.throwIfAborted();
@@ -63,6 +66,7 @@ export class Leading implements Duties {
     this.#store = store;
     if (recovered > 0) logger.info("store.recovered", { rows: recovered });
     convergeState(await store.state());
+    await convergeReferences();
     const pipeline = this.#pipeline = makePipeline(store, term);
     this.#options.onPipeline(pipeline);
     term.signal.throwIfAborted();

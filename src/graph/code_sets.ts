@@ -47,14 +47,20 @@ function parseCodeSet(file: BundleFile): { codeSet: CodeSet; problems: readonly 
   const tell = (line: number | undefined, message: string) => {
     problems.push(problemAt({ file: file.path, line }, `Code set "${name}": ${message}`));
   };
-  const parsed = base.slice(dot + 1) === "csv"
-    ? readCsv(file.text, tell)
-    : readToml(file.text, tell);
+  const format = base.slice(dot + 1) === "csv" ? "csv" : "toml";
+  const parsed = readTable(file.text, format, tell);
   return { codeSet: { name, file: file.path, ...parsed }, problems };
 }
 
 type Tell = (line: number | undefined, message: string) => void;
-type Parsed = Pick<CodeSet, "format" | "columns" | "shape" | "entries">;
+export type Parsed = Pick<CodeSet, "format" | "columns" | "shape" | "entries">;
+export type Entry = Parsed["entries"][number];
+export type TableFormat = CodeSet["format"];
+
+/** Reads the rows of a table; what cannot be read is told with its line, and never quoted. */
+export function readTable(text: string, format: TableFormat, tell: Tell): Parsed {
+  return format === "csv" ? readCsv(text, tell) : readToml(text, tell);
+}
 
 interface CsvRow {
   readonly record: readonly string[];

@@ -1,5 +1,10 @@
 /** What a bundle declares, of modules and `connections.toml` together; nothing resolved yet. */
-import type { DeclaredConnection, DeclaredFunction, Registry } from "../sandbox/protocol.ts";
+import type {
+  DeclaredConnection,
+  DeclaredFunction,
+  DeclaredReference,
+  Registry,
+} from "../sandbox/protocol.ts";
 import type { DeclaredInToml } from "./connections_toml.ts";
 import { type GraphProblem, problemAt } from "./problems.ts";
 
@@ -8,6 +13,10 @@ export interface Declared {
   readonly outbounds: readonly DeclaredConnection[];
   readonly routers: readonly DeclaredFunction[];
   readonly handlers: readonly DeclaredFunction[];
+  readonly references: readonly DeclaredReference[];
+  /** Names that modules read and declare elsewhere. */
+  readonly referencesRead: readonly string[];
+  readonly readsResponses: boolean;
   /** Line of one setting or option, where it is known better than the connection's own. */
   readonly lineOf: (connection: DeclaredConnection, key: string) => number | undefined;
 }
@@ -45,6 +54,9 @@ export function mergeDeclared(
     outbounds: kept.outbound,
     routers: registry.routers,
     handlers: registry.handlers,
+    references: registry.references,
+    referencesRead: registry.referencesRead,
+    readsResponses: registry.readsResponses,
     lineOf: toml.lineOf,
   };
   return { declared, problems };

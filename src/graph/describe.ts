@@ -6,7 +6,7 @@
  */
 import type { DeclaredConnection, DeclaredFunction } from "../sandbox/protocol.ts";
 import type { Declared } from "./declared.ts";
-import { isReference } from "./resolve.ts";
+import { defaultAckMode, isReference } from "./resolve.ts";
 import { transports } from "./transports.ts";
 
 interface Placed {
@@ -62,10 +62,6 @@ export function describeDeclared(declared: Declared): DescribedGraph {
       sends: handler.mentions.filter((name) => outboundNames.has(name)),
     })),
   };
-}
-
-function defaultAckMode({ options }: DeclaredConnection): string {
-  return (options.content_type ?? "hl7v2") === "hl7v2" ? "original" : "none";
 }
 
 function placeOf({ position }: DeclaredConnection | DeclaredFunction) {

@@ -3,6 +3,7 @@ import { safeText } from "../logging/mod.ts";
 import { type RunRequest, type RunResult, Sandbox, type StateEntry } from "../sandbox/mod.ts";
 import type { DryRunSandbox } from "./dryrun.ts";
 import type { Evaluate } from "./load.ts";
+import { readLiteralReferences } from "./references.ts";
 
 /** A loaded sandbox in the hands of whoever loaded the graph; disposing it ends the worker. */
 export interface GraphSandbox extends Disposable {
@@ -16,6 +17,11 @@ export interface SandboxLimits {
   readonly redact?: (text: string) => string;
   /** For all modules together. Default 10 000. */
   readonly loadTimeoutMs?: number;
+  /**
+   * Reference sets get what their files hold now, best effort: those whose path stands in the graph.
+   * For commands that run no engine.
+   */
+  readonly fillReferences?: boolean;
   /** For a batch of several messages. Default 2 000: it bounds memory too, see sandbox/DESIGN.md. */
   readonly batchTimeoutMs?: number;
   /** For one message alone. Default 2 000. */
@@ -27,6 +33,7 @@ export function evaluateInSandbox(
   {
     state = [],
     redact = safeText,
+    fillReferences = false,
     loadTimeoutMs = 10_000,
     batchTimeoutMs = 2_000,
     messageTimeoutMs = 2_000,
@@ -45,6 +52,11 @@ export function evaluateInSandbox(
       messageTimeoutMs,
       redact,
     });
+    if (fillReferences && sandbox !== undefined) {
+      for (const reference of await readLiteralReferences(registry.references)) {
+        sandbox.setReference(reference);
+      }
+    }
     const held = sandbox && { sandbox, [Symbol.dispose]: () => sandbox.close() };
     return { sandbox: held, registry, problems };
   };

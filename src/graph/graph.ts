@@ -66,6 +66,10 @@ export interface OutboundDefinition {
   readonly internalError: InternalErrorPolicy;
   readonly buildup: BuildupDefinition;
   readonly simulate: boolean;
+  /** The partner's answer is kept with its delivery. */
+  readonly captureResponse: boolean;
+  /** The loopback that takes the answer in. */
+  readonly reingressTo: string | undefined;
   readonly verifyAckControlId: "lenient" | "strict";
   /** Undefined: that of `[retention]`. */
   readonly deadLetterDays: number | undefined;
@@ -85,8 +89,24 @@ export interface HandlerDefinition {
   readonly position: SourcePosition | undefined;
 }
 
+export type ReferenceFormat = "csv" | "toml" | "json";
+
+export interface ReferenceDefinition {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly format: ReferenceFormat;
+  readonly encoding: string;
+  /** 0: whenever somebody looks. */
+  readonly refreshMs: number;
+  readonly position: SourcePosition | undefined;
+}
+
 export interface Graph {
   readonly bundleDir: string;
+  readonly references: ReadonlyMap<string, ReferenceDefinition>;
+  /** Whether author code seems to read what partners answered. */
+  readonly readsResponses: boolean;
   readonly inbounds: ReadonlyMap<string, InboundDefinition>;
   readonly outbounds: ReadonlyMap<string, OutboundDefinition>;
   readonly routers: ReadonlyMap<string, RouterDefinition>;

@@ -8,7 +8,7 @@ import type { CodeSetData, LoadProblem, Registry } from "../sandbox/protocol.ts"
 import type { Settings } from "../settings/mod.ts";
 import { type Bundle, type BundleEdit, readBundle } from "./bundle.ts";
 import { type CodeSet, loadCodeSets } from "./code_sets.ts";
-import { readConnectionsToml } from "./connections_toml.ts";
+import { type DeclaredInToml, readConnectionsToml } from "./connections_toml.ts";
 import { type Declared, mergeDeclared } from "./declared.ts";
 import { checkEgress, type ConnectionReach, type Reach } from "./egress.ts";
 import {
@@ -20,6 +20,7 @@ import { fingerprint, fingerprintFiles } from "./fingerprint.ts";
 import { readGitHead } from "./git_head.ts";
 import type { Graph, HandlerDefinition, RouterDefinition } from "./graph.ts";
 import { BundleError, type GraphProblem, inOrder, problemAt, type Severity } from "./problems.ts";
+import { resolveReferences } from "./references.ts";
 import { isReference, type Resolved, resolveDeclared } from "./resolve.ts";
 import { validateDeclared } from "./validate.ts";
 
@@ -133,6 +134,11 @@ async function resolveBundle<S extends Disposable>(
   problems.push(...missingValueFile(declared, { settings, environment }));
   const resolved = resolveDeclared(declared, { settings, environment });
   problems.push(...resolved.problems);
+  const { references, problems: inReferences } = resolveReferences(declared.references, {
+    settings: settings.reference,
+    environment,
+  });
+  problems.push(...inReferences);
   problems.push(...await checkEgress(reachesOf(resolved, options.reachOf), settings.egress));
   const ordered = inOrder(problems);
   if (ordered.some(({ severity }) => severity === "error")) {
@@ -141,6 +147,8 @@ async function resolveBundle<S extends Disposable>(
   const files = await fingerprintFiles(bundle, environmentsDir(settings.environments));
   const graph: Graph = Object.freeze({
     bundleDir: bundle.dir,
+    references,
+    readsResponses: declared.readsResponses,
     inbounds: resolved.inbounds,
     outbounds: resolved.outbounds,
     ...functionsOf(declared),
@@ -181,7 +189,7 @@ export async function declareBundle<S extends Disposable>(
       helpers: bundle.helpers.map(sourceOf),
       codeSets: codeSets.map(({ name, entries }) => ({ name, entries })),
       environment,
-      outboundNames: toml.outbounds.map(({ name }) => name),
+      outboundNames: destinationsOf(toml),
     });
   problems.push(...evaluated.problems.map((problem) => problemAt(problem, problem.message)));
   const { declared, problems: inNames } = mergeDeclared(evaluated.registry, toml);
@@ -198,7 +206,16 @@ const EMPTY_REGISTRY: Registry = {
   routers: [],
   handlers: [],
   codeSets: [],
+  references: [],
+  referencesRead: [],
+  readsResponses: false,
 };
+
+/** What `connections.toml` adds to whom handlers may send. */
+function destinationsOf({ inbounds, outbounds }: DeclaredInToml): readonly string[] {
+  const loopbacks = inbounds.filter(({ type }) => type === "loopback");
+  return [...outbounds, ...loopbacks].map(({ name }) => name);
+}
 
 function sourceOf({ path, text }: { path: string; text: string }): SourceModule {
   return { path: path.slice(GRAPH_DIR.length + 1), source: text };
@@ -233,9 +250,10 @@ function missingValueFile(
 ): readonly GraphProblem[] {
   const { file, fileExists } = environment;
   if (settings.environments.baseDir === "" || file === undefined || fileExists) return [];
-  const usesValues = [...declared.inbounds, ...declared.outbounds].some((connection) =>
-    Object.values(connection.settings).some(isReference)
-  );
+  const usesValues =
+    [...declared.inbounds, ...declared.outbounds].some((connection) =>
+      Object.values(connection.settings).some(isReference)
+    ) || declared.references.some(({ source }) => Object.values(source).some(isReference));
   return usesValues ? [problemAt({ file }, "The value file of this environment is missing")] : [];
 }
 
@@ -259,7 +277,10 @@ function functionsOf(declared: Declared): Pick<Graph, "routers" | "handlers"> {
   const routers = new Map<string, RouterDefinition>();
   const handlers = new Map<string, HandlerDefinition>();
   const handlerNames = new Set(declared.handlers.map(({ name }) => name));
-  const outboundNames = new Set(declared.outbounds.map(({ name }) => name));
+  const outboundNames = new Set([
+    ...declared.outbounds.map(({ name }) => name),
+    ...declared.inbounds.filter(({ type }) => type === "loopback").map(({ name }) => name),
+  ]);
   for (const { name, position, mentions } of declared.routers) {
     const known = mentions.filter((mention) => handlerNames.has(mention));
     routers.set(name, { name, handlers: known, position });

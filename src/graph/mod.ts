@@ -53,5 +53,6 @@ export {
   type ReloadRoots,
   resolveReloadDir,
 } from "./reload_roots.ts";
+export { readReference } from "./references.ts";
 export { listenersOf } from "./resolve.ts";
 export { transports } from "./transports.ts";

@@ -60,8 +60,27 @@ export function resolveDeclared(declared: Declared, context: ResolveContext): Re
     if (settings === undefined) continue;
     outbounds.set(connection.name, outboundOf(connection, settings, context.settings));
   }
+  problems.push(...lostAnswers(declared, { inbounds, outbounds }));
   problems.push(...portClashes(listenersOf(inbounds, context.settings)));
   return { inbounds, outbounds, problems };
+}
+
+/** Where answers go by a value of the environment; what stands in the graph was checked before. */
+function lostAnswers(
+  declared: Declared,
+  { inbounds, outbounds }: Pick<Resolved, "inbounds" | "outbounds">,
+): readonly GraphProblem[] {
+  return declared.outbounds.flatMap((connection) => {
+    const target = outbounds.get(connection.name)?.reingressTo;
+    if (target === undefined || !isReference(connection.settings.reingress_to)) return [];
+    if (inbounds.get(target)?.type === "loopback") return [];
+    return [problemAt(
+      positionOf(declared, connection, "reingress_to"),
+      `Outbound ${quoteName(connection.name)}: "reingress_to" ${
+        quoteName(target)
+      } is not a loopback`,
+    )];
+  });
 }
 
 type Values = Readonly<Record<string, unknown>>;
@@ -124,8 +143,7 @@ function inboundOf(connection: DeclaredConnection, settings: Values): InboundDef
     declaredSettings: connection.settings,
     router: String(options.router),
     contentType,
-    // Only HL7 has acknowledgements to give.
-    ackMode: (options.ack_mode ?? (contentType === "hl7v2" ? "original" : "none")) as AckMode,
+    ackMode: (options.ack_mode ?? defaultAckMode(connection)) as AckMode,
     strict: options.strict === true,
     hl7Version: options.hl7_version as string | undefined,
     bindAddress: options.bind_address as string | undefined,
@@ -137,12 +155,20 @@ function inboundOf(connection: DeclaredConnection, settings: Values): InboundDef
   });
 }
 
+/** Only HL7 has acknowledgements to give, and only partners wait for them. */
+export function defaultAckMode({ type, options }: DeclaredConnection): AckMode {
+  const isHl7 = (options.content_type ?? "hl7v2") === "hl7v2";
+  return isHl7 && type !== "loopback" ? "original" : "none";
+}
+
 function outboundOf(
   connection: DeclaredConnection,
   values: Values,
   { delivery, shadow }: Settings,
 ): OutboundDefinition {
   const { options } = connection;
+  const { reingress_to: target } = values;
+  const reingressTo = typeof target === "string" ? target : undefined;
   return Object.freeze({
     name: connection.name,
     type: connection.type,
@@ -153,6 +179,8 @@ function outboundOf(
     internalError: (options.internal_error ?? delivery.internalError) as InternalErrorPolicy,
     buildup: buildupOf(tableOf(options.buildup), delivery),
     simulate: shadow.simulateAllEgress || options.simulate === true,
+    captureResponse: values.capture_response === true || reingressTo !== undefined,
+    reingressTo,
     verifyAckControlId: values.verify_ack_control_id === "strict" ? "strict" : "lenient",
     deadLetterDays: options.dead_letter_days as number | undefined,
     metadata: tableOf(options.metadata),

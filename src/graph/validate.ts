@@ -16,7 +16,7 @@ import { isOneHost, isTable, nearest } from "../settings/mod.ts";
 import type { DeclaredConnection, SourcePosition } from "../sandbox/protocol.ts";
 import type { Declared } from "./declared.ts";
 import { type Listener, portClashes } from "./ports.ts";
-import { type GraphProblem, problemAt } from "./problems.ts";
+import { type GraphProblem, problemAt, warningAt } from "./problems.ts";
 import { transports } from "./transports.ts";
 
 export interface ValidateOptions {
@@ -42,6 +42,7 @@ export function validateDeclared(
   problems.push(...functionProblems(declared));
   if (!incomplete) problems.push(...unknownRouters(declared));
   problems.push(...unknownReingress(declared));
+  if (!incomplete) problems.push(...unfedLoopbacks(declared), ...unknownReferences(declared));
   problems.push(...portClashes(literalListeners(declared)));
   return problems;
 }
@@ -63,6 +64,10 @@ function connectionProblems(
     const near = nearest(connection.type, transports.keys());
     const meant = near === undefined ? "" : `; is "${near}" meant?`;
     tell("transport", `transport ${quoteName(connection.type)} is unknown${meant}`);
+    return problems;
+  }
+  if (direction === "out" && schema.inboundOnly === true) {
+    tell("transport", `nothing is delivered over transport "${schema.type}"`);
     return problems;
   }
   const malformed = malformedReferences(connection);
@@ -151,6 +156,31 @@ function unknownReingress(declared: Declared): readonly GraphProblem[] {
       positionOf(declared, connection, "reingress_to"),
       `Outbound ${quoteName(connection.name)}: "reingress_to" ${quoteName(target)} ${reason}`,
     )];
+  });
+}
+
+/** A loopback that nobody feeds is no mistake for certain: sends are decided in code. */
+function unfedLoopbacks({ inbounds, outbounds, handlers }: Declared): readonly GraphProblem[] {
+  const fed = new Set([
+    ...outbounds.map(({ settings }) => settings.reingress_to),
+    ...handlers.flatMap(({ mentions }) => mentions),
+  ]);
+  return inbounds.flatMap(({ name, type, position }) =>
+    type !== "loopback" || fed.has(name) ? [] : [warningAt(
+      position,
+      `Inbound ${quoteName(name)}: no outbound names this loopback in "reingress_to" and no ` +
+        "handler seems to send to it",
+    )]
+  );
+}
+
+/** `reference("name")` reads what some module declares. */
+function unknownReferences({ references, referencesRead }: Declared): readonly GraphProblem[] {
+  const names = references.map(({ name }) => name);
+  return referencesRead.filter((name) => !names.includes(name)).map((name) => {
+    const near = nearest(name, names);
+    const meant = near === undefined ? "" : `; is "${near}" meant?`;
+    return problemAt(undefined, `Reference ${quoteName(name)} is not declared${meant}`);
   });
 }
 

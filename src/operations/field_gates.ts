@@ -2,7 +2,7 @@
  * Fields that hold patient data beside a message's body: shown to whoever holds
  * `messages:view_summary`, null to everybody else. Source: spec api §3.
  */
-import type { DeadLetter, MessageDetail, MessageSummary } from "../store/store.ts";
+import type { DeadLetter, MessageDetail, MessageSummary, StoredResponse } from "../store/store.ts";
 import { type Actor, isPermitted } from "./operation.ts";
 
 export function gatedSummary<M extends MessageSummary>(message: M, actor: Actor): M {
@@ -16,6 +16,16 @@ export function gatedDetail(message: MessageDetail, actor: Actor): MessageDetail
     ...gatedSummary(message, actor),
     rows: message.rows.map((row) => ({ ...row, lastError: null })),
     events: message.events.map((event) => ({ ...event, detail: null })),
+  };
+}
+
+/** The body of an answer is worth as much as that of a message. */
+export function gatedResponse(response: StoredResponse, actor: Actor): StoredResponse {
+  const { detail, body } = response;
+  return {
+    ...response,
+    detail: isPermitted(actor, "messages:view_summary") ? detail : null,
+    body: isPermitted(actor, "messages:view_raw") ? body : null,
   };
 }
 

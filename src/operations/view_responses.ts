@@ -1,8 +1,9 @@
 /** Shows what partners answered to a message, where an outbound captures it. */
+import type { StoredResponse } from "../store/store.ts";
 import { findMessage } from "./channel_scope.ts";
+import { gatedResponse } from "./field_gates.ts";
 import { operation } from "./operation.ts";
 
-/** No transport captures its partners' answers yet, so there is none to show. */
 export const viewResponses = operation({
   permission: "messages:read",
   async run(
@@ -10,12 +11,17 @@ export const viewResponses = operation({
     { id }: { readonly id: string },
     _rowOf,
     actor,
-  ): Promise<readonly never[]> {
+  ): Promise<readonly StoredResponse[]> {
     await findMessage(engine, id, actor);
-    return [];
+    const responses = await engine.store.responsesOf(id);
+    return responses.map((response) => gatedResponse(response, actor));
   },
-  audit: ({ id }, { length }) => ({
+  audit: ({ id }, shown) => ({
     action: "response.read",
-    fields: { message_id: id, count: length, body: false },
+    fields: {
+      message_id: id,
+      count: shown.length,
+      body: shown.some(({ body }) => body !== null),
+    },
   }),
 });

@@ -42,6 +42,8 @@ export interface BuilderOptions {
   readonly statistics: Statistics;
   readonly pace: Pace;
   readonly observer: OutboundObserver;
+  /** The lane of a loopback that takes answers in. */
+  readonly responseLane: (loopback: string) => IngressLane | undefined;
   /** A source could not start; it is tried again. */
   readonly onFailed: (connection: string, code: string) => void;
   /** Whether this node may act at this moment. */
@@ -53,6 +55,8 @@ export interface InboundParts {
   readonly lane: IngressLane;
   /** The lane of the durable split, once there is one. */
   readonly routedLane: () => IngressLane | undefined;
+  /** What waits to be taken in; of a loopback. */
+  readonly responseLane: () => IngressLane | undefined;
   /** Its first start waits for this: who has its port, perhaps. */
   readonly after?: Promise<unknown>;
 }
@@ -108,6 +112,8 @@ export class ConnectionBuilder {
 
   outbound(definition: OutboundDefinition, parts: OutboundParts): OutboundLane {
     const { store, clock, logger, failpoints, redact, budget, observer } = this.#options;
+    const simulate = definition.simulate || this.#options.simulateAll;
+    if (simulate) logger.warning("delivery.simulated", { connection: definition.name });
     return new OutboundLane({
       definition,
       ...parts,
@@ -117,7 +123,8 @@ export class ConnectionBuilder {
       failpoints,
       redact,
       budget,
-      simulate: definition.simulate || this.#options.simulateAll,
+      simulate,
+      responseLane: this.#options.responseLane,
       observer,
       mayAct: this.#options.mayAct,
     });

@@ -22,6 +22,7 @@ export class Inbound {
   readonly #intake: Intake;
   readonly #logger: Logger;
   readonly #routedLane: () => IngressLane | undefined;
+  readonly #responseLane: () => IngressLane | undefined;
   readonly #onFailed: (code: string) => void;
   #state: InboundState = "stopped";
   #error: EngineError | undefined;
@@ -42,6 +43,8 @@ export class Inbound {
       logger: Logger;
       /** The lane of the durable split, once there is one. */
       routedLane: () => IngressLane | undefined;
+      /** What waits to be taken in; of a loopback. */
+      responseLane: () => IngressLane | undefined;
       /** Its first start waits for this. */
       after?: Promise<unknown>;
       /** Told each time the source cannot start. */
@@ -54,6 +57,7 @@ export class Inbound {
     this.#intake = options.intake;
     this.#logger = options.logger;
     this.#routedLane = options.routedLane;
+    this.#responseLane = options.responseLane;
     this.#turn = options.after ?? Promise.resolve();
     this.#onFailed = options.onFailed;
   }
@@ -90,6 +94,7 @@ export class Inbound {
   resume(): void {
     this.lane.resume();
     this.#routedLane()?.resume();
+    this.#responseLane()?.resume();
   }
 
   stop(): Promise<void> {
@@ -134,6 +139,8 @@ export class Inbound {
       this.#error = undefined;
       this.#retryMs = RETRY_FIRST_MS;
       this.resume();
+      // What came while it was stopped waits.
+      this.#responseLane()?.wake();
       return true;
     } catch (thrown) {
       this.#state = "failed";

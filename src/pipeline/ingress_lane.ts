@@ -1,8 +1,8 @@
 /**
- * One inbound's FIFO of messages to route, held in memory while it is hot and read back from the
- * store in contiguous prefixes while it is not.
+ * One inbound's FIFO of messages to route, or of answers to take in, held in memory while it is hot
+ * and read back from the store in contiguous prefixes while it is not.
  */
-import type { ClaimResult, QueueRow, ResyncResult } from "../store/intents.ts";
+import type { AnswerRef, ClaimResult, QueueRow, ResyncResult } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
 import { LaneMemory, type MemoryBudget } from "./memory.ts";
 
@@ -14,13 +14,23 @@ export interface IngressItem {
   readonly text: string;
   /** Epoch microseconds. */
   readonly receivedAt: number;
-  /** Set on rows of the durable split: the one handler to run. */
+  /**
+   * Set on rows of the durable split: the one handler to run. Of a row to take in: the outbound
+   * whose partner answered, or the handler that sent it.
+   */
   readonly handler: string | undefined;
   readonly attempts: number;
+  readonly messageId: string;
+  /** Of the message. */
+  readonly metadata: string | undefined;
+  /** Of a row to take in: which answer of the partner it is; undefined for what a handler sent. */
+  readonly answer: AnswerRef | undefined;
 }
 
+export type IngressStage = "ingress" | "routed" | "response";
+
 export interface IngressLaneOptions {
-  readonly stage: "ingress" | "routed";
+  readonly stage: IngressStage;
   readonly name: string;
   readonly store: Store;
   readonly budget: MemoryBudget;
@@ -50,7 +60,7 @@ const PARK_MAX_MS = 60_000;
 
 export class IngressLane {
   readonly name: string;
-  readonly stage: "ingress" | "routed";
+  readonly stage: IngressStage;
   readonly memory: LaneMemory;
   readonly #options: IngressLaneOptions;
   #items: IngressItem[] = [];
@@ -299,7 +309,8 @@ export class IngressLane {
         after: 0,
         unordered: false,
         at: Math.max(now(), this.#notBefore),
-        attemptsMax: ATTEMPTS_MAX,
+        // No author's code runs over an answer, so it is not what ends the process.
+        attemptsMax: stage === "response" ? undefined : ATTEMPTS_MAX,
         suspects,
       });
       this.#claiming = false;
@@ -342,6 +353,8 @@ export class IngressLane {
       return [];
     }
     const { seq, messageSeq, receivedAt, handler, attempts } = row;
-    return [{ seq, token, messageSeq, text: body, receivedAt, handler, attempts }];
+    const { messageId, metadata, answer } = row;
+    const message = { messageSeq, messageId, metadata, receivedAt, text: body };
+    return [{ ...message, seq, token, handler, attempts, answer }];
   }
 }

@@ -12,33 +12,22 @@ import { errorClass } from "../errors.ts";
 import { type Failpoints, noFailpoints } from "../failpoints.ts";
 import type { InboundDefinition } from "../graph/graph.ts";
 import {
-  type AcknowledgementCode,
   buildAcknowledgement,
   type Codec,
   codecFor,
-  countSegments,
-  type Header,
   isAcknowledgement,
   isCharsetMismatch,
   latin1View,
-  normaliseText,
-  peekHeader,
 } from "../hl7/mod.ts";
 import { encodeCarriage } from "../hl7/carriage.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { NewMessage } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
+import { type FirstLook, isBinary, lookAtText, oversize } from "./first_look.ts";
 import type { IngressLane } from "./ingress_lane.ts";
 import type { MessageIds } from "./message_id.ts";
 import type { Pace } from "./pace.ts";
 import type { InboundStatistics } from "./statistics.ts";
-
-/**
- * The engine's ceiling for one message, whatever a connection allows: bytes of a binary one, decoded
- * length of text.
- */
-export const MESSAGE_SIZE_MAX = 16 * 1024 * 1024;
-export const SEGMENTS_MAX = 10_000;
 
 export type ValidateStrict = (
   text: string,
@@ -63,21 +52,6 @@ export interface IntakeOptions {
   readonly mayAct?: () => boolean;
 }
 
-/** What was made of the bytes before anything is stored. */
-interface Prepared {
-  readonly text: string;
-  readonly header: Header | undefined;
-  readonly fault: Fault | undefined;
-}
-
-interface Fault {
-  readonly code: AcknowledgementCode;
-  /** MSA-3: may tell the sender about its own message; never stored. */
-  readonly told: string;
-  /** Stored, redacted. */
-  readonly stored: string;
-}
-
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #codec: Codec;
@@ -91,7 +65,7 @@ export class Intake {
     this.#options = options;
     const { definition } = options;
     this.#isHl7 = definition.contentType === "hl7v2";
-    this.#isBinary = definition.contentType === "binary" || definition.contentType === "dicom";
+    this.#isBinary = isBinary(definition.contentType);
     this.#codec = codecFor(String(definition.settings.encoding ?? "utf-8"));
   }
 
@@ -110,7 +84,7 @@ export class Intake {
     );
   };
 
-  #prepare(bytes: Uint8Array): Prepared {
+  #prepare(bytes: Uint8Array): FirstLook {
     if (this.#isBinary) {
       const text = encodeCarriage(bytes);
       return { text, header: undefined, fault: oversize(bytes.length) };
@@ -122,16 +96,10 @@ export class Intake {
       const fault = { code: "AR" as const, told: "decode error", stored: "decode error" };
       return { text: latin1View(bytes), header: undefined, fault };
     }
-    if (!this.#isHl7) return { text: decoded, header: undefined, fault: oversize(decoded.length) };
-    const text = normaliseText(decoded);
-    const peek = peekHeader(text);
-    const header = peek.ok ? peek.header : undefined;
-    const fault = oversize(text.length) ?? tooManySegments(text) ??
-      (peek.ok ? undefined : { code: "AR" as const, told: peek.failure, stored: peek.failure });
-    return { text, header, fault };
+    return lookAtText(decoded, this.#options.definition.contentType);
   }
 
-  async #validate(prepared: Prepared): Promise<Prepared> {
+  async #validate(prepared: FirstLook): Promise<FirstLook> {
     const { definition, validateStrict, redact } = this.#options;
     const verdict = await validateStrict(prepared.text, definition.hl7Version);
     if (verdict.ok) return prepared;
@@ -143,7 +111,7 @@ export class Intake {
     return { ...prepared, fault };
   }
 
-  async #store(prepared: Prepared, received: ReceivedMessage): Promise<IntakeAnswer> {
+  async #store(prepared: FirstLook, received: ReceivedMessage): Promise<IntakeAnswer> {
     const { pace, clock, ids, definition, store, failpoints, statistics } = this.#options;
     const turn = pace.wait();
     if (turn) await turn;
@@ -204,6 +172,9 @@ export class Intake {
         receivedAt: message.receivedAt,
         handler: undefined,
         attempts: 1,
+        messageId: message.id,
+        metadata: undefined,
+        answer: undefined,
       }, generation);
     } catch (thrown) {
       lane.refused(message.raw, token !== undefined, generation);
@@ -211,7 +182,7 @@ export class Intake {
     }
   }
 
-  #reply({ header, text, fault }: Prepared, now: number): Uint8Array | undefined {
+  #reply({ header, text, fault }: FirstLook, now: number): Uint8Array | undefined {
     const { definition, statistics, logger } = this.#options;
     if (!this.#isHl7 || definition.ackMode === "none") return undefined;
     // Two engines that acknowledged acknowledgements would never stop.
@@ -241,19 +212,4 @@ export class Intake {
       this.#options.onCharsetMismatch(characterSet);
     }
   }
-}
-
-function oversize(size: number): Fault | undefined {
-  if (size <= MESSAGE_SIZE_MAX) return undefined;
-  const text = `message over ${MESSAGE_SIZE_MAX} bytes`;
-  return { code: "AR", told: text, stored: text };
-}
-
-function tooManySegments(text: string): Fault | undefined {
-  // A segment takes four characters at least, so short texts need no counting.
-  if (text.length < SEGMENTS_MAX * 2 || countSegments(text, SEGMENTS_MAX) <= SEGMENTS_MAX) {
-    return undefined;
-  }
-  const reason = `message over ${SEGMENTS_MAX} segments`;
-  return { code: "AR", told: reason, stored: reason };
 }

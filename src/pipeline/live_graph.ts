@@ -18,7 +18,7 @@ import {
   loadGraph,
 } from "../graph/mod.ts";
 import { type Logger, redact } from "../logging/mod.ts";
-import type { StateEntry, StateKey } from "../sandbox/protocol.ts";
+import type { ReferenceData, StateEntry, StateKey } from "../sandbox/protocol.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { Settings } from "../settings/mod.ts";
 import type { NextGraph, Pipeline } from "./pipeline.ts";
@@ -41,6 +41,11 @@ export interface ReloadOptions {
   readonly bundleDir: string;
   /** Everything but the swap. */
   readonly dryRun: boolean;
+  /** Gives the graph the reference sets it reads, before anything of it runs. Must not throw. */
+  readonly makeReady?: (
+    graph: Graph,
+    publish: (reference: ReferenceData) => void,
+  ) => Promise<void>;
 }
 
 /**
@@ -124,7 +129,10 @@ export class LiveGraph implements Disposable {
     return done;
   }
 
-  async #reload(pipeline: Pipeline, { bundleDir, dryRun }: ReloadOptions): Promise<Graph> {
+  async #reload(
+    pipeline: Pipeline,
+    { bundleDir, dryRun, makeReady }: ReloadOptions,
+  ): Promise<Graph> {
     this.#refuseWhenClosing();
     this.#sinceLoad = [];
     let candidate: LoadedGraph<GraphSandbox> | undefined;
@@ -139,6 +147,13 @@ export class LiveGraph implements Disposable {
         await discard(next);
         return graph;
       }
+      const { sandbox } = candidate.sandbox;
+      await makeReady?.(graph, (reference) => {
+        sandbox.setReference(reference);
+        // Behind what the running graph was given meanwhile: the exchange repeats that.
+        this.#sinceLoad?.push((incoming) => incoming.setReference(reference));
+      });
+      if (this.#isClosing) await discard(next);
       this.#refuseWhenClosing();
       const incoming = candidate;
       candidate = undefined;
@@ -161,6 +176,12 @@ export class LiveGraph implements Disposable {
     this.#leakedBefore += this.#sandbox.leakedThreads;
     this.#loaded.sandbox[Symbol.dispose]();
     this.#loaded = incoming;
+  }
+
+  /** Lets author code see a version of a reference set, from the next batch on. */
+  setReference(reference: ReferenceData): void {
+    this.#sinceLoad?.push((sandbox) => sandbox.setReference(reference));
+    this.#sandbox.setReference(reference);
   }
 
   /**

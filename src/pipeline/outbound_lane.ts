@@ -12,6 +12,7 @@ import type { Failpoints } from "../failpoints.ts";
 import type { OutboundDefinition } from "../graph/graph.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Store } from "../store/store.ts";
+import type { IngressLane } from "./ingress_lane.ts";
 import type { LaneMemory, MemoryBudget } from "./memory.ts";
 import { LaneBooks } from "./outbound/books.ts";
 import { Delivery } from "./outbound/delivery.ts";
@@ -24,6 +25,9 @@ import { UnorderedRun } from "./outbound/unordered_run.ts";
 export interface OutboundItem {
   readonly seq: number;
   readonly messageSeq: number;
+  readonly messageId: string;
+  /** Of the message. */
+  readonly metadata: string | undefined;
   readonly channel: string;
   readonly payload: string;
   /** Claims so far, the current one included once claimed. */
@@ -47,6 +51,8 @@ export interface OutboundLaneOptions {
   readonly failpoints: Failpoints;
   readonly simulate: boolean;
   readonly redact: (text: string) => string;
+  /** The lane of a loopback that takes answers in. */
+  readonly responseLane: (loopback: string) => IngressLane | undefined;
   readonly observer: OutboundObserver;
   /** Whether this node may act at this moment; asked before each send. */
   readonly mayAct?: () => boolean;

@@ -16,11 +16,12 @@ import { EventLog } from "./event_log.ts";
 import { laneGauges } from "./gauges.ts";
 import { type Change, changeOf, isSameInbound, isSameOutbound } from "./graph_change.ts";
 import type { Inbound } from "./inbound.ts";
-import { ATTEMPTS_MAX, IngressLane } from "./ingress_lane.ts";
+import { ATTEMPTS_MAX, IngressLane, type IngressStage } from "./ingress_lane.ts";
 import type { ValidateStrict } from "./intake.ts";
 import { MemoryBudget } from "./memory.ts";
 import type { OutboundLane, OutboundObserver } from "./outbound_lane.ts";
 import { Pace } from "./pace.ts";
+import { Reingress } from "./reingress.ts";
 import { type GraphRunner, Routing } from "./routing.ts";
 import { Statistics } from "./statistics.ts";
 
@@ -37,6 +38,8 @@ export interface PipelineOptions {
   readonly bindHost: string;
   readonly internalError: InternalErrorPolicy;
   readonly simulateAll: boolean;
+  /** How many hops a chain of re-ingressed messages may have. */
+  readonly correlationDepthMax: number;
   readonly allowInsecureTls: boolean;
   /** False: connection events are not written, but of inbounds that say otherwise. */
   readonly recordsEvents?: boolean;
@@ -89,7 +92,10 @@ export class Pipeline {
   /** Also of inbounds that are gone: their rows wait until they are back. */
   readonly #ingressLanes = new Map<string, IngressLane>();
   readonly #routedLanes = new Map<string, IngressLane>();
+  /** What waits to be taken in, by loopback. */
+  readonly #responseLanes = new Map<string, IngressLane>();
   readonly #routing: Routing;
+  readonly #reingress: Reingress;
   readonly #pace: Pace;
   #isRunning = false;
   #hasStarted = false;
@@ -119,6 +125,8 @@ export class Pipeline {
       runner: () => options.runner,
       inbound: (name) => this.#graph.inbounds.get(name),
       outbound: (name) => this.outbounds.get(name),
+      responseLane: (name) => this.#responseLane(name),
+      readsResponses: () => this.#graph.readsResponses,
       hasHandler: (name) => this.#graph.handlers.has(name),
       routedLane: (name) => this.#routedLane(name),
       onQueued: (inbound, outbound) => {
@@ -127,6 +135,15 @@ export class Pipeline {
       onHandedOff: () => this.#pace.handedOff(),
       onHalted: (event) => this.#onHalted(event, `row ${event.row}: ${event.code}`),
     });
+    this.#reingress = new Reingress({
+      store,
+      clock,
+      logger,
+      failpoints,
+      depthMax: options.correlationDepthMax,
+      inbound: (name) => this.inbounds.get(name),
+      statistics: (name) => this.statistics.inbound(name),
+    });
     this.#builder = new ConnectionBuilder({
       ...options,
       budget: this.#budget,
@@ -134,6 +151,7 @@ export class Pipeline {
       statistics: this.statistics,
       pace: this.#pace,
       observer: this.#observer,
+      responseLane: (name) => this.#responseLane(name),
       onFailed: (connection, code) =>
         options.onStopped?.({ type: "connection_stopped", connection, code, row: undefined }),
     });
@@ -147,6 +165,7 @@ export class Pipeline {
     }
     for (const { stage, lane, channel, open } of openLanes) {
       if (stage === "routed" && graph.inbounds.has(lane)) this.#routedLane(lane);
+      if (stage === "response") this.#responseLane(lane);
       if (stage === "outbound" && this.outbounds.has(lane)) {
         this.statistics.edge(channel, lane).opened(open);
       }
@@ -188,12 +207,14 @@ export class Pipeline {
     this.#isRunning = false;
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
-    await this.#routing.stop();
+    await Promise.all([this.#routing.stop(), this.#reingress.stop()]);
     const lanes = [...this.#ingressLanes.values(), ...this.#routedLanes.values()];
     await Promise.all(lanes.map((lane) => lane.stop()));
     await Promise.all(
       [...this.outbounds.values()].map((lane) => lane.stop(this.#options.stopGraceMs)),
     );
+    // What the last deliveries were answered waits there until the next start.
+    await Promise.all([...this.#responseLanes.values()].map((lane) => lane.stop()));
     await Promise.all([...this.outbounds.values()].map((lane) => lane.destination.close()));
     await this.events.flush();
   }
@@ -256,6 +277,7 @@ export class Pipeline {
     // Their rows may be in the store since a graph before the running one.
     for (const name of change.added) {
       this.#routedLane(name).recount();
+      this.#responseLane(name)?.recount();
       this.inbounds.get(name)!.lane.recount();
     }
     for (const inbound of this.inbounds.values()) inbound.resume();
@@ -290,8 +312,8 @@ export class Pipeline {
   }
 
   #lanesOf(inbound: string): readonly IngressLane[] {
-    return [this.#ingressLanes.get(inbound), this.#routedLanes.get(inbound)]
-      .filter((lane) => lane !== undefined);
+    const stages = [this.#ingressLanes, this.#routedLanes, this.#responseLanes];
+    return stages.map((lanes) => lanes.get(inbound)).filter((lane) => lane !== undefined);
   }
 
   /**
@@ -314,6 +336,7 @@ export class Pipeline {
       if (stage === "routed" && this.#graph.inbounds.has(lane)) {
         this.#routedLane(lane).recount();
       }
+      if (stage === "response") this.#responseLane(lane)?.recount();
     }
     await Promise.all(standing);
   }
@@ -334,12 +357,17 @@ export class Pipeline {
     for (const lane of this.outbounds.values()) rows += lane.memory.openRows;
     for (const { lane } of this.inbounds.values()) rows += lane.memory.openRows;
     for (const lane of this.#routedLanes.values()) rows += lane.memory.openRows;
+    for (const lane of this.#responseLanes.values()) rows += lane.memory.openRows;
     return rows;
   }
 
   /** What every lane holds; thresholds of lanes before the outbounds are `shared`. */
   gauges(shared: BuildupLimits): Iterable<LaneGauge> {
-    const ingress = [...this.#ingressLanes.values(), ...this.#routedLanes.values()];
+    const ingress = [
+      ...this.#ingressLanes.values(),
+      ...this.#routedLanes.values(),
+      ...this.#responseLanes.values(),
+    ];
     return laneGauges({ outbounds: this.outbounds.values(), ingress }, shared);
   }
 
@@ -363,6 +391,7 @@ export class Pipeline {
       source,
       lane,
       routedLane: () => this.#routedLanes.get(name),
+      responseLane: () => this.#responseLanes.get(name),
       after,
     });
     this.inbounds.set(name, inbound);
@@ -375,7 +404,15 @@ export class Pipeline {
     return lane;
   }
 
-  #makeLane(stage: "ingress" | "routed", name: string): IngressLane {
+  /** Undefined unless the graph has a loopback of that name. */
+  #responseLane(name: string): IngressLane | undefined {
+    if (this.#graph.inbounds.get(name)?.type !== "loopback") return undefined;
+    let lane = this.#responseLanes.get(name);
+    if (!lane) this.#responseLanes.set(name, lane = this.#makeLane("response", name));
+    return lane;
+  }
+
+  #makeLane(stage: IngressStage, name: string): IngressLane {
     const { store, clock, logger } = this.#options;
     return new IngressLane({
       stage,
@@ -384,7 +421,7 @@ export class Pipeline {
       budget: this.#budget,
       open: this.#openAtStart.get(laneKey(stage, name)) ?? 0,
       now: () => Math.round(clock.now() * 1000),
-      onReady: (lane) => this.#routing.ready(lane),
+      onReady: (lane) => (stage === "response" ? this.#reingress : this.#routing).ready(lane),
       onSuspect: (lane) => this.#routing.suspect(lane),
       onExhausted: (_lane, rows) =>
         logger.error("routing.attempts_exhausted", {

@@ -1,10 +1,21 @@
 /** What a delivery's outcome means for its row. Source: spec pipeline-store-cluster §1.8, §3.2. */
 import { backoffMs } from "../backoff.ts";
-import { type DeliveryAnswer, DeliveryError } from "../connectors/connector.ts";
+import {
+  type DeliveryAnswer,
+  DeliveryError,
+  type PositiveAnswer,
+} from "../connectors/connector.ts";
 import type { InternalErrorPolicy, RetryDefinition } from "../graph/graph.ts";
+import type { NewResponse } from "../store/intents.ts";
 
 export type Verdict =
-  | { readonly act: "complete" }
+  | {
+    readonly act: "complete";
+    /** What the partner answered, when that is to be kept. */
+    readonly response?: Omit<NewResponse, "reingress">;
+    /** Nothing was sent. */
+    readonly simulated?: true;
+  }
   | { readonly act: "retry"; readonly waitMs: number; readonly reason: string }
   | { readonly act: "dead_letter"; readonly reason: string }
   | { readonly act: "halt"; readonly reason: string }
@@ -19,6 +30,7 @@ export function isFinal({ act }: Verdict): boolean {
 export interface RetryPolicy {
   readonly retry: RetryDefinition;
   readonly internalError: InternalErrorPolicy;
+  readonly captureResponse: boolean;
 }
 
 /** Decides after `attempts` sends (this one included) what a partner's answer means. */
@@ -27,9 +39,20 @@ export function judgeAnswer(
   attempts: number,
   policy: RetryPolicy,
 ): Verdict {
-  if (answer.accepted) return { act: "complete" };
+  if (answer.accepted) {
+    return policy.captureResponse
+      ? { act: "complete", response: responseOf(answer) }
+      : { act: "complete" };
+  }
   const reason = `partner answered ${answer.code}`;
   return answer.permanent ? { act: "dead_letter", reason } : retryOrBury(reason, attempts, policy);
+}
+
+/** An empty reply is none: there is nothing to take in. */
+function responseOf({ reply, outcome, detail }: PositiveAnswer): Omit<NewResponse, "reingress"> {
+  return reply === undefined || reply === ""
+    ? { outcome: "no_reply", detail, body: undefined }
+    : { outcome: outcome ?? "accepted", detail, body: reply };
 }
 
 /** Decides what a thrown error means: the partner's failure is retried, ours follows policy. */

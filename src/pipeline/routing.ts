@@ -8,14 +8,16 @@
  */
 import type { ConnectionStopped } from "../alerts/mod.ts";
 import type { Clock } from "../clock.ts";
+import { errorClass } from "../errors.ts";
 import type { Failpoints } from "../failpoints.ts";
 import type { InboundDefinition, InternalErrorPolicy } from "../graph/graph.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { RunRequest, RunResult, StateEntry } from "../sandbox/protocol.ts";
-import type { HandOffResult, NewDelivery } from "../store/intents.ts";
+import type { HandOffResult } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
+import { HandOffRows, type RowLanes } from "./hand_off_rows.ts";
 import type { IngressItem, IngressLane } from "./ingress_lane.ts";
-import type { OutboundLane } from "./outbound_lane.ts";
+import { lineageOf } from "./lineage.ts";
 
 /** The part of the sandbox the pipeline uses. */
 export interface GraphRunner {
@@ -24,7 +26,7 @@ export interface GraphRunner {
   discardState(inbound: string): void;
 }
 
-export interface RoutingOptions {
+export interface RoutingOptions extends Omit<RowLanes, "isInbound"> {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -32,11 +34,10 @@ export interface RoutingOptions {
   readonly internalError: InternalErrorPolicy;
   readonly runner: () => GraphRunner;
   readonly inbound: (name: string) => InboundDefinition | undefined;
-  readonly outbound: (name: string) => OutboundLane | undefined;
+  /** Whether author code reads what partners answered. */
+  readonly readsResponses: () => boolean;
   readonly hasHandler: (name: string) => boolean;
   readonly routedLane: (name: string) => IngressLane;
-  /** A delivery row was made for (inbound, outbound). */
-  readonly onQueued: (inbound: string, outbound: string) => void;
   /** A message left its ingress lane. */
   readonly onHandedOff: () => void;
   readonly onHalted: (event: ConnectionStopped) => void;
@@ -48,14 +49,6 @@ interface Work {
   readonly generation: number;
   readonly definition: InboundDefinition;
   readonly routeOnly: boolean;
-}
-
-interface Reserved {
-  readonly lane: OutboundLane;
-  readonly length: number;
-  readonly held: boolean;
-  readonly token: number | undefined;
-  readonly generation: number;
 }
 
 const BATCH_MAX = 64;
@@ -70,6 +63,7 @@ const SPLIT_MS = 20;
 
 export class Routing {
   readonly #options: RoutingOptions;
+  readonly #rowLanes: RowLanes;
   #ready: IngressLane[] = [];
   #pumpScheduled = false;
   /** Lanes whose head may be what ended the process. */
@@ -92,6 +86,7 @@ export class Routing {
 
   constructor(options: RoutingOptions) {
     this.#options = options;
+    this.#rowLanes = { ...options, isInbound: (name) => options.inbound(name) !== undefined };
   }
 
   /** A lane has messages to route. */
@@ -225,12 +220,13 @@ export class Routing {
     failpoints.hit("routing.before_run");
     let results: readonly RunResult[];
     try {
-      results = await this.#options.runner().run(batch.map(toRequest));
+      const requests = this.#requestsOf(batch);
+      results = await this.#options.runner().run(
+        Array.isArray(requests) ? requests : await requests,
+      );
     } catch (thrown) {
-      // The sandbox itself could not be had: nothing ran, so nothing is anybody's fault.
-      this.#options.logger.error("routing.sandbox_failed", {
-        error: thrown instanceof Error ? thrown.name : typeof thrown,
-      });
+      // The sandbox could not be had, or the store: nothing ran, so nothing is anybody's fault.
+      this.#options.logger.error("routing.sandbox_failed", { error: errorClass(thrown) });
       this.#takeBack(batch);
       return this.#batchDone();
     }
@@ -256,6 +252,18 @@ export class Routing {
       }
     }
     this.#batchDone();
+  }
+
+  /** Few messages came out of others, and only those have to ask the store. */
+  #requestsOf(batch: readonly Work[]): RunRequest[] | Promise<RunRequest[]> {
+    if (batch.every(({ item }) => item.metadata === undefined)) {
+      return batch.map((work) => toRequest(work, undefined));
+    }
+    const { store } = this.#options;
+    const readsResponses = this.#options.readsResponses();
+    return Promise.all(batch.map(async (work) => {
+      return toRequest(work, await lineageOf(work.item.metadata, { store, readsResponses }));
+    }));
   }
 
   /** Nothing is known of these: whatever they wrote is forgotten, their lanes begin again. */
@@ -315,44 +323,15 @@ export class Routing {
 
   async #handOff(work: Work, result: RunResult): Promise<void> {
     const { lane, item } = work;
-    let reserved: (Reserved | undefined)[] = [];
+    const rows = new HandOffRows(this.#rowLanes, { inbound: lane.name, item, result });
     const state = result.outcomes.flatMap((outcome) => outcome.error ? [] : outcome.state);
     try {
-      let answer: { readonly mine: boolean; readonly seqs: readonly number[] };
-      if (result.error !== undefined) answer = await this.#bury(work, result.error);
-      else if (work.routeOnly) answer = await this.#routeOnly(work, result);
-      else if (item.handler !== undefined) {
-        const [outcome] = result.outcomes;
-        if (outcome?.error !== undefined) answer = await this.#bury(work, outcome.error);
-        else {
-          const deliveries = this.#reserve(work, result, reserved);
-          answer = await this.#options.store.submit({
-            kind: "transform_hand_off",
-            messageText: item.text,
-            ...this.#rowOf(work),
-            deliveries,
-            state,
-          });
-        }
-      } else {
-        const deliveries = this.#reserve(work, result, reserved);
-        answer = await this.#options.store.submit({
-          kind: "hand_off",
-          messageText: item.text,
-          ...this.#rowOf(work),
-          handlers: result.handlers.length,
-          deliveries,
-          failures: result.outcomes.flatMap(({ handler, error }) =>
-            error === undefined ? [] : [{ handler, error }]
-          ),
-          state,
-        });
-      }
+      const answer = await this.#submit(work, { result, rows, state });
       this.#options.failpoints.hit("routing.before_publish");
       if (answer.mine) {
         if (state.length > 0) this.#options.runner().commitState(lane.name, state);
-        this.#publish(work, result, reserved, answer);
-        reserved = [];
+        if (work.routeOnly) this.#publishRouted(work, answer);
+        else rows.publish(answer.seqs, Math.round(this.#options.clock.now() * 1000));
         lane.resolved(item, work.generation);
         this.#options.onHandedOff();
       } else {
@@ -363,12 +342,47 @@ export class Routing {
       if (state.length > 0) this.#options.runner().discardState(lane.name);
       if (work.generation === lane.memory.generation) lane.park();
     } finally {
-      for (const place of reserved) {
-        place?.lane.refused(place.length, place.held, place.generation);
-      }
+      rows.refuse();
       this.#forgetSplits([work]);
       this.#handedOff();
     }
+  }
+
+  /** The one intent that hands a message on. */
+  #submit(
+    work: Work,
+    { result, rows, state }: {
+      readonly result: RunResult;
+      readonly rows: HandOffRows;
+      readonly state: readonly StateEntry[];
+    },
+  ): Promise<HandOffResult> {
+    const { store } = this.#options;
+    if (result.error !== undefined) return this.#bury(work, result.error);
+    if (work.routeOnly) return this.#routeOnly(work, result);
+    const row = this.#rowOf(work);
+    if (work.item.handler !== undefined) {
+      const [outcome] = result.outcomes;
+      if (outcome?.error !== undefined) return this.#bury(work, outcome.error);
+      return store.submit({
+        kind: "transform_hand_off",
+        messageText: work.item.text,
+        ...row,
+        ...rows.reserve(),
+        state,
+      });
+    }
+    return store.submit({
+      kind: "hand_off",
+      messageText: work.item.text,
+      ...row,
+      ...rows.reserve(),
+      handlers: result.handlers.length,
+      failures: result.outcomes.flatMap(({ handler, error }) =>
+        error === undefined ? [] : [{ handler, error }]
+      ),
+      state,
+    });
   }
 
   #handedOff(): void {
@@ -386,74 +400,12 @@ export class Routing {
     };
   }
 
-  /** Decides for every send how its row is born; fills `reserved` in the order of the rows. */
-  #reserve(
-    { item }: Work,
-    result: RunResult,
-    reserved: (Reserved | undefined)[],
-  ): NewDelivery[] {
-    const deliveries: NewDelivery[] = [];
-    for (const { handler, sends, error } of result.outcomes) {
-      if (error !== undefined) continue;
-      for (const { to, payload } of sends) {
-        const lane = this.#options.outbound(to);
-        const length = (payload ?? item.text).length;
-        let token: number | undefined;
-        if (lane) {
-          const { generation } = lane.memory;
-          const admitted = lane.admit(length);
-          token = admitted.token;
-          reserved.push({ lane, length, held: admitted.held, token, generation });
-        } else {
-          // Not in this graph any more: the row waits for a reload that brings it back.
-          reserved.push(undefined);
-        }
-        deliveries.push({ destination: to, handler, payload, token });
-      }
-    }
-    return deliveries;
-  }
-
-  /** The rows exist: lanes that hold them get them, the others look at the store. */
-  #publish(
-    { lane, item, routeOnly }: Work,
-    result: RunResult,
-    reserved: readonly (Reserved | undefined)[],
-    answer: HandOffResult,
-  ): void {
-    if (routeOnly) {
-      if (answer.seqs.length === 0) return;
-      const routed = this.#options.routedLane(lane.name);
-      routed.memory.spilled += answer.seqs.length;
-      routed.wake();
-      return;
-    }
-    const createdAt = Math.round(this.#options.clock.now() * 1000);
-    let index = 0;
-    for (const { sends, error } of result.outcomes) {
-      if (error !== undefined) continue;
-      for (const { to, payload } of sends) {
-        this.#options.onQueued(lane.name, to);
-        const place = reserved[index];
-        const seq = answer.seqs[index]!;
-        index += 1;
-        if (!place) continue;
-        if (!place.held) {
-          place.lane.wake();
-          continue;
-        }
-        place.lane.committed({
-          seq,
-          messageSeq: item.messageSeq,
-          channel: lane.name,
-          payload: payload ?? item.text,
-          attempts: place.token === undefined ? 0 : 1,
-          createdAt,
-          token: place.token,
-          dueAt: 0,
-        }, place.generation);
-      }
-    }
+  /** Routed rows exist, and wait for their handlers. */
+  #publishRouted({ lane }: Work, answer: HandOffResult): void {
+    if (answer.seqs.length === 0) return;
+    const routed = this.#options.routedLane(lane.name);
+    routed.memory.spilled += answer.seqs.length;
+    routed.wake();
   }
 
   #routeOnly(work: Work, result: RunResult) {
@@ -480,7 +432,10 @@ export class Routing {
   }
 }
 
-function toRequest({ item, definition, routeOnly }: Work): RunRequest {
+function toRequest(
+  { item, definition, routeOnly }: Work,
+  lineage: string | undefined,
+): RunRequest {
   return {
     inbound: definition.name,
     router: definition.router,
@@ -488,6 +443,7 @@ function toRequest({ item, definition, routeOnly }: Work): RunRequest {
     text: item.text,
     contentType: definition.contentType,
     ingestTime: item.receivedAt / 1e6,
+    lineage,
     routeOnly: routeOnly || undefined,
   };
 }

@@ -5,11 +5,12 @@
  * Source: spec connectors-and-graph §6.4.
  */
 import type { SourceText } from "./module_ids.ts";
+import { destinationsOf } from "./names.ts";
 import type { DeclaredFunction, Registry } from "./protocol.ts";
 import type { RawFunction } from "./wire.ts";
 
 /** The registry as the realm tells it. */
-export interface RawRegistry extends Omit<Registry, "routers" | "handlers"> {
+export interface RawRegistry extends Omit<Registry, "routers" | "handlers" | "readsResponses"> {
   readonly routers: readonly RawFunction[];
   readonly handlers: readonly RawFunction[];
 }
@@ -18,7 +19,7 @@ export interface RawRegistry extends Omit<Registry, "routers" | "handlers"> {
 export function withMentions(raw: RawRegistry, sources: readonly SourceText[]): Registry {
   const variables = handleVariables(sources);
   const handlers = new Set(raw.handlers.map(({ name }) => name));
-  const outbounds = new Set(raw.outbounds.map(({ name }) => name));
+  const outbounds = new Set(destinationsOf(raw, []));
   const describe = (targets: ReadonlySet<string>) => (declared: RawFunction): DeclaredFunction => ({
     name: declared.name,
     position: declared.position,
@@ -30,6 +31,9 @@ export function withMentions(raw: RawRegistry, sources: readonly SourceText[]): 
     routers: raw.routers.map(describe(handlers)),
     handlers: raw.handlers.map(describe(outbounds)),
     codeSets: raw.codeSets,
+    references: raw.references,
+    referencesRead: raw.referencesRead,
+    readsResponses: sources.some(({ code }) => /\bresponse\b/.test(code)),
   };
 }
 
@@ -37,7 +41,7 @@ export function withMentions(raw: RawRegistry, sources: readonly SourceText[]): 
 type Variables = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 const declaration =
-  /\b(?:const|let|var)\s+([\w$]+)\s*=\s*(?:outbound|handler)\s*\(\s*(["'`])((?:(?!\2).)+)\2/g;
+  /\b(?:const|let|var)\s+([\w$]+)\s*=\s*(?:outbound|inbound|handler)\s*\(\s*(["'`])((?:(?!\2).)+)\2/g;
 
 function handleVariables(sources: readonly SourceText[]): Variables {
   const files = new Map<string, Map<string, string>>();

@@ -34,7 +34,7 @@ export interface NameBook {
   readonly inbounds: NameList;
   readonly routers: NameList;
   readonly handlers: NameList;
-  /** The modules' outbounds, then those of `connections.toml`. */
+  /** The modules' outbounds and loopbacks, then those of `connections.toml`. */
   readonly destinations: NameList;
   readonly contentTypes: NameList;
 }
@@ -46,7 +46,7 @@ interface Named {
 /** Makes the lists from what a load declared; `outboundNames` are those of `connections.toml`. */
 export function makeNameBook(
   registry: {
-    readonly inbounds: readonly Named[];
+    readonly inbounds: readonly (Named & { readonly type?: string })[];
     readonly outbounds: readonly Named[];
     readonly routers: readonly Named[];
     readonly handlers: readonly Named[];
@@ -58,7 +58,19 @@ export function makeNameBook(
     inbounds: listOf(registry.inbounds),
     routers: listOf(registry.routers),
     handlers: listOf(registry.handlers),
-    destinations: new NameList([...registry.outbounds.map(({ name }) => name), ...outboundNames]),
+    destinations: new NameList(destinationsOf(registry, outboundNames)),
     contentTypes: new NameList(["hl7v2"]),
   };
+}
+
+/** Whatever a handler may send to. */
+export function destinationsOf(
+  { inbounds, outbounds }: {
+    readonly inbounds: readonly (Named & { readonly type?: string })[];
+    readonly outbounds: readonly Named[];
+  },
+  others: readonly string[],
+): readonly string[] {
+  const loopbacks = inbounds.filter(({ type }) => type === "loopback");
+  return [...[...outbounds, ...loopbacks].map(({ name }) => name), ...others];
 }

@@ -35,6 +35,16 @@ export interface DeclaredFunction {
   readonly mentions: readonly string[];
 }
 
+/** A reference set as declared; its source is not resolved yet. */
+export interface DeclaredReference {
+  readonly name: string;
+  /** `kind` and its settings, snake_case. */
+  readonly source: Readonly<Record<string, unknown>>;
+  /** Undefined: the service's own interval. */
+  readonly refreshSeconds?: number;
+  readonly position: SourcePosition | undefined;
+}
+
 /** Everything the modules of one bundle declared. */
 export interface Registry {
   readonly inbounds: readonly DeclaredConnection[];
@@ -43,6 +53,11 @@ export interface Registry {
   readonly handlers: readonly DeclaredFunction[];
   /** Code sets that modules asked for by name, with the position of the call. */
   readonly codeSets: readonly string[];
+  readonly references: readonly DeclaredReference[];
+  /** Names that modules read without declaring them. */
+  readonly referencesRead: readonly string[];
+  /** Whether a module seems to read what partners answered. */
+  readonly readsResponses: boolean;
 }
 
 /** One problem found while loading; the text never holds a patient value. */
@@ -56,6 +71,13 @@ export interface LoadProblem {
 export interface CodeSetData {
   readonly name: string;
   readonly entries: readonly (readonly [string, unknown])[];
+}
+
+/** One version of a reference set. */
+export interface ReferenceData {
+  readonly name: string;
+  /** JSON: `[[key, value], …]` */
+  readonly entries: string;
 }
 
 export interface StateKey {
@@ -78,6 +100,8 @@ export interface RunRequest {
   readonly contentType: string;
   /** Epoch seconds, stable across re-runs of the same row. */
   readonly ingestTime: number;
+  /** JSON of `LineageData`; undefined for a message that a partner sent. */
+  readonly lineage?: string;
   /** True to stop after the router: the durable split runs handlers from routed rows later. */
   readonly routeOnly?: boolean;
 }

@@ -44,6 +44,7 @@ export class RealmHost {
       JSON.stringify(message.codeSets),
       JSON.stringify(message.state),
     );
+    for (const { name, entries } of message.references) entry.setReference(name, entries);
     entry.harden();
     const problems: LoadProblem[] = [];
     for (const id of message.entries) {
@@ -82,6 +83,10 @@ export class RealmHost {
 
   consoleCalls(): number {
     return this.#entry.consoleCallCount();
+  }
+
+  setReference(name: string, entries: string): void {
+    this.#entry.setReference(name, entries);
   }
 
   commitState(inbound: string, entries: string): void {

@@ -12,6 +12,7 @@ import { makeNameBook, type NameBook } from "./names.ts";
 import type {
   CodeSetData,
   LoadProblem,
+  ReferenceData,
   Registry,
   RunRequest,
   RunResult,
@@ -75,9 +76,12 @@ const emptyRegistry: Registry = {
   routers: [],
   handlers: [],
   codeSets: [],
+  references: [],
+  referencesRead: [],
+  readsResponses: false,
 };
 
-type LoadPart = Omit<LoadMessage, "state" | "entropy">;
+type LoadPart = Omit<LoadMessage, "state" | "references" | "entropy">;
 
 /** One `run()` call. */
 interface Call {
@@ -103,6 +107,7 @@ export class Sandbox {
   readonly #options: SandboxOptions;
   readonly #load: LoadPart;
   readonly #state: StateTable;
+  readonly #references = new Map<string, ReferenceData>();
   readonly #queue: Slot[] = [];
   #link: WorkerLink;
   #isPumping = false;
@@ -196,6 +201,12 @@ export class Sandbox {
     if (entries.length === 0) return;
     this.#state.commit(inbound, entries);
     this.#link.post({ kind: "commit", inbound, entries });
+  }
+
+  /** Lets a version of a reference set take the place of the one before, for later batches. */
+  setReference(reference: ReferenceData): void {
+    this.#references.set(reference.name, reference);
+    this.#link.post({ kind: "reference", reference });
   }
 
   /** Forgets durable values that the store has deleted. */
@@ -336,7 +347,12 @@ export class Sandbox {
   async #loadWorker(): Promise<{ registry?: string; problems: readonly LoadProblem[] }> {
     const { loadTimeoutMs, graceMs = graceDefaultMs } = this.#options;
     const entropy = crypto.getRandomValues(new Uint8Array(44)).toHex();
-    const message: LoadMessage = { ...this.#load, state: this.#state.dump(), entropy };
+    const message: LoadMessage = {
+      ...this.#load,
+      state: this.#state.dump(),
+      references: [...this.#references.values()],
+      entropy,
+    };
     try {
       const answer = await this.#link.ask(message, loadTimeoutMs + graceMs);
       if (answer.kind === "loaded") {

@@ -12,6 +12,7 @@ import type {
   HandlerOutcome,
   HandlerSend,
   LoadProblem,
+  ReferenceData,
   RunRequest,
   RunResult,
   StateEntry,
@@ -46,6 +47,7 @@ export interface LoadMessage {
   /** Outbounds that `connections.toml` adds to the modules' own. */
   readonly outboundNames: readonly string[];
   readonly state: StateDump;
+  readonly references: readonly ReferenceData[];
   /** Hex; the realm's random numbers grow from it. */
   readonly entropy: string;
   readonly timeoutMs: number;
@@ -67,6 +69,12 @@ export interface DiscardMessage {
   readonly inbound: string;
 }
 
+/** One version of a reference set takes the place of the one before. */
+export interface ReferenceMessage {
+  readonly kind: "reference";
+  readonly reference: ReferenceData;
+}
+
 export interface RunMessage {
   readonly kind: "run";
   readonly timeoutMs: number;
@@ -79,6 +87,7 @@ export type ToWorker =
   | CommitMessage
   | ForgetMessage
   | DiscardMessage
+  | ReferenceMessage
   | RunMessage;
 
 /** A function as the realm describes it. */
@@ -111,14 +120,17 @@ export type FromWorker =
 export type Cell = string | number;
 
 /**
- * Lays requests out, each as `inbound, router, contentType, ingestTime, choice, handlers…, text`.
+ * Lays requests out, each as `inbound, router, contentType, ingestTime, choice, handlers…, lineage,
+ * text`. The lineage is 0 when there is none.
  *
  * The choice is twice the number of handlers named, plus 2 when they are named at all, plus 1 to
  * route only.
  */
 export function packRequests(requests: readonly RunRequest[], book: NameBook): string {
   const writer = new BatchWriter();
-  for (const { inbound, router, handlers, text, contentType, ingestTime, routeOnly } of requests) {
+  for (const request of requests) {
+    const { inbound, router, handlers, text, contentType, ingestTime, routeOnly, lineage } =
+      request;
     writer.add(book.inbounds.codeOf(inbound));
     writer.add(book.routers.codeOf(router));
     writer.add(book.contentTypes.codeOf(contentType));
@@ -127,6 +139,7 @@ export function packRequests(requests: readonly RunRequest[], book: NameBook): s
     if (handlers !== undefined) {
       for (const handler of handlers) writer.add(book.handlers.codeOf(handler));
     }
+    writer.add(lineage ?? 0);
     writer.add(text);
   }
   return writer.finish();

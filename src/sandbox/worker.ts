@@ -7,7 +7,14 @@ import { Inbox } from "./inbox.ts";
 import { LoadTimeout, now, RealmHost } from "./realm_host.ts";
 import { raiseWalls } from "./walls.ts";
 import { runWatched } from "./watch.ts";
-import type { FromWorker, LoadMessage, RunMessage, Setup, ToWorker } from "./wire.ts";
+import type {
+  FromWorker,
+  LoadMessage,
+  ReferenceMessage,
+  RunMessage,
+  Setup,
+  ToWorker,
+} from "./wire.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<Setup | null>) => void) | null;
@@ -61,6 +68,8 @@ function receive(message: Exclude<ToWorker, RunMessage>): void {
       return realm?.commitState(message.inbound, JSON.stringify(message.entries));
     case "forget":
       return realm?.forgetState(JSON.stringify(message.keys));
+    case "reference":
+      return realm?.setReference(message.reference.name, message.reference.entries);
     case "discard":
       return realm?.discardState(message.inbound);
   }
@@ -95,7 +104,9 @@ function serveBatches(first: RunMessage): void {
         const message = inbox?.takeWithin(left);
         if (message === undefined) continue;
         if (
-          message.kind === "load" || (message.kind === "run" && message.timeoutMs !== timeoutMs)
+          // A large table takes a while to read, and nobody is to blame for it.
+          message.kind === "load" || message.kind === "reference" ||
+          (message.kind === "run" && message.timeoutMs !== timeoutMs)
         ) {
           held = message;
           return;
@@ -118,7 +129,7 @@ function serveBatches(first: RunMessage): void {
   held ??= inbox.take();
 }
 
-function doWatched(message: Exclude<ToWorker, LoadMessage>): void {
+function doWatched(message: Exclude<ToWorker, LoadMessage | ReferenceMessage>): void {
   isBusy = true;
   if (message.kind !== "run") {
     receive(message);

@@ -8,7 +8,7 @@ export const pipeline = {
       type: "integer",
       default: 8,
       min: 1,
-      inEffect: false,
+      inEffect: true,
       help: "How often a reply may come back in as a message before the chain is cut.",
     },
   },

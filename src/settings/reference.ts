@@ -10,13 +10,13 @@ export const reference = {
       default: 3600,
       min: 0,
       exclusiveMin: true,
-      inEffect: false,
-      help: "Time between two looks at what is due.",
+      inEffect: true,
+      help: "Time between two reads of a source whose set says nothing of it.",
     },
     sync_on_startup: {
       type: "boolean",
       default: true,
-      inEffect: false,
+      inEffect: true,
       help: "Read every set before listeners open.",
     },
     max_staleness_seconds: {

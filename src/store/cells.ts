@@ -2,14 +2,7 @@
 import type { CellCipher } from "../crypto/cells.ts";
 import { prefixOfKey } from "../crypto/sealed_cells.ts";
 import { type RegisterChange, sealedValues } from "./registers/mod.ts";
-import type {
-  ClaimResult,
-  Intent,
-  NewDelivery,
-  NewMessage,
-  QueueRow,
-  StateWrite,
-} from "./intents.ts";
+import type { ClaimResult, Intent, NewMessage, QueueRow, StateWrite } from "./intents.ts";
 import { unfold } from "./fold.ts";
 
 /**
@@ -52,6 +45,10 @@ function eachCell(intent: Intent, see: (text: string) => void): void {
     case "record_error":
       see(intent.message.raw);
       return see(intent.error);
+    case "reingress":
+      return eachText(see, intent.message.raw, intent.message.metadata, intent.error);
+    case "complete_with_response":
+      return eachText(see, intent.response.body, intent.response.detail);
     case "hand_off":
       for (const { error } of intent.failures) see(error);
       return eachDelivery(intent, see);
@@ -73,11 +70,18 @@ function eachCell(intent: Intent, see: (text: string) => void): void {
   }
 }
 
+function eachText(see: (text: string) => void, ...texts: readonly (string | undefined)[]): void {
+  for (const text of texts) if (text !== undefined) see(text);
+}
+
+type HandOff = Extract<Intent, { kind: "hand_off" | "transform_hand_off" }>;
+
 function eachDelivery(
-  { deliveries, state }: Pick<Extract<Intent, { kind: "hand_off" }>, "deliveries" | "state">,
+  { deliveries, reentries = [], state }: Pick<HandOff, "deliveries" | "reentries" | "state">,
   see: (text: string) => void,
 ): void {
   for (const { payload } of deliveries) if (payload !== undefined) see(payload);
+  for (const { payload } of reentries) if (payload !== undefined) see(payload);
   for (const { value } of state) see(value);
 }
 
@@ -89,17 +93,30 @@ function mapCells(intent: Intent, map: Map1): Intent {
       return { ...intent, message: mapMessage(intent.message, map) };
     case "record_error":
       return { ...intent, message: mapMessage(intent.message, map), error: map(intent.error) };
+    case "reingress":
+      return {
+        ...intent,
+        message: mapMessage(intent.message, map),
+        error: mapText(intent.error, map),
+      };
+    case "complete_with_response": {
+      const { response } = intent;
+      const [body, detail] = [mapText(response.body, map), mapText(response.detail, map)];
+      return { ...intent, response: { ...response, body, detail } };
+    }
     case "hand_off":
       return {
         ...intent,
-        deliveries: mapDeliveries(intent.deliveries, map),
+        deliveries: mapPayloads(intent.deliveries, map),
+        ...mapReentries(intent, map),
         failures: intent.failures.map(({ handler, error }) => ({ handler, error: map(error) })),
         state: mapState(intent.state, map),
       };
     case "transform_hand_off":
       return {
         ...intent,
-        deliveries: mapDeliveries(intent.deliveries, map),
+        deliveries: mapPayloads(intent.deliveries, map),
+        ...mapReentries(intent, map),
         state: mapState(intent.state, map),
       };
     case "retry":
@@ -130,28 +147,47 @@ function mapChange(change: RegisterChange, map: Map1): RegisterChange {
 }
 
 function mapMessage(message: NewMessage, map: Map1): NewMessage {
-  return { ...message, raw: map(message.raw) };
+  const mapped = { ...message, raw: map(message.raw) };
+  const { metadata } = message;
+  return metadata === undefined ? mapped : { ...mapped, metadata: map(metadata) };
 }
 
-function mapDeliveries(deliveries: readonly NewDelivery[], map: Map1): NewDelivery[] {
-  return deliveries.map((delivery) => ({
-    ...delivery,
-    payload: delivery.payload === undefined ? undefined : map(delivery.payload),
-  }));
+function mapText(text: string | undefined, map: Map1): string | undefined {
+  return text === undefined ? undefined : map(text);
+}
+
+function mapPayloads<T extends { readonly payload: string | undefined }>(
+  rows: readonly T[],
+  map: Map1,
+): T[] {
+  return rows.map((row) => ({ ...row, payload: mapText(row.payload, map) }));
+}
+
+/** Most hand-offs have none, and stay without. */
+function mapReentries(
+  { reentries }: Pick<HandOff, "reentries">,
+  map: Map1,
+): Pick<HandOff, "reentries"> {
+  return reentries === undefined ? {} : { reentries: mapPayloads(reentries, map) };
 }
 
 function mapState(state: readonly StateWrite[], map: Map1): StateWrite[] {
   return state.map((write) => ({ ...write, value: map(write.value) }));
 }
 
-/** Opens the bodies of claimed rows; a body that cannot be opened comes back undefined. */
+/**
+ * Opens the cells of claimed rows; a body that cannot be opened comes back undefined. Metadata that
+ * cannot is worth no message.
+ */
 export function openClaim(cipher: CellCipher, claim: ClaimResult): ClaimResult {
   const open = (cell: string | undefined) => cell === undefined ? undefined : cipher.open(cell);
-  const isPlain = ({ body, base }: QueueRow) => base === undefined && open(body) === body;
+  const isPlain = ({ body, base, metadata }: QueueRow) =>
+    base === undefined && open(body) === body && open(metadata) === metadata;
   if (cipher.keyId === undefined && claim.rows.every(isPlain)) return claim;
   const rows = claim.rows.map(({ base, ...row }): QueueRow => ({
     ...row,
     body: unfold(open(row.body), open(base), base !== undefined),
+    metadata: open(row.metadata),
   }));
   return { ...claim, rows };
 }

@@ -3,7 +3,14 @@
  *
  * Each change says what is true afterwards, never what to add: taking one twice changes nothing.
  */
-import type { Disposition, NewMessage, RowStatus, Stage, StateWrite } from "./intents.ts";
+import type {
+  Disposition,
+  NewMessage,
+  ResponseOutcome,
+  RowStatus,
+  Stage,
+  StateWrite,
+} from "./intents.ts";
 
 /** A row of the queue; times are microseconds since the epoch. */
 export interface QueueRecord {
@@ -32,6 +39,18 @@ export interface EventRecord {
   readonly detail: string | null;
 }
 
+/** A partner's answer; its body is stored apart, like any other. */
+export interface ResponseRecord {
+  readonly messageSeq: number;
+  readonly destination: string;
+  readonly responseSeq: number;
+  readonly outcome: ResponseOutcome;
+  readonly detail: string | null;
+  /** 0: none. */
+  readonly bodySeq: number;
+  readonly at: number;
+}
+
 export interface StateRecord extends StateWrite {
   readonly at: number;
   readonly messageSeq: number;
@@ -52,6 +71,7 @@ export interface Changes {
   row(row: QueueRecord): void;
   rowChange(row: QueueRecord): void;
   rowEnd(seq: number): void;
+  response(record: ResponseRecord): void;
   events(events: readonly EventRecord[]): void;
   disposition(messageSeq: number, status: Disposition, error: string | null): void;
   state(record: StateRecord): void;
@@ -69,6 +89,7 @@ export const untold: CommitChanges = {
   row() {},
   rowChange() {},
   rowEnd() {},
+  response() {},
   events() {},
   disposition() {},
   state() {},

@@ -6,7 +6,9 @@ const correlationKeys = [
   "correlation_id",
   "correlation_root_id",
   "correlation_depth",
+  "reingress_from",
   "reingress_of_seq",
+  "reingress_outcome",
   "passthrough_from",
 ] as const;
 

@@ -4,17 +4,22 @@
  */
 import type {
   CompleteIntent,
+  CompleteWithResponseIntent,
   DeadLetterIntent,
   HandOffIntent,
   HandOffResult,
   Intent,
   NewDelivery,
+  NewReentry,
   NextClaim,
   ReceiveIntent,
   ReceiveResult,
   RecordErrorIntent,
+  ReingressIntent,
+  ReingressResult,
   ReleaseIntent,
   ResolveResult,
+  ResponseResult,
   RetryIntent,
   RouteHandOffIntent,
   RouteResult,
@@ -35,6 +40,8 @@ const rowKinds = [
   "route_hand_off",
   "transform_hand_off",
   "complete",
+  "complete_with_response",
+  "reingress",
   "retry",
   "dead_letter",
   "release",
@@ -72,6 +79,10 @@ export function execute(work: WorkingSet, intent: RowIntent): unknown {
       return transformHandOff(work, intent);
     case "complete":
       return complete(work, intent);
+    case "complete_with_response":
+      return completeWithResponse(work, intent);
+    case "reingress":
+      return reingress(work, intent);
     case "retry":
       return retry(work, intent);
     case "dead_letter":
@@ -85,7 +96,10 @@ export function execute(work: WorkingSet, intent: RowIntent): unknown {
 
 // Intake.
 
-function receive(work: WorkingSet, { message, token }: ReceiveIntent): ReceiveResult {
+function receive(
+  work: WorkingSet,
+  { message, token }: Pick<ReceiveIntent, "message" | "token">,
+): ReceiveResult {
   const messageSeq = work.nextNumber();
   const entered = work.add(messageSeq, message, null);
   const seq = work.nextNumber();
@@ -107,7 +121,7 @@ function receive(work: WorkingSet, { message, token }: ReceiveIntent): ReceiveRe
 
 function recordError(
   work: WorkingSet,
-  { message, error }: RecordErrorIntent,
+  { message, error }: Pick<RecordErrorIntent, "message" | "error">,
 ): ReceiveResult {
   const messageSeq = work.nextNumber();
   work.dispose(work.add(messageSeq, message, error), "error");
@@ -139,6 +153,7 @@ function handOff(work: WorkingSet, intent: HandOffIntent): HandOffResult {
     work.addEvent(message, { at, event: "transformed", destination: null, detail: null });
   }
   const seqs = addDeliveries(work, message, intent);
+  seqs.push(...addReentries(work, message, intent));
   for (const { handler, error } of failures) {
     work.addRow(message, {
       ...routedRow(work.nextNumber(), { messageSeq, channel, handler, at }),
@@ -207,6 +222,7 @@ function transformHandOff(
   const message = work.message(messageSeq);
   work.endRow(message, row);
   const seqs = addDeliveries(work, message, intent);
+  seqs.push(...addReentries(work, message, intent));
   writeState(work, intent.state, at, messageSeq);
   work.addEvent(message, { at, event: "transformed", destination: null, detail: null });
   finalize(work, message);
@@ -260,6 +276,39 @@ function addDeliveries(
   return seqs;
 }
 
+interface ReentrySet {
+  readonly channel: string;
+  readonly reentries?: readonly NewReentry[];
+  readonly at: number;
+}
+
+/** Makes the rows of what goes to loopbacks, behind the deliveries. */
+function addReentries(
+  work: WorkingSet,
+  message: WorkMessage,
+  { channel, reentries = [], at }: ReentrySet,
+): number[] {
+  return reentries.map(({ lane, handler, payload, token }) => {
+    const seq = work.nextNumber();
+    const bodySeq = payload === undefined ? message.seq : seq;
+    if (payload !== undefined) work.addBody(message, bodySeq, payload, null);
+    work.addRow(message, {
+      seq,
+      messageSeq: message.seq,
+      stage: "response",
+      lane,
+      channel,
+      handler,
+      bodySeq,
+      ...bornAs(token),
+      dueAt: at,
+      lastError: null,
+      at,
+    });
+    return seq;
+  });
+}
+
 function writeState(
   work: WorkingSet,
   state: readonly StateWrite[],
@@ -276,15 +325,84 @@ function writeState(
 function complete(work: WorkingSet, intent: CompleteIntent): ResolveResult {
   const row = held(work, intent);
   if (row === undefined) return UNRESOLVED;
-  const { messageSeq, destination, next, at } = intent;
+  const { messageSeq, next, at } = intent;
   const message = work.message(messageSeq);
+  deliver(work, message, row, intent);
+  finalize(work, message);
+  return { mine: true, nextClaimed: next !== undefined && claimRow(work, next, at) };
+}
+
+function deliver(
+  work: WorkingSet,
+  message: WorkMessage,
+  row: WorkRow,
+  { destination, simulated, at }: Omit<CompleteIntent, "kind">,
+): void {
   row.status = "done";
   row.token = null;
   row.lastError = null;
   work.changed(message, row, at);
-  work.addEvent(message, { at, event: "delivered", destination, detail: null });
+  const event = simulated === true ? "simulated" : "delivered";
+  work.addEvent(message, { at, event, destination, detail: null });
+}
+
+function completeWithResponse(
+  work: WorkingSet,
+  intent: CompleteWithResponseIntent,
+): ResponseResult {
+  const row = held(work, intent);
+  if (row === undefined) return { ...UNRESOLVED, responseSeq: 0, reingressSeq: undefined };
+  const { messageSeq, destination, next, response, at } = intent;
+  const { outcome, detail = null, body, reingress } = response;
+  const message = work.message(messageSeq);
+  deliver(work, message, row, intent);
+  const bodySeq = body === undefined ? 0 : work.nextNumber();
+  if (body !== undefined) work.addBody(message, bodySeq, body, null);
+  const responseSeq = work.addResponse(message, { destination, outcome, detail, bodySeq, at });
+  let reingressSeq: number | undefined;
+  if (reingress !== undefined && body !== undefined) {
+    reingressSeq = work.nextNumber();
+    work.addRow(message, {
+      seq: reingressSeq,
+      messageSeq,
+      stage: "response",
+      lane: reingress.lane,
+      channel: row.channel,
+      handler: destination,
+      bodySeq,
+      ...bornAs(reingress.token),
+      dueAt: at,
+      lastError: null,
+      at,
+    });
+  }
   finalize(work, message);
-  return { mine: true, nextClaimed: next !== undefined && claimRow(work, next, at) };
+  const nextClaimed = next !== undefined && claimRow(work, next, at);
+  return { mine: true, nextClaimed, responseSeq, reingressSeq };
+}
+
+/**
+ * The row of an answer is consumed. What a handler sent to the loopback stays as a delivery that is
+ * done: a message whose handlers sent it there and nowhere else has gone somewhere all the same.
+ */
+function reingress(work: WorkingSet, intent: ReingressIntent): ReingressResult {
+  const row = held(work, intent);
+  if (row === undefined) return { mine: false, messageSeq: 0, seq: 0 };
+  const { messageSeq, message: entry, error, ingressToken: token, isAnswer, at } = intent;
+  const origin = work.message(messageSeq);
+  work.addEvent(origin, { at, event: "reingressed", destination: row.lane, detail: null });
+  if (isAnswer) {
+    work.endRow(origin, row);
+  } else {
+    row.status = "done";
+    row.token = null;
+    work.changed(origin, row, at);
+  }
+  finalize(work, origin);
+  const entered = error === undefined
+    ? receive(work, { message: entry, token })
+    : recordError(work, { message: entry, error });
+  return { mine: true, ...entered };
 }
 
 function retry(work: WorkingSet, intent: RetryIntent): ResolveResult {
@@ -348,8 +466,9 @@ function held(
 
 /**
  * The finalizer, sole authority for terminal dispositions (spec §1.5); the statement of the same
- * name is the same on the tables. Leaves the message alone while any row is open. A replayed routed
- * row leaves its message RECEIVED, so that status too ends as FILTERED.
+ * name is the same on the tables. Leaves the message alone while any row is open. What went to a
+ * loopback was delivered. A replayed routed row leaves its message RECEIVED, so that status too ends
+ * as FILTERED.
  */
 function finalize(work: WorkingSet, message: WorkMessage): void {
   let isDead = false;
@@ -357,7 +476,7 @@ function finalize(work: WorkingSet, message: WorkMessage): void {
   for (const { status, stage } of message.rows) {
     if (status === "pending" || status === "inflight") return;
     isDead ||= status === "dead";
-    hasDelivery ||= stage === "outbound";
+    hasDelivery ||= stage === "outbound" || stage === "response";
   }
   if (isDead) work.dispose(message, "error");
   else if (hasDelivery) work.dispose(message, "processed");

@@ -280,11 +280,15 @@ export function charsOf(intent: Intent): number {
   switch (intent.kind) {
     case "receive":
     case "record_error":
+    case "reingress":
       return lengthOf(intent.message.raw);
+    case "complete_with_response":
+      return lengthOf(intent.response.body);
     case "hand_off":
     case "transform_hand_off": {
       let chars = 0;
       for (const { payload } of intent.deliveries) chars += lengthOf(payload);
+      for (const { payload } of intent.reentries ?? []) chars += lengthOf(payload);
       for (const { key, value } of intent.state) chars += lengthOf(key) + lengthOf(value);
       return chars;
     }

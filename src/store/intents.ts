@@ -23,6 +23,8 @@ export interface NewMessage {
   readonly controlId: string | undefined;
   readonly messageType: string | undefined;
   readonly raw: string;
+  /** JSON object of what is known about the message beside its body: what it came from. */
+  readonly metadata?: string;
 }
 
 /** T1. `token` set: the ingress row is born in flight under it (hot lane). */
@@ -47,6 +49,17 @@ export interface NewDelivery {
   /** Set by a backend for itself: `payload` is changes of the message body (`text_changes.ts`). */
   readonly isChanges?: boolean;
   /** Set: born in flight under this token, for the lane is idle and this is its head. */
+  readonly token: number | undefined;
+}
+
+/** What a handler sends to a loopback: it waits as a row of its message until it is taken in. */
+export interface NewReentry {
+  /** The loopback. */
+  readonly lane: string;
+  readonly handler: string;
+  /** Undefined: the row refers to the message body. */
+  readonly payload: string | undefined;
+  /** Set: born in flight under this token. */
   readonly token: number | undefined;
 }
 
@@ -77,6 +90,8 @@ export interface HandOffIntent {
   /** Handlers that failed: each leaves a dead routed row that a replay re-runs alone. */
   readonly failures: readonly { readonly handler: string; readonly error: string }[];
   readonly state: readonly StateWrite[];
+  /** Absent: none. */
+  readonly reentries?: readonly NewReentry[];
 }
 
 /** T3 alone: the durable split. */
@@ -104,6 +119,8 @@ export interface TransformHandOffIntent {
   readonly channel: string;
   readonly deliveries: readonly NewDelivery[];
   readonly state: readonly StateWrite[];
+  /** Absent: none. */
+  readonly reentries?: readonly NewReentry[];
 }
 
 /** A row memory holds as the next head of its lane; claimed in the commit that frees the lane. */
@@ -122,6 +139,57 @@ export interface CompleteIntent {
   readonly messageSeq: number;
   readonly destination: string;
   readonly next: NextClaim | undefined;
+  /** The outbound only pretends to send: the timeline says `simulated`, not `delivered`. */
+  readonly simulated?: boolean;
+}
+
+/**
+ * What kind of answer a partner gave: `accepted`; `rejected` by the content of an answer that is
+ * none by its transport; `unparseable`; `no_reply` for a success without a body.
+ */
+export type ResponseOutcome = "accepted" | "rejected" | "unparseable" | "no_reply";
+
+export interface AnswerRef {
+  /** Which of its destination to its message, from 1. */
+  readonly seq: number;
+  readonly outcome: ResponseOutcome;
+}
+
+/** A partner's answer as it is kept with its delivery. */
+export interface NewResponse {
+  readonly outcome: ResponseOutcome;
+  readonly detail: string | undefined;
+  /** Undefined: it had none. Then nothing is taken in either. */
+  readonly body: string | undefined;
+  /** The loopback that takes the body in, and the token its row is born in flight under. */
+  readonly reingress: { readonly lane: string; readonly token: number | undefined } | undefined;
+}
+
+/** T5r: delivered, and the answer kept in the same commit; with it the row of its re-ingress. */
+export interface CompleteWithResponseIntent extends Omit<CompleteIntent, "kind"> {
+  readonly kind: "complete_with_response";
+  readonly response: NewResponse;
+}
+
+/**
+ * T9: a row of the response stage becomes a message of its loopback, all in one. The row of an
+ * answer goes; that of a handler's own send becomes a delivery that is done.
+ */
+export interface ReingressIntent {
+  readonly kind: "reingress";
+  /** Microseconds since the epoch. */
+  readonly at: number;
+  readonly seq: number;
+  readonly token: number;
+  /** Of the message the row belongs to. */
+  readonly messageSeq: number;
+  /** A partner's answer; else what a handler sent to the loopback. */
+  readonly isAnswer: boolean;
+  readonly message: NewMessage;
+  /** Set: the message cannot enter the pipeline, and why; redacted. */
+  readonly error: string | undefined;
+  /** Its ingress row is born in flight under it. */
+  readonly ingressToken: number | undefined;
 }
 
 /** T6: back to pending, due later. `dueAt` microseconds. */
@@ -286,6 +354,8 @@ export type Intent =
   | RouteHandOffIntent
   | TransformHandOffIntent
   | CompleteIntent
+  | CompleteWithResponseIntent
+  | ReingressIntent
   | RetryIntent
   | DeadLetterIntent
   | ReleaseIntent
@@ -319,6 +389,10 @@ export interface QueueRow {
   readonly receivedAt: number;
   /** Set when the row was claimed by this call. */
   readonly token: number | undefined;
+  /** Of its message. */
+  readonly metadata: string | undefined;
+  /** Response stage: which answer of the partner it is; undefined for what a handler sent. */
+  readonly answer: AnswerRef | undefined;
 }
 
 export interface ReceiveResult {
@@ -328,7 +402,7 @@ export interface ReceiveResult {
 
 export interface HandOffResult {
   readonly mine: boolean;
-  /** Row numbers of the deliveries, in order; empty when not mine. */
+  /** Row numbers of the deliveries, then of the re-entries, in order; empty when not mine. */
   readonly seqs: readonly number[];
 }
 
@@ -341,6 +415,17 @@ export interface ResolveResult {
   readonly mine: boolean;
   /** Whether `next` was claimed; false also when none was asked for. */
   readonly nextClaimed: boolean;
+}
+
+export interface ResponseResult extends ResolveResult {
+  /** Which answer of this destination to this message it is, from 1; 0 when not mine. */
+  readonly responseSeq: number;
+  /** Number of the row that waits for its re-ingress, if there is one. */
+  readonly reingressSeq: number | undefined;
+}
+
+export interface ReingressResult extends ReceiveResult {
+  readonly mine: boolean;
 }
 
 export interface ClaimResult {
@@ -399,6 +484,8 @@ export interface IntentResults {
   route_hand_off: RouteResult;
   transform_hand_off: HandOffResult;
   complete: ResolveResult;
+  complete_with_response: ResponseResult;
+  reingress: ReingressResult;
   retry: ResolveResult;
   dead_letter: ResolveResult;
   release: ResolveResult;

@@ -47,6 +47,8 @@ function handOffLane(intent: Intent): string | undefined {
       return laneKey("ingress", intent.channel);
     case "transform_hand_off":
       return laneKey("routed", intent.channel);
+    case "reingress":
+      return laneKey("response", intent.message.channel);
     default:
       return undefined;
   }

@@ -26,6 +26,8 @@ export const queryNames = [
   "rows",
   "events",
   "outbound",
+  /** id. */
+  "responses",
   /** channel, destination, limit, offset, JSON list of channels or null. */
   "deadLetters",
   /** channel, destination, JSON list of channels or null. */

@@ -1,7 +1,7 @@
 /** Reads for people: rows become the shapes of `store.ts`, sealed cells are opened. */
 import type { CellCipher } from "../crypto/cells.ts";
 import { StoreError } from "./errors.ts";
-import type { Disposition, RowStatus } from "./intents.ts";
+import type { Disposition, ResponseOutcome, RowStatus } from "./intents.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
@@ -16,6 +16,7 @@ import type {
   OutboundPayload,
   OutboxTotals,
   Page,
+  StoredResponse,
   StoreTotals,
 } from "./store.ts";
 import { unfold } from "./fold.ts";
@@ -120,6 +121,19 @@ export class Reads {
       status: row.status as RowStatus,
       payload: payloadOf(row),
     }));
+  }
+
+  async responsesOf(id: string): Promise<readonly StoredResponse[]> {
+    const rows = this.#open(await this.#query("responses", [id]), ["detail", "body"]);
+    const responses = rows.map((row) => ({
+      destination: String(row.destination),
+      responseSeq: Number(row.response_seq),
+      outcome: row.outcome as ResponseOutcome,
+      detail: text(row.detail),
+      body: text(row.body),
+      capturedAt: Number(row.captured_at),
+    }));
+    return responses.sort((a, b) => a.capturedAt - b.capturedAt);
   }
 
   async deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {

@@ -4,7 +4,15 @@
  * Writes are intents (`intents.ts`) answered after their commit; reads go another way and see
  * committed rows only.
  */
-import type { ConnectionEventRow, Disposition, Intent, ResultOf, RowStatus } from "./intents.ts";
+import type {
+  ConnectionEventRow,
+  Disposition,
+  Intent,
+  ResponseOutcome,
+  ResultOf,
+  RowStatus,
+  Stage,
+} from "./intents.ts";
 import type { RegisterQueryName, RegisterRow, RegisterValue } from "./registers/mod.ts";
 import type { SubmitHint } from "./group_commit.ts";
 import type { PurgeRecord, StoreUpkeep } from "./purge.ts";
@@ -54,6 +62,8 @@ export interface Store extends AsyncDisposable {
   ): Promise<readonly MessageBody[]>;
   message(id: string): Promise<MessageDetail | undefined>;
   outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
+  /** What partners answered to a message, oldest first; none when there is no such message. */
+  responsesOf(id: string): Promise<readonly StoredResponse[]>;
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
   connectionEvents(filter: ConnectionEventFilter): Promise<readonly ConnectionEventRecord[]>;
   outbox(): Promise<OutboxTotals>;
@@ -63,7 +73,7 @@ export interface Store extends AsyncDisposable {
    */
   oldestOpen(destination: string): Promise<ReadonlyMap<string, number>>;
   /** When the first open row of a lane was made, of any stage; undefined when none is open. */
-  oldestInLane(stage: "ingress" | "routed" | "outbound", lane: string): Promise<number | undefined>;
+  oldestInLane(stage: Stage, lane: string): Promise<number | undefined>;
   /** Every stored state entry; read once at start. */
   state(): Promise<readonly { namespace: string; key: string; value: string }[]>;
   totals(): Promise<StoreTotals>;
@@ -156,6 +166,19 @@ export interface OutboundPayload {
   readonly destination: string;
   readonly status: RowStatus;
   readonly payload: string;
+}
+
+/** A partner's answer. */
+export interface StoredResponse {
+  readonly destination: string;
+  /** Of this destination to this message, from 1. */
+  readonly responseSeq: number;
+  readonly outcome: ResponseOutcome;
+  readonly detail: string | null;
+  /** Null when it had none or retention took it away. */
+  readonly body: string | null;
+  /** Microseconds since the epoch. */
+  readonly capturedAt: number;
 }
 
 export interface DeadLetterFilter {

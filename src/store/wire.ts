@@ -194,9 +194,11 @@ function decodeReceive(from: FlatReader): ReceiveIntent {
 }
 
 function encodeHandOff(flat: Flat, intent: HandOffIntent): void {
-  const { at, seq, token, messageSeq, channel, handlers, deliveries, failures, state } = intent;
-  // Failures and state are rare: they travel as they are, or as nothing.
-  const rare = failures.length > 0 || state.length > 0 ? { failures, state } : undefined;
+  const { at, seq, token, messageSeq, channel, handlers, deliveries } = intent;
+  const { failures, state, reentries } = intent;
+  // Failures, state and re-entries are rare: they travel as they are, or as nothing.
+  const isRare = failures.length > 0 || state.length > 0 || reentries !== undefined;
+  const rare = isRare ? { failures, state, reentries } : undefined;
   flat.push(HAND_OFF, at, seq, token, messageSeq, channel, handlers, rare, deliveries.length);
   for (const { destination, handler, payload, token, isChanges } of deliveries) {
     flat.push(destination, handler, payload, token, isChanges === true);
@@ -210,7 +212,7 @@ function decodeHandOff(from: FlatReader): HandOffIntent {
   const messageSeq = from.number();
   const channel = from.text();
   const handlers = from.number();
-  const rare = from.take() as Pick<HandOffIntent, "failures" | "state"> | undefined;
+  const rare = from.take() as Rare | undefined;
   const deliveries = Array.from({ length: from.number() }, (): NewDelivery => ({
     destination: from.text(),
     handler: from.text(),
@@ -218,7 +220,7 @@ function decodeHandOff(from: FlatReader): HandOffIntent {
     token: from.maybeNumber(),
     isChanges: from.take() as boolean,
   }));
-  const { failures, state } = rare ?? { failures: [], state: [] };
+  const { failures, state, reentries }: Rare = rare ?? { failures: [], state: [] };
   return {
     kind: "hand_off",
     at,
@@ -230,12 +232,15 @@ function decodeHandOff(from: FlatReader): HandOffIntent {
     deliveries,
     failures,
     state,
+    ...(reentries === undefined ? {} : { reentries }),
   };
 }
 
+type Rare = Pick<HandOffIntent, "failures" | "state" | "reentries">;
+
 function encodeComplete(flat: Flat, intent: CompleteIntent): void {
-  const { at, seq, token, messageSeq, destination, next } = intent;
-  flat.push(COMPLETE, at, seq, token, messageSeq, destination, next?.seq, next?.token);
+  const { at, seq, token, messageSeq, destination, next, simulated } = intent;
+  flat.push(COMPLETE, at, seq, token, messageSeq, destination, next?.seq, next?.token, simulated);
 }
 
 function decodeComplete(from: FlatReader): CompleteIntent {
@@ -247,5 +252,6 @@ function decodeComplete(from: FlatReader): CompleteIntent {
   const nextSeq = from.maybeNumber();
   const nextToken = from.maybeNumber();
   const next = nextSeq === undefined ? undefined : { seq: nextSeq, token: nextToken! };
-  return { kind: "complete", at, seq, token, messageSeq, destination, next };
+  const complete = { kind: "complete", at, seq, token, messageSeq, destination, next } as const;
+  return from.take() === true ? { ...complete, simulated: true } : complete;
 }

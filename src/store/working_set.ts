@@ -9,7 +9,14 @@
  * Upstream: `execute.ts` changes what is here. Downstream: a backend's writer takes from it. What is not
  * here the loader finds in the tables.
  */
-import type { Changes, CommitChanges, EventRecord, QueueRecord, StateRecord } from "./changes.ts";
+import type {
+  Changes,
+  CommitChanges,
+  EventRecord,
+  QueueRecord,
+  ResponseRecord,
+  StateRecord,
+} from "./changes.ts";
 import type { Disposition, NewMessage } from "./intents.ts";
 
 /** Gives out the store's numbers; a higher one was given out later. */
@@ -23,11 +30,15 @@ export interface StoredMessage {
   readonly status: Disposition;
   readonly error: string | null;
   readonly rows: readonly QueueRecord[];
+  /** How many answers of each destination there are; left out, it is asked for when it matters. */
+  readonly responses?: ReadonlyMap<string, number>;
 }
 
 export interface Loader {
   message(seq: number): StoredMessage | undefined;
   messageOfRow(seq: number): number | undefined;
+  /** How many answers of each destination to a message the tables hold. */
+  responsesOf(seq: number): ReadonlyMap<string, number>;
 }
 
 /** A row of the queue on its way. */
@@ -57,6 +68,10 @@ export interface WorkMessage {
   ended: number[];
   events: EventRecord[];
   bodies: (readonly [seq: number, text: string, baseSeq: number | null])[];
+  /** Answers of partners that the tables do not hold. */
+  responses: ResponseRecord[];
+  /** How many of each destination there are; undefined until one is asked for. */
+  responseCounts: Map<string, number> | undefined;
 }
 
 export type NewRow = Omit<WorkRow, "isStored" | "isChanged" | "createdAt" | "updatedAt"> & {
@@ -131,12 +146,13 @@ export class WorkingSet<R extends CommitChanges = CommitChanges> {
   /** A message of the current commit. */
   add(seq: number, entry: NewMessage, error: string | null): WorkMessage {
     requireTexts(entry.id, entry.channel, entry.sourceType, entry.raw);
-    requireTextsOrNone(entry.controlId, entry.messageType, error);
+    requireTextsOrNone(entry.controlId, entry.messageType, entry.metadata, error);
     requireWhole(entry.receivedAt);
     const enteredAs = error === null ? "received" : "error";
     const message: WorkMessage = {
       ...{ seq, entry, enteredAs, status: enteredAs, error },
       ...{ isChanged: false, rows: [], ended: [], events: [], bodies: [] },
+      ...{ responses: [], responseCounts: undefined },
     };
     this.#messages.set(seq, message);
     this.#soil(message);
@@ -219,6 +235,26 @@ export class WorkingSet<R extends CommitChanges = CommitChanges> {
     this.redo.events([record]);
   }
 
+  /** Keeps a partner's answer; returns which of its destination it is, from 1. */
+  addResponse(
+    message: WorkMessage,
+    response: Omit<ResponseRecord, "messageSeq" | "responseSeq">,
+  ): number {
+    const { destination } = response;
+    requireTexts(destination, response.outcome);
+    requireTextsOrNone(response.detail);
+    requireWhole(response.at);
+    // The message has been here since its first count: the tables got no other meanwhile.
+    const counts = message.responseCounts ??= new Map(this.#loader.responsesOf(message.seq));
+    const responseSeq = (counts.get(destination) ?? 0) + 1;
+    counts.set(destination, responseSeq);
+    const record = { messageSeq: message.seq, responseSeq, ...response };
+    message.responses.push(record);
+    this.#soil(message);
+    this.redo.response(record);
+    return responseSeq;
+  }
+
   dispose(message: WorkMessage, status: Disposition, error = message.error): void {
     requireTextsOrNone(error);
     message.status = status;
@@ -296,6 +332,7 @@ export class WorkingSet<R extends CommitChanges = CommitChanges> {
     message.isChanged = false;
     if (message.ended.length > 0) message.ended = [];
     if (message.events.length > 0) message.events = [];
+    if (message.responses.length > 0) message.responses = [];
     this.#letBodiesGo(message);
     for (const row of message.rows) {
       row.isStored = true;
@@ -324,11 +361,12 @@ export class WorkingSet<R extends CommitChanges = CommitChanges> {
   #load(seq: number): WorkMessage | undefined {
     const stored = this.#loader.message(seq);
     if (stored === undefined) return undefined;
-    const { status, error, rows } = stored;
+    const { status, error, rows, responses: counts } = stored;
     const message: WorkMessage = {
       ...{ seq, entry: undefined, enteredAs: "received", status, error },
       rows: rows.map((row) => ({ ...row, isStored: true, isChanged: false })),
       ...{ isChanged: false, ended: [], events: [], bodies: [] },
+      ...{ responses: [], responseCounts: counts === undefined ? undefined : new Map(counts) },
     };
     this.#messages.set(seq, message);
     for (const row of message.rows) this.#rows.set(row.seq, row);
@@ -342,6 +380,7 @@ function tell(message: WorkMessage, into: Changes): void {
   for (const [bodySeq, text, baseSeq] of message.bodies) into.body(bodySeq, text, baseSeq);
   if (entry !== undefined) into.message(seq, entry, message);
   else if (isChanged) into.disposition(seq, status, error);
+  for (const response of message.responses) into.response(response);
   for (const ended of message.ended) into.rowEnd(ended);
   for (const row of message.rows) {
     if (!row.isStored) into.row(row);

@@ -25,6 +25,8 @@ export type Json = { readonly [key: string]: Json } & readonly Json[];
 
 export interface ApiBenchOptions {
   readonly labOptions?: string;
+  /** Further settings of its transport: `captureResponse: true`. */
+  readonly labSettings?: string;
   readonly settings?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
@@ -52,23 +54,18 @@ export class ApiBench implements AsyncDisposable {
   }
 
   static async open(
-    {
-      labOptions = "{}",
-      settings,
-      env,
-      clock,
-      takeNotice,
-      host = "127.0.0.1",
-      tls,
-      moreGraph = "",
-    }: ApiBenchOptions = {},
+    options: ApiBenchOptions = {},
   ): Promise<ApiBench> {
+    const { labOptions = "{}", labSettings = "", settings, env, clock, takeNotice } = options;
+    const { host = "127.0.0.1", tls, moreGraph = "" } = options;
     await using stack = new AsyncDisposableStack();
     const lab = stack.use(await ScriptedPartner.start());
     const inboundPort = await freePort();
     const archive = await Deno.makeTempDir({ prefix: "mefor_archive_" });
     stack.defer(() => Deno.remove(archive, { recursive: true }));
-    const graph = graphText({ labPort: lab.port, inboundPort, labOptions, archive }) + moreGraph;
+    const graph = graphText({
+      ...{ labPort: lab.port, inboundPort, labOptions, labSettings, archive },
+    }) + moreGraph;
     const walk = stack.use(await Walk.open({ graph, settings, env, clock, takeNotice }));
     const api = stack.use(await startApi(walk.engine, { host, port: 0, tls }));
     const bench = new ApiBench(walk, { lab, inboundPort, api });
@@ -141,10 +138,11 @@ export class ApiBench implements AsyncDisposable {
 }
 
 function graphText(
-  { labPort, inboundPort, labOptions, archive }: {
+  { labPort, inboundPort, labOptions, labSettings, archive }: {
     labPort: number;
     inboundPort: number;
     labOptions: string;
+    labSettings: string;
     archive: string;
   },
 ): string {
@@ -152,7 +150,7 @@ function graphText(
     import { env, file, handler, inbound, mllp, outbound, router, send } from "messagefoundry";
     const lab = outbound(
       "OB_LAB",
-      mllp({ host: env("lab_host", { default: "127.0.0.1" }), port: ${labPort} }),
+      mllp({ host: env("lab_host", { default: "127.0.0.1" }), port: ${labPort}, ${labSettings} }),
       { metadata: { owner: "lab" }, ...${labOptions} },
     );
     const archive = outbound("OB_ARCHIVE", file({ directory: ${JSON.stringify(archive)} }));

@@ -72,7 +72,7 @@ Deno.test("a declaration outside a load is refused, during a run too", () => {
   load(() => {});
   assert.throws(() => mf.router("r", () => null), { code: "graph.outside_load" });
   load(() => {
-    setRun({ ingestTime: 1, readState: () => undefined });
+    setRun({ ingestTime: 1, lineage: undefined, readState: () => undefined });
     try {
       assert.throws(() => mf.router("r", () => null), { code: "graph.outside_load" });
     } finally {
@@ -107,6 +107,7 @@ Deno.test("settings and options are checked again at run time", () => {
   const out = (...values: unknown[]) => () => js.outbound!("X", ...values);
   const into = (...values: unknown[]) => () => js.inbound!("X", ...values);
   const r = { router: "r" };
+  const fileRef = () => mf.fileRef({ path: "/x.csv" });
   const cases: readonly (readonly [() => unknown, RegExp])[] = [
     [out(mf.mllp({ port: 1 })), /"X": Setting "host" is required/],
     [into(mllpOut(), r), /"X": Setting "host" belongs to outbound connections only/],
@@ -138,7 +139,23 @@ Deno.test("settings and options are checked again at run time", () => {
     [into(mllpIn(), { ...r, sourceIpAllowlist: ["10.0.0.0/33"] }), /must hold IP addresses/],
     [into(mllpIn(), { ...r, metadata: ["x"] }), /Option "metadata" must be a table/],
     [into(mllpIn(), { ...r, metadata: { f: () => 1 } }), /they hold a function/],
-    [into(mllpIn(), { ...r, priority: "low" }), /Option "priority" is unknown/],
+    [into(mllpIn(), { ...r, retention: 1 }), /Option "retention" is unknown/],
+    [into(mllpIn(), { ...r, priority: "low" }), /Option "priority" is not supported: no profile/],
+    [into(mllpIn(), { ...r, shard: "a" }), /Option "shard" is not supported: one process/],
+    [into(mllpIn(), { ...r, captureAck: true }), /Option "capture_ack" is not supported: ackno/],
+    [out(mllpOut(), { stall: {} }), /Option "stall" is not supported: use "buildup"/],
+    [out(mllpOut(), { priority: "low" }), /Option "priority" is not supported/],
+    [into(mf.loopback(), { ...r, strict: true }), /Option "strict" needs a partner's messages/],
+    [into(mf.loopback(), { ...r, ackMode: "original" }), /Option "ack_mode" must be "none"/],
+    [into(mf.loopback(), { ...r, bindAddress: "::1" }), /needs a transport that listens, not "loo/],
+    [out(mf.loopback()), /nothing is delivered over transport "loopback"/],
+    [() => js.reference!("r", {}), /option "source" must be fileRef/],
+    [() => js.reference!("r", { source: fileRef(), refreshSeconds: -1 }), /at least 0/],
+    [() => js.reference!("r", { source: fileRef(), maxStalenessSeconds: 9 }), /is reserved; 0 is/],
+    [() => js.reference!("r", { source: fileRef(), key: "x" }), /option "key" is unknown/],
+    [() => js.fileRef!({ path: " " }), /setting "path" must be a text that is not blank/],
+    [() => js.fileRef!({ path: "/x.csv", sheet: 1 }), /setting "sheet" is unknown/],
+    [() => js.databaseRef!({}), /this engine has no database connector/],
     [out(mllpOut(), { retry: { maxAttempts: 1.5 } }), /key "max_attempts" must be a whole number/],
     [out(mllpOut(), { retry: { attempts: 1 } }), /key "attempts" is unknown/],
     [out(mllpOut(), { retry: 3 }), /Option "retry" must be a table/],

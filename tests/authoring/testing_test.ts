@@ -7,7 +7,16 @@ import {
   runInbound,
   runRouter,
 } from "messagefoundry/testing";
-import { handler, RawMessage, send, setState, state } from "messagefoundry";
+import {
+  currentCorrelation,
+  handler,
+  RawMessage,
+  reference,
+  response,
+  send,
+  setState,
+  state,
+} from "messagefoundry";
 
 const bundle = new URL("./bundle/", import.meta.url);
 const codeSets = {
@@ -82,4 +91,31 @@ Deno.test("runs of one test file do not mix", async () => {
   );
   assert.deepEqual(results.map((result) => result.state[0]?.value), [2, 3, 4]);
   assert.deepEqual(results.map((result) => result.sends[0]?.payload), ["{}", "{}", "{}"]);
+});
+
+Deno.test("a test may say what references hold and what a message came from", async () => {
+  const lookUp = handler("look_up", (message: RawMessage) => {
+    const answer = response("OB_PORTAL");
+    return send("OB_TOML", {
+      npi: reference("providers").get("P1"),
+      from: currentCorrelation()?.outbound,
+      depth: currentCorrelation()?.depth,
+      outcome: answer?.outcome,
+      body: answer?.body,
+      raw: message.raw,
+    });
+  });
+  const raw = new RawMessage("{}", "json");
+  const outbounds = ["OB_TOML"];
+  const { sends } = await runHandler(lookUp, raw, {
+    outbounds,
+    references: { providers: { P1: "123" } },
+    correlation: { outbound: "OB_PORTAL" },
+    responses: { OB_PORTAL: { body: "done" } },
+  });
+  assert.deepEqual(JSON.parse(sends[0]!.payload), {
+    ...{ npi: "123", from: "OB_PORTAL", depth: 1, outcome: "accepted", body: "done", raw: "{}" },
+  });
+  const { error } = await runHandler(lookUp, raw, { outbounds });
+  assert.match(error ?? "", /Cannot read reference "providers": no module declares it/);
 });

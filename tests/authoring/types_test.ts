@@ -3,15 +3,20 @@
 import assert from "node:assert/strict";
 import {
   codeSet,
+  currentCorrelation,
   env,
   file,
+  fileRef,
   handler,
   type HandlerRef,
   inbound,
+  loopback,
   Message,
   mllp,
   outbound,
   RawMessage,
+  reference,
+  response,
   router,
   send,
   setState,
@@ -47,12 +52,37 @@ export function wellTyped(): void {
     contentType: "json",
   });
   inbound("IB_C", file({ directory: "/in" }), { router: "declared_elsewhere" });
+  const loop = inbound("IB_L", loopback(), { router: answers, contentType: "json" });
+  handler("again", (msg) => [send(loop, msg), send("IB_L", msg)]);
+  const npi = reference("npi", { source: fileRef({ path: env("npi_csv") }), refreshSeconds: 60 });
+  const wards = reference<{ readonly floor: string }>("wards");
+  handler("look", (msg) => {
+    const answer: string | undefined = response(out)?.body;
+    const depth: number | undefined = currentCorrelation()?.depth;
+    const floor: string | undefined = wards.get(npi.get(msg.get("PV1-7.1")))?.floor;
+    return answer !== undefined && depth !== undefined
+      ? send(out, [answer, depth, floor ?? ""])
+      : null;
+  });
   const table = codeSet<{ readonly npi: string }>("providers");
   assert.ok(table.get("x")?.npi);
 }
 
 /** Never called. */
 export function illTyped(): void {
+  const listener = inbound("IB_Z", mllp({ port: 1 }), { router: "r" });
+  // @ts-expect-error: only a loopback takes in what handlers send
+  send(listener, "x");
+  // @ts-expect-error: nothing is delivered over a loopback
+  outbound("OB", loopback());
+  // @ts-expect-error: nobody waits for an acknowledgement
+  inbound("IB", loopback(), { router: "r", ackMode: "original" });
+  // @ts-expect-error: what comes back in was validated where it came from
+  inbound("IB", loopback(), { router: "r", strict: true });
+  // @ts-expect-error: it listens nowhere
+  inbound("IB", loopback(), { router: "r", bindAddress: "::1" });
+  // @ts-expect-error: a source is made by fileRef()
+  reference("r", { source: "/x.csv" });
   // @ts-expect-error: an outbound needs a host
   outbound("OB", mllp({ port: 2575 }));
   // @ts-expect-error: a spec with a host goes out

@@ -13,6 +13,7 @@ import { testProperties } from "./store/properties.ts";
 import { testReads } from "./store/reads.ts";
 import { testRegisters } from "./store/registers.ts";
 import { testResolutions } from "./store/resolutions.ts";
+import { testResponses } from "./store/responses.ts";
 import { testRetention } from "./store/retention.ts";
 import { testRestart } from "./store/restart.ts";
 
@@ -23,6 +24,7 @@ export function testStore(backend: StoreBackend): void {
   testIntake(backend);
   testHandOffs(backend);
   testResolutions(backend);
+  testResponses(backend);
   testClaims(backend);
   testOperator(backend);
   testBatches(backend);

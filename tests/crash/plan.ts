@@ -63,7 +63,7 @@ const tidyPoints = ["store.inside_tidy", "store.after_tidy"];
 /** Those whose messages no unordered lane takes, which claims all the time. */
 const calmInbounds = inbounds.filter((name) => name !== "IB_SLOW");
 
-/** Every failpoint of the engine, as `src/failpoints.ts` names them. */
+/** Every failpoint of the engine, those of loopbacks aside: `reingress_test.ts` visits them. */
 export const failpoints: readonly { readonly name: string; readonly stop: boolean }[] = [
   ...storePoints.map((point) => ({ name: `store.${point}`, stop: false })),
   ...storePoints.flatMap((point) =>

@@ -41,8 +41,10 @@ export function connection(
   return { name, type, settings: {}, options: {}, position, ...rest };
 }
 
+const noTables = { codeSets: [], references: [], referencesRead: [], readsResponses: false };
+
 export function registryOf(parts: Partial<Registry>): Registry {
-  return { inbounds: [], outbounds: [], routers: [], handlers: [], codeSets: [], ...parts };
+  return { inbounds: [], outbounds: [], routers: [], handlers: [], ...noTables, ...parts };
 }
 
 /** An inbound, an outbound, a router and a handler that fit together. */

@@ -4,10 +4,12 @@
  */
 import { StoreError } from "../../src/store/errors.ts";
 import type {
+  AnswerRef,
   CancelIntent,
   CancelResult,
   ClaimIntent,
   ClaimResult,
+  CompleteWithResponseIntent,
   Disposition,
   EdgeChange,
   HandOffIntent,
@@ -15,13 +17,17 @@ import type {
   Intent,
   NewDelivery,
   NewMessage,
+  NewReentry,
   NextClaim,
   QueueRow,
   ReceiveResult,
+  ReingressIntent,
+  ReingressResult,
   ReplayDeadIntent,
   ReplayIntent,
   ReplayResult,
   ResolveResult,
+  ResponseResult,
   RouteHandOffIntent,
   RowStatus,
   Stage,
@@ -37,6 +43,7 @@ export interface FakeMessage {
   readonly channel: string;
   readonly receivedAt: number;
   readonly raw: string;
+  readonly metadata: string | undefined;
   status: Disposition;
   error: string | undefined;
 }
@@ -56,10 +63,22 @@ export interface FakeRow {
   dueAt: number;
   token: number | undefined;
   error: string | undefined;
+  /** Of a row that takes a partner's answer in. */
+  answer: AnswerRef | undefined;
   /** Times an operator requeued it. */
   replays: number;
   /** `retry` resolutions since it was made or replayed. */
   retries: number;
+}
+
+export interface FakeResponse {
+  readonly messageSeq: number;
+  readonly destination: string;
+  readonly responseSeq: number;
+  readonly outcome: string;
+  readonly body: string | undefined;
+  /** The delivery it answers. */
+  readonly row: number;
 }
 
 const NOT_MINE: HandOffResult = { mine: false, seqs: [] };
@@ -70,6 +89,8 @@ export class FakeDatabase {
   /** In the order of their numbers; rows of other stages than outbound go when handed off. */
   readonly rows = new Map<number, FakeRow>();
   readonly state = new Map<string, string>();
+  /** What partners answered, in order. */
+  readonly responses: FakeResponse[] = [];
   /** Rows whose content no key opens. */
   readonly unreadable = new Set<number>();
   /** Lanes one of whose hand-offs failed: later ones would overtake it until they are counted. */
@@ -135,6 +156,10 @@ export class FakeDatabase {
           row.status = "done";
           row.error = undefined;
         });
+      case "complete_with_response":
+        return this.#keepResponse(intent);
+      case "reingress":
+        return this.#reingress(intent);
       case "retry":
         return this.#resolve({ ...intent, next: undefined }, (row) => {
           row.status = "pending";
@@ -203,8 +228,8 @@ export class FakeDatabase {
 
   #addMessage(message: NewMessage, status: "received" | "error", error: string | undefined) {
     const seq = this.#nextSeq++;
-    const { id, channel, receivedAt, raw } = message;
-    this.messages.set(seq, { seq, id, channel, receivedAt, raw, status, error });
+    const { id, channel, receivedAt, raw, metadata } = message;
+    this.messages.set(seq, { seq, id, channel, receivedAt, raw, metadata, status, error });
     return seq;
   }
 
@@ -224,6 +249,7 @@ export class FakeDatabase {
       dueAt: at,
       token,
       error: undefined,
+      answer: undefined,
       replays: 0,
       retries: 0,
     };
@@ -240,7 +266,7 @@ export class FakeDatabase {
       return { mine: true, seqs: [] };
     }
     message.status = "routed";
-    const seqs = this.#addDeliveries(intent);
+    const seqs = [...this.#addDeliveries(intent), ...this.#addReentries(intent)];
     for (const { handler, error } of failures) {
       const row = this.#addRow({
         messageSeq,
@@ -282,7 +308,7 @@ export class FakeDatabase {
 
   #transformHandOff(intent: TransformHandOffIntent): HandOffResult {
     if (!this.#consume(intent.seq, intent.token)) return NOT_MINE;
-    const seqs = this.#addDeliveries(intent);
+    const seqs = [...this.#addDeliveries(intent), ...this.#addReentries(intent)];
     this.#writeState(intent.state);
     this.#finalize(intent.messageSeq);
     return { mine: true, seqs };
@@ -313,6 +339,67 @@ export class FakeDatabase {
         at,
       }).seq
     );
+  }
+
+  #addReentries(
+    { messageSeq, channel, reentries = [], at }: {
+      readonly messageSeq: number;
+      readonly channel: string;
+      readonly reentries?: readonly NewReentry[];
+      readonly at: number;
+    },
+  ): number[] {
+    const { raw } = this.messages.get(messageSeq)!;
+    return reentries.map(({ lane, handler, payload, token }) =>
+      this.#addRow({
+        ...{ messageSeq, stage: "response", lane, channel, handler, token, at },
+        body: payload ?? raw,
+      }).seq
+    );
+  }
+
+  /** T5r: what a partner answered, and the row that takes it in. */
+  #keepResponse(intent: CompleteWithResponseIntent): ResponseResult {
+    const { seq, messageSeq, destination, response, at } = intent;
+    let reingressSeq: number | undefined;
+    let responseSeq = 0;
+    const resolved = this.#resolve(intent, (row) => {
+      row.status = "done";
+      row.error = undefined;
+      const former = this.responses.filter((one) =>
+        one.messageSeq === messageSeq && one.destination === destination
+      );
+      responseSeq = former.length + 1;
+      const { outcome, body, reingress } = response;
+      this.responses.push({ messageSeq, destination, responseSeq, outcome, body, row: seq });
+      if (reingress === undefined || body === undefined) return;
+      const { lane, token } = reingress;
+      const made = this.#addRow({
+        ...{ messageSeq, stage: "response", lane, channel: row.channel, handler: destination },
+        ...{ body, token, at },
+      });
+      made.answer = { seq: responseSeq, outcome };
+      reingressSeq = made.seq;
+    });
+    return { ...resolved, responseSeq, reingressSeq };
+  }
+
+  /** T9. */
+  #reingress(intent: ReingressIntent): ReingressResult {
+    const { seq, token, messageSeq, isAnswer, message, error, ingressToken } = intent;
+    const row = this.#mine(seq, token);
+    if (row === undefined) return { mine: false, messageSeq: 0, seq: 0 };
+    if (isAnswer) {
+      this.rows.delete(seq);
+    } else {
+      row.status = "done";
+      row.token = undefined;
+    }
+    this.#finalize(messageSeq);
+    const entered = error === undefined
+      ? this.#receive(message, ingressToken)
+      : { messageSeq: this.#addMessage(message, "error", error), seq: 0 };
+    return { mine: true, ...entered };
   }
 
   #writeState(state: readonly StateWrite[]): void {
@@ -371,8 +458,9 @@ export class FakeDatabase {
     const rows = this.rowsOf(messageSeq);
     if (rows.some(({ status }) => status === "pending" || status === "inflight")) return;
     if (rows.some(({ status }) => status === "dead")) message.status = "error";
-    else if (rows.some(({ stage }) => stage === "outbound")) message.status = "processed";
-    else if (message.status === "routed" || message.status === "received") {
+    else if (rows.some(({ stage }) => stage === "outbound" || stage === "response")) {
+      message.status = "processed";
+    } else if (message.status === "routed" || message.status === "received") {
       message.status = "filtered";
     }
   }
@@ -450,6 +538,8 @@ export class FakeDatabase {
       createdAt: row.createdAt,
       receivedAt: message.receivedAt,
       token: row.token,
+      metadata: message.metadata,
+      answer: row.answer,
     };
   }
 
@@ -556,6 +646,8 @@ function handOffLane(intent: Intent): string | undefined {
       return `ingress ${intent.channel}`;
     case "transform_hand_off":
       return `routed ${intent.channel}`;
+    case "reingress":
+      return `response ${intent.message.channel}`;
     default:
       return undefined;
   }

@@ -39,6 +39,8 @@ export function outboundDefinition(
     internalError: "continue",
     buildup: { maxDepth: null, maxOldestMs: null },
     simulate: false,
+    captureResponse: false,
+    reingressTo: undefined,
     verifyAckControlId: "lenient",
     deadLetterDays: undefined,
     metadata: {},
@@ -54,6 +56,8 @@ export function graphOf(
 ): Graph {
   return {
     bundleDir: "/bundle",
+    references: new Map(),
+    readsResponses: false,
     inbounds: new Map(inbounds.map((definition) => [definition.name, definition])),
     outbounds: new Map(outbounds.map((definition) => [definition.name, definition])),
     routers: new Map([["route", { name: "route", handlers, position: undefined }]]),

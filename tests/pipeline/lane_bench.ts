@@ -53,6 +53,7 @@ export class LaneBench implements AsyncDisposable {
       failpoints: noFailpoints,
       simulate: false,
       redact: (text) => text,
+      responseLane: () => undefined,
       observer: {
         delivered: tell("delivered"),
         refused: () => {},
@@ -118,6 +119,8 @@ export class LaneBench implements AsyncDisposable {
       this.lane.committed({
         seq: seqs[0]!,
         messageSeq,
+        messageId: payload,
+        metadata: undefined,
         channel: "IB_ADT",
         payload,
         attempts: admitted.token === undefined ? 0 : 1,

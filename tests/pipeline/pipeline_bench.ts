@@ -81,6 +81,7 @@ export class PipelineBench implements AsyncDisposable {
       bindHost: "127.0.0.1",
       internalError: "continue",
       simulateAll: false,
+      correlationDepthMax: 8,
       allowInsecureTls: false,
       stopGraceMs: 200,
       budget: this.budget,

@@ -48,6 +48,8 @@ Deno.test("a lane whose inbound is not in the graph gives its rows back and does
     runner: () => runner,
     inbound: (name) => isThere ? inboundDefinition(name) : undefined,
     outbound: () => undefined,
+    responseLane: () => undefined,
+    readsResponses: () => false,
     hasHandler: () => true,
     routedLane: (name) => laneOf("routed", name),
     onQueued: () => {},

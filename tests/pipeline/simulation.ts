@@ -201,6 +201,7 @@ class Simulation {
       bindHost: "127.0.0.1",
       internalError: weather.internalError,
       simulateAll: false,
+      correlationDepthMax: 8,
       allowInsecureTls: false,
       stopGraceMs: GRACE_MS,
       budget,

@@ -46,7 +46,7 @@ Deno.test("packRequests() lets known names cross as numbers, unknown ones as the
     contentType: "hl7v2",
     ingestTime: 1.5,
   };
-  assert.deepEqual(partsOf(packRequests([request], book)), [0, 0, 0, 1.5, 0, "MSH"]);
+  assert.deepEqual(partsOf(packRequests([request], book)), [0, 0, 0, 1.5, 0, 0, "MSH"]);
   const other = {
     inbound: "IB_TOML",
     router: "gone",
@@ -58,9 +58,11 @@ Deno.test("packRequests() lets known names cross as numbers, unknown ones as the
   };
   assert.deepEqual(
     partsOf(packRequests([other], book)),
-    ["IB_TOML", "gone", "json", 2, 7, 1, "gone", "{}"],
+    ["IB_TOML", "gone", "json", 2, 7, 1, "gone", 0, "{}"],
   );
-  assert.deepEqual(partsOf(packRequests([{ ...request, handlers: [] }], book)).at(-2), 2);
+  const again = { ...request, lineage: '{"depth":1}' };
+  assert.equal(partsOf(packRequests([again], book)).at(-2), '{"depth":1}');
+  assert.deepEqual(partsOf(packRequests([{ ...request, handlers: [] }], book)).at(-3), 2);
 });
 
 const redact = (text: string) => text.replace("secret", "***");

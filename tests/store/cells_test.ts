@@ -18,6 +18,17 @@ const deliveries = [
 ];
 const state = [{ namespace: "n", key: "k", value: "SECRET value" }];
 
+const reentries = [
+  { lane: "IB_LOOP", handler: "h", payload: "SECRET sent", token: 1 },
+  { lane: "IB_LOOP", handler: "h", payload: undefined, token: undefined },
+];
+const response = {
+  outcome: "accepted",
+  detail: "SECRET detail",
+  body: "SECRET answer",
+  reingress: { lane: "IB_LOOP", token: 9 },
+} as const;
+
 /** Every intent that carries a cell of spec pipeline-store-cluster §4.3. */
 const sealed: readonly Intent[] = [
   { kind: "receive", message, token: 1 },
@@ -27,6 +38,12 @@ const sealed: readonly Intent[] = [
     failures: [{ handler: "h", error: "SECRET error" }],
   },
   { kind: "transform_hand_off", ...row, channel: "IB", deliveries, state },
+  { kind: "transform_hand_off", ...row, channel: "IB", deliveries, state, reentries },
+  { kind: "complete_with_response", ...row, destination: "OB", next: undefined, response },
+  {
+    ...{ kind: "reingress", ...row, isAnswer: true, ingressToken: 5, error: "SECRET error" },
+    message: { ...message, metadata: "SECRET metadata" },
+  },
   { kind: "retry", ...row, destination: "OB", dueAt: 5, error: "SECRET error" },
   { kind: "dead_letter", ...row, destination: "OB", error: "SECRET error", next: undefined },
   {
@@ -141,5 +158,6 @@ function queueRow(body: string | undefined, index: number): QueueRow {
   return {
     ...{ seq: index, messageSeq: index, messageId: "id", channel: "IB", handler: undefined, body },
     ...{ attempts: 1, createdAt: 1, receivedAt: 1, token: index },
+    ...{ metadata: undefined, answer: undefined },
   };
 }

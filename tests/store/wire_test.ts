@@ -27,6 +27,10 @@ const deliveries = fc.array(
 );
 const failures = fc.array(record({ handler: text, error: text }), { maxLength: 2 });
 const state = fc.array(record({ namespace: text, key: text, value: text }), { maxLength: 2 });
+const reentries = fc.array(
+  record({ lane: text, handler: text, payload: maybe(text), token: maybe(number) }),
+  { minLength: 1, maxLength: 2 },
+);
 const next = maybe(record({ seq: number, token: number }));
 const message = record({
   id: text,
@@ -51,7 +55,17 @@ const intent: fc.Arbitrary<Intent> = fc.oneof(
     failures,
     state,
   }),
+  record({
+    kind: fc.constant("hand_off" as const),
+    ...row,
+    ...{ channel: text, handlers: number, deliveries, failures, state, reentries },
+  }),
   record({ kind: fc.constant("complete" as const), ...row, destination: text, next }),
+  record({
+    kind: fc.constant("complete" as const),
+    ...row,
+    ...{ destination: text, next, simulated: fc.constant(true) },
+  }),
   record({ kind: fc.constant("record_error" as const), message, error: text }),
   record({
     kind: fc.constant("transform_hand_off" as const),

@@ -48,6 +48,8 @@ export interface TransportSchema {
   readonly listen: boolean;
   /** True when its source reads a shared resource again and again. */
   readonly poll: boolean;
+  /** True when nothing can be delivered over it. */
+  readonly inboundOnly?: boolean;
   readonly settings: readonly SettingSpec[];
   /** Rules between settings, or finer than a type. Sees references as they stand. */
   readonly rules?: (

@@ -7,7 +7,11 @@
  */
 import { dirname, isAbsolute, sep } from "node:path";
 import { EngineError } from "../../errors.ts";
-import type { InboundDefinition, OutboundDefinition } from "../../graph/graph.ts";
+import type {
+  InboundDefinition,
+  OutboundDefinition,
+  ReferenceDefinition,
+} from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
 import { deniedNet, directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
 import { POSTGRES_PORT } from "../../settings/mod.ts";
@@ -61,6 +65,7 @@ export interface PermissionInput {
   readonly graph?: {
     readonly inbounds: ReadonlyMap<string, InboundDefinition>;
     readonly outbounds: ReadonlyMap<string, OutboundDefinition>;
+    readonly references?: ReadonlyMap<string, ReferenceDefinition>;
   };
   readonly reachOf: (
     type: string,
@@ -231,6 +236,9 @@ function files(input: PermissionInput): readonly Grant[] {
     }
   }
   for (const { path, reason, writes } of connectionPaths(input)) add(path, { reason, writes });
+  for (const { name, path } of input.graph?.references?.values() ?? []) {
+    add(path, { reason: `reference "${name}"`, writes: false });
+  }
   return [...read, ...write];
 }
 

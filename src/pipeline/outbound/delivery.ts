@@ -5,8 +5,17 @@
  */
 import { micros } from "../../clock.ts";
 import { peekControlId } from "../../hl7/mod.ts";
-import type { NextClaim, QueueRow, ResolveResult } from "../../store/intents.ts";
+import type { SubmitHint } from "../../store/group_commit.ts";
+import type {
+  CompleteIntent,
+  CompleteWithResponseIntent,
+  NewResponse,
+  NextClaim,
+  QueueRow,
+  ResolveResult,
+} from "../../store/intents.ts";
 import type { OutboundItem, OutboundLane, OutboundLaneOptions } from "../outbound_lane.ts";
+import { ReentryPlace } from "../reentry.ts";
 import { isFinal, judgeAnswer, judgeFailure, type Verdict } from "../retry.ts";
 import type { LaneRest } from "./rest.ts";
 
@@ -59,7 +68,7 @@ export class Delivery {
     failpoints.hit("delivery.before_send");
     // Leadership ended between claim and send: that is no attempt.
     if (mayAct?.() === false) return { act: "release" };
-    if (simulate) return { act: "complete" };
+    if (simulate) return { act: "complete", simulated: true };
     const { destination, definition } = this.#lane;
     const startedAt = clock.monotonic();
     try {
@@ -144,19 +153,62 @@ export class Delivery {
     return marches;
   }
 
+  /** Delivered, and the answer kept; with it the row that a loopback takes in. */
+  async #keep(
+    item: OutboundItem,
+    response: Omit<NewResponse, "reingress">,
+    row: Completed,
+    hint: SubmitHint | undefined,
+  ): Promise<ResolveResult> {
+    const { store, responseLane } = this.#options;
+    const { reingressTo } = this.#lane.definition;
+    const { body, outcome } = response;
+    const isTakenIn = reingressTo !== undefined && body !== undefined;
+    const lane = isTakenIn ? responseLane(reingressTo) : undefined;
+    const place = lane && body !== undefined ? new ReentryPlace(lane, body) : undefined;
+    const reingress = isTakenIn ? { lane: reingressTo, token: place?.token } : undefined;
+    try {
+      const intent = {
+        kind: "complete_with_response",
+        ...row,
+        response: { ...response, reingress },
+      };
+      const result = await store.submit(intent as CompleteWithResponseIntent, hint);
+      const { mine, reingressSeq, responseSeq } = result;
+      if (mine && reingressSeq !== undefined) {
+        place?.committed({
+          seq: reingressSeq,
+          messageSeq: item.messageSeq,
+          messageId: item.messageId,
+          metadata: item.metadata,
+          receivedAt: row.at,
+          handler: this.#lane.name,
+          answer: { seq: responseSeq, outcome },
+        });
+      }
+      return result;
+    } finally {
+      place?.refused();
+    }
+  }
+
   /** The one intent that resolves a claimed row, and claims the next one with it. */
   #write(
-    { seq, token, messageSeq }: OutboundItem,
+    item: OutboundItem,
     verdict: Verdict,
     next: NextClaim | undefined,
   ): Promise<ResolveResult> {
     const { store, clock, redact } = this.#options;
+    const { seq, token, messageSeq } = item;
     const at = micros(clock);
     const row = { seq, token: token!, messageSeq, at, destination: this.#lane.name };
     const hint = isFinal(verdict) ? { pressing: this.march(next !== undefined) } : undefined;
     switch (verdict.act) {
-      case "complete":
-        return store.submit({ kind: "complete", ...row, next }, hint);
+      case "complete": {
+        const { response, simulated } = verdict;
+        if (response !== undefined) return this.#keep(item, response, { ...row, next }, hint);
+        return store.submit({ kind: "complete", ...row, next, simulated }, hint);
+      }
       case "dead_letter": {
         const error = redact(verdict.reason);
         return store.submit({ kind: "dead_letter", ...row, error, next }, hint);
@@ -171,6 +223,9 @@ export class Delivery {
     }
   }
 }
+
+/** A row that is delivered, and the next one. */
+type Completed = Omit<CompleteIntent, "kind">;
 
 /** What the partner's acknowledgement has to name; only HL7 payloads have one. */
 function controlIdOf(payload: string): string | undefined {

@@ -63,6 +63,8 @@ export function toItem(row: QueueRow): OutboundItem {
   return {
     seq: row.seq,
     messageSeq: row.messageSeq,
+    messageId: row.messageId,
+    metadata: row.metadata,
     channel: row.channel,
     payload: row.body ?? "",
     attempts: row.attempts,

@@ -5,7 +5,7 @@
  * worker ever reaches author code. What runs author code runs through `go()`, which the worker calls
  * from a script under a time limit.
  */
-import { readCodeSets } from "../../authoring/code_sets.ts";
+import { readCodeSets, readEntries } from "../../authoring/code_sets.ts";
 import { Send, SetState } from "../../authoring/effects.ts";
 import { EnvRef } from "../../authoring/env.ts";
 import { HandlerRef, InboundRef, OutboundRef, RouterRef } from "../../authoring/handles.ts";
@@ -19,11 +19,18 @@ import {
   type RunEnvironment,
   type StateWrite,
 } from "../../authoring/run.ts";
+import { ReferenceSource } from "../../authoring/references.ts";
 import { TransportSpec } from "../../authoring/specs.ts";
-import { closeLoad, type Declarations, openSession, setRun } from "../../authoring/session.ts";
+import {
+  closeLoad,
+  currentSession,
+  type Declarations,
+  openSession,
+  setRun,
+} from "../../authoring/session.ts";
 import type { ContentType } from "../../hl7/surface.ts";
 import { BatchReader } from "../batch_text.ts";
-import { makeNameBook, type NameBook } from "../names.ts";
+import { destinationsOf, makeNameBook, type NameBook } from "../names.ts";
 import type { CodeSetData, StateEntry, StateKey } from "../protocol.ts";
 import { type StateDump, StateTable } from "../state_table.ts";
 import { type Cell, type RawFunction, sameAsBefore, sameAsInput } from "../wire.ts";
@@ -70,7 +77,8 @@ export function harden(): void {
   hardenRealm([
     ...Object.values(messagefoundry),
     // Reached over their instances.
-    ...[EnvRef, HandlerRef, InboundRef, OutboundRef, RouterRef, Send, SetState, TransportSpec],
+    ...[EnvRef, HandlerRef, InboundRef, OutboundRef, RouterRef, Send, SetState],
+    ...[TransportSpec, ReferenceSource],
   ]);
 }
 
@@ -97,16 +105,24 @@ export function finishLoad(outboundNames: string): string {
   closeLoad();
   const loaded = requireDeclarations();
   const others = JSON.parse(outboundNames) as readonly string[];
-  destinations = new Set([...loaded.outbounds.keys(), ...others]);
   const registry = {
     inbounds: [...loaded.inbounds.values()],
     outbounds: [...loaded.outbounds.values()],
     routers: [...loaded.routers.values()].map(rawFunction),
     handlers: [...loaded.handlers.values()].map(rawFunction),
     codeSets: [...loaded.codeSets],
+    references: [...loaded.references.values()],
+    referencesRead: [...loaded.referencesRead],
   };
+  destinations = new Set(destinationsOf(registry, others));
   book = makeNameBook(registry, others);
   return JSON.stringify(registry);
+}
+
+/** A version of a reference set takes the place of the one before, between two batches. */
+export function setReference(name: string, entries: string): void {
+  const rows = JSON.parse(entries) as readonly (readonly [string, unknown])[];
+  currentSession()?.references.set(name, readEntries(rows));
 }
 
 export function commitState(inbound: string, entries: string): void {
@@ -230,9 +246,11 @@ class Batch implements RunEnvironment {
     const ingestTime = Number(requests.next());
     const choice = Number(requests.next());
     const handlers = choice < 2 ? undefined : this.#handlers((choice >> 1) - 1);
+    const given = requests.next();
+    const lineage = given === 0 ? undefined : String(given);
     const text = this.#text = String(requests.next());
     const routeOnly = choice % 2 === 1;
-    const input = { router, handlers, text, contentType, ingestTime, routeOnly };
+    const input = { router, handlers, text, contentType, ingestTime, lineage, routeOnly };
     this.#runner = new MessageRunner(input, this, this.#onSettled);
     return this.#runner.start();
   }

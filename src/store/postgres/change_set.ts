@@ -1,5 +1,12 @@
 /** Gathers what a batch has changed, a column an array, and says it in a few statements. */
-import type { Changes, EnteredMessage, EventRecord, QueueRecord, StateRecord } from "../changes.ts";
+import type {
+  Changes,
+  EnteredMessage,
+  EventRecord,
+  QueueRecord,
+  ResponseRecord,
+  StateRecord,
+} from "../changes.ts";
 import type { ConnectionEventRow, Disposition, NewMessage } from "../intents.ts";
 import { type StatementName, statements } from "./statements.ts";
 import { numberArray, textArray } from "./text.ts";
@@ -49,11 +56,12 @@ const [t, n] = ["text", "number"] as const;
 
 export class ChangeSet implements Changes {
   readonly #bodies = new Columns(n, t, n);
-  readonly #messages = new Columns(n, t, t, n, t, t, t, t, t, t);
+  readonly #messages = new Columns(n, t, t, n, t, t, t, t, t, t, t);
   readonly #dispositions = new Columns(n, t, t);
   readonly #rows = new Columns(n, n, t, t, t, t, n, t, n, n, n, t, n, n);
   readonly #rowChanges = new Columns(n, t, n, n, n, t, n);
   readonly #events = new Columns(n, n, n, t, t, t);
+  readonly #responses = new Columns(n, t, n, t, t, n, n);
   readonly #connectionEvents = new Columns(n, n, t, t, t, t, t, t);
   #ended: number[] = [];
   /** The last write of a key wins. */
@@ -67,7 +75,7 @@ export class ChangeSet implements Changes {
   message(seq: number, m: NewMessage, { enteredAs, status, error }: EnteredMessage): void {
     const { id, channel, receivedAt, sourceType, controlId = null, messageType = null } = m;
     const entry = [id, channel, receivedAt, sourceType, controlId, messageType];
-    this.#messages.add(seq, ...entry, enteredAs, status, error);
+    this.#messages.add(seq, ...entry, enteredAs, status, error, m.metadata ?? null);
     this.count("messages", channel, 1);
   }
 
@@ -86,6 +94,11 @@ export class ChangeSet implements Changes {
 
   rowEnd(seq: number): void {
     this.#ended.push(seq);
+  }
+
+  response(r: ResponseRecord): void {
+    const which = [r.messageSeq, r.destination, r.responseSeq];
+    this.#responses.add(...which, r.outcome, r.detail, r.bodySeq, r.at);
   }
 
   events(events: readonly EventRecord[]): void {
@@ -144,6 +157,7 @@ export class ChangeSet implements Changes {
     if (this.#ended.length > 0) say("deleteRows", [numberArray(this.#ended)]);
     this.#ended = [];
     this.#events.say("insertEvents", say);
+    this.#responses.say("insertResponses", say);
     this.#connectionEvents.say("insertConnectionEvents", say);
     this.#sayState(say);
     this.#sayTotals(say);

@@ -1,5 +1,4 @@
 /** What is left of an intent on a node that does not lead: it claims nothing. */
-import type { NewDelivery } from "../intents.ts";
 import type { RowIntent } from "../execute.ts";
 
 /**
@@ -13,7 +12,18 @@ export function fenced(intent: RowIntent): RowIntent {
       return { ...intent, token: undefined };
     case "hand_off":
     case "transform_hand_off":
-      return { ...intent, deliveries: intent.deliveries.map(unclaimed) };
+      return {
+        ...intent,
+        deliveries: intent.deliveries.map(unclaimed),
+        ...(intent.reentries && { reentries: intent.reentries.map(unclaimed) }),
+      };
+    case "complete_with_response": {
+      const { reingress } = intent.response;
+      const response = { ...intent.response, reingress: reingress && unclaimed(reingress) };
+      return { ...intent, next: undefined, response };
+    }
+    case "reingress":
+      return { ...intent, ingressToken: undefined };
     case "complete":
     case "dead_letter":
       return { ...intent, next: undefined };
@@ -25,6 +35,6 @@ export function fenced(intent: RowIntent): RowIntent {
   }
 }
 
-function unclaimed(delivery: NewDelivery): NewDelivery {
-  return { ...delivery, token: undefined };
+function unclaimed<T extends { readonly token: number | undefined }>(row: T): T {
+  return { ...row, token: undefined };
 }

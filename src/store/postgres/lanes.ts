@@ -4,10 +4,12 @@
  * other.
  */
 import type { CellCipher } from "../../crypto/cells.ts";
+import { answerOf } from "../answer_ref.ts";
 import { cellsOf } from "../fold.ts";
 import { renewCell } from "../cells.ts";
 import type { QueueRecord } from "../changes.ts";
 import type {
+  AnswerRef,
   ClaimIntent,
   ClaimResult,
   ConnectionEventsIntent,
@@ -91,6 +93,8 @@ interface LaneRowRead {
   readonly dueAt: number;
   readonly messageId: string;
   readonly receivedAt: number;
+  readonly metadata: string | undefined;
+  readonly answer: AnswerRef | undefined;
   readonly cells: Pick<QueueRow, "body" | "base">;
 }
 
@@ -101,6 +105,8 @@ function laneRow(row: PgRow, cipher: CellCipher): LaneRowRead {
     ...{ record, status, attempts, dueAt },
     messageId: String(row.message_id),
     receivedAt: Number(row.received_at),
+    metadata: textOf(row.metadata),
+    answer: answerOf(textOf(row.answer)),
     cells: cellsOf(textOf(row.body), textOf(row.base), row.base_seq !== null),
   };
 }
@@ -137,14 +143,14 @@ function take(tx: Transaction, row: LaneRowRead, { token: first, at }: ClaimInte
 }
 
 function toQueueRow(
-  { record, messageId, receivedAt, cells }: LaneRowRead,
+  { record, messageId, receivedAt, metadata, answer, cells }: LaneRowRead,
   attempts: number,
   token: number | undefined,
 ): QueueRow {
   const { seq, messageSeq, channel, handler, createdAt } = record;
   return {
     ...{ seq, messageSeq, messageId, channel, attempts, createdAt, receivedAt, token, ...cells },
-    handler: handler ?? undefined,
+    ...{ handler: handler ?? undefined, metadata, answer },
   };
 }
 

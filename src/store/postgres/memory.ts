@@ -89,6 +89,7 @@ export class Memory {
           status: row.message_status as Disposition,
           error: error === null ? null : renewCell(this.#cipher, String(error)),
           rows,
+          responses: countsOf(row.responses),
         });
       }
       if (row.seq === null) continue;
@@ -97,6 +98,11 @@ export class Memory {
       this.#loaded.place(record.seq, seq);
     }
   }
+}
+
+/** `{"OB": 2}`, or nothing. */
+function countsOf(json: PgRow[string] | undefined): ReadonlyMap<string, number> {
+  return new Map(typeof json === "string" ? Object.entries(JSON.parse(json)) : []);
 }
 
 async function find(tx: Transaction, { messages, rows }: Named): Promise<readonly PgRow[]> {
@@ -128,5 +134,10 @@ class LoadedMessages implements Loader {
 
   messageOfRow(seq: number): number | undefined {
     return this.#messageOfRow.get(seq);
+  }
+
+  /** Asked of messages that were born in memory: none of their answers is in the tables alone. */
+  responsesOf(): ReadonlyMap<string, number> {
+    return new Map();
   }
 }

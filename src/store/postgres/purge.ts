@@ -91,6 +91,7 @@ async function emptyMessages(
   void tx.all("emptyMessages", seqs, textArray(chosen.map(({ metadata }) => metadata)), at);
   void tx.all("emptyRows", seqs);
   void tx.all("emptyEvents", seqs);
+  void tx.all("emptyResponses", seqs);
   await writeOutBodies(tx, seqs, cipher);
   dropBodies(tx, meant.map((row) => [Number(row.body_seq), Number(row.seq)]));
 }

@@ -26,7 +26,17 @@ export const purgeStatements = {
      UNION
     SELECT message_seq, body_seq
       FROM queue
+     WHERE message_seq = ANY ($1::bigint[]) AND body_seq <> 0
+     UNION
+    SELECT message_seq, body_seq
+      FROM response
      WHERE message_seq = ANY ($1::bigint[]) AND body_seq <> 0`,
+
+  /** That a partner answered, and how, stays known. */
+  emptyResponses: `
+    UPDATE response
+       SET body_seq = 0, detail = NULL
+     WHERE message_seq = ANY ($1::bigint[]) AND (body_seq <> 0 OR detail IS NOT NULL)`,
 
   emptyMessages: `
     UPDATE messages m

@@ -118,6 +118,14 @@ export const queries: Readonly<Record<QueryName, string>> = {
      WHERE q.message_seq = $1 AND q.stage = 'outbound'
      ORDER BY q.seq`,
 
+  /** Few a message: whoever asks sorts them by their time. */
+  responses: `
+    SELECT r.destination, r.response_seq, r.outcome, r.detail, r.captured_at, b.body
+      FROM response r
+      LEFT JOIN bodies b ON b.seq = r.body_seq
+     WHERE r.message_seq = (SELECT seq FROM messages WHERE id = $1)
+     ORDER BY r.destination, r.response_seq`,
+
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,

@@ -11,7 +11,11 @@ const OPEN = `status IN ('pending', 'inflight')`;
 const LANE_ROW = `
     SELECT q.seq, q.message_seq, q.stage, q.lane, q.channel_id, q.handler_name, q.body_seq, q.status,
            q.attempts, q.next_attempt_at, q.claim_token, q.last_error, q.created_at, q.updated_at,
-           m.id AS message_id, m.received_at, b.body, b.base_seq, o.body AS base
+           m.id AS message_id, m.received_at, m.metadata, b.body, b.base_seq, o.body AS base,
+           CASE WHEN q.stage = 'response' THEN (
+             SELECT r.response_seq || ' ' || r.outcome
+               FROM response r
+              WHERE r.message_seq = q.message_seq AND r.body_seq = q.body_seq) END AS answer
       FROM queue q
       JOIN messages m ON m.seq = q.message_seq
       LEFT JOIN bodies b ON b.seq = q.body_seq
@@ -73,7 +77,10 @@ export const statements = {
     )
     SELECT m.seq AS of_message, m.status AS message_status, m.error AS message_error,
            q.seq, q.message_seq, q.stage, q.lane, q.channel_id, q.handler_name, q.body_seq, q.status,
-           q.attempts, q.next_attempt_at, q.claim_token, q.last_error, q.created_at, q.updated_at
+           q.attempts, q.next_attempt_at, q.claim_token, q.last_error, q.created_at, q.updated_at,
+           (SELECT json_object_agg(r.destination, r.response_seq)
+              FROM (SELECT destination, max(response_seq) AS response_seq
+                      FROM response WHERE message_seq = m.seq GROUP BY destination) r) AS responses
       FROM wanted w
       JOIN messages m ON m.seq = w.seq
       LEFT JOIN queue q ON q.message_seq = m.seq
@@ -88,13 +95,13 @@ export const statements = {
 
   insertMessages: `
     INSERT INTO messages (seq, id, channel_id, received_at, source_type, control_id, message_type,
-                          entered_as, status, error, body_seq)
+                          entered_as, status, error, metadata, body_seq)
     SELECT seq, id, channel_id, received_at, source_type, control_id, message_type, entered_as,
-           status, error, seq
+           status, error, metadata, seq
       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
-                  $7::text[], $8::text[], $9::text[], $10::text[])
+                  $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
         AS t (seq, id, channel_id, received_at, source_type, control_id, message_type, entered_as,
-              status, error)`,
+              status, error, metadata)`,
 
   updateMessages: `
     UPDATE messages m
@@ -131,6 +138,14 @@ export const statements = {
     SELECT message_seq, seq, ts, event, destination, detail
       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])
         AS t (message_seq, seq, ts, event, destination, detail)`,
+
+  insertResponses: `
+    INSERT INTO response (message_seq, destination, response_seq, outcome, detail, body_seq,
+                          captured_at)
+    SELECT message_seq, destination, response_seq, outcome, detail, body_seq, captured_at
+      FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[],
+                  $7::bigint[])
+        AS t (message_seq, destination, response_seq, outcome, detail, body_seq, captured_at)`,
 
   upsertState: `
     INSERT INTO state (namespace, key, value, set_at, message_seq)
@@ -169,7 +184,7 @@ export const statements = {
     UPDATE messages m
        SET status = CASE
              WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = m.seq AND status = 'dead') THEN 'error'
-             WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = m.seq AND stage = 'outbound') THEN 'processed'
+             WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = m.seq AND stage IN ('outbound', 'response')) THEN 'processed'
              WHEN m.status IN ('routed', 'received') THEN 'filtered'
              ELSE m.status
            END

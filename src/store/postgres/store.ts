@@ -12,7 +12,7 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
-import type { Intent, ResultOf } from "../intents.ts";
+import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import type { QueryName } from "../query_names.ts";
 import { Reads } from "../reads.ts";
@@ -187,6 +187,10 @@ export class PostgresStore implements Store {
     return this.#reads.outboundOf(id);
   }
 
+  responsesOf(id: string) {
+    return this.#reads.responsesOf(id);
+  }
+
   deadLetters(...of: Parameters<Reads["deadLetters"]>) {
     return this.#reads.deadLetters(...of);
   }
@@ -203,7 +207,7 @@ export class PostgresStore implements Store {
     return this.#reads.oldestOpen(destination);
   }
 
-  oldestInLane(stage: "ingress" | "routed" | "outbound", lane: string) {
+  oldestInLane(stage: Stage, lane: string) {
     return this.#reads.oldestInLane(stage, lane);
   }
 

@@ -15,6 +15,12 @@ import {
   identitySealedColumns,
   identitySealedValues,
 } from "./identity.ts";
+import {
+  referenceChanges,
+  referenceQueries,
+  referenceSealedColumns,
+  referenceSealedValues,
+} from "./references.ts";
 
 export type { AuditFields };
 
@@ -26,6 +32,7 @@ export const registerChanges = [
   ...alertChanges,
   ...approvalChanges,
   ...identityChanges,
+  ...referenceChanges,
 ] as const;
 export type RegisterChangeName = (typeof registerChanges)[number];
 
@@ -35,6 +42,7 @@ export const registerQueries = [
   ...approvalQueries,
   ...auditQueries,
   ...identityQueries,
+  ...referenceQueries,
 ] as const;
 export type RegisterQueryName = (typeof registerQueries)[number];
 
@@ -77,10 +85,12 @@ export interface RegisterStore {
 export const sealedValues: Readonly<Record<string, readonly number[] | undefined>> = {
   ...alertSealedValues,
   ...identitySealedValues,
+  ...referenceSealedValues,
 };
 
 /** Columns that are opened when they are read, by statement. */
 export const sealedColumns: Readonly<Record<string, readonly string[] | undefined>> = {
   ...alertSealedColumns,
   ...identitySealedColumns,
+  ...referenceSealedColumns,
 };

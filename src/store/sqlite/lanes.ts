@@ -4,6 +4,7 @@
  * Errors they write are the store's own words, and sealed like any other.
  */
 import type { CellCipher } from "../../crypto/cells.ts";
+import { answerOf } from "../answer_ref.ts";
 import type {
   ClaimIntent,
   ClaimResult,
@@ -102,6 +103,8 @@ function toQueueRow(row: SqlRow, attempts: number, token: number | undefined): Q
     createdAt: Number(row.created_at),
     receivedAt: Number(row.received_at),
     token,
+    metadata: textOf(row.metadata),
+    answer: answerOf(textOf(row.answer)),
   };
 }
 

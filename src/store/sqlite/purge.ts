@@ -68,9 +68,11 @@ function emptyMessage(session: Session, message: SqlRow, at: number, cipher: Cel
   const seq = Number(message.seq);
   const bodies = new Set([Number(message.body_seq)]);
   for (const { body_seq } of session.all("bodiesOfRows", seq)) bodies.add(Number(body_seq));
+  for (const { body_seq } of session.all("bodiesOfResponses", seq)) bodies.add(Number(body_seq));
   session.change("emptyMessage", correlationOf(textOf(message.metadata), cipher), at, seq);
   session.change("emptyRows", seq);
   session.change("emptyEvents", seq);
+  session.change("emptyResponses", seq);
   writeOutBodies(session, seq, cipher);
   for (const body of bodies) session.change("dropBody", body, seq);
 }

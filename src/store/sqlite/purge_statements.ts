@@ -29,6 +29,17 @@ export const purgeStatements = {
       FROM queue
      WHERE message_seq = ? AND body_seq <> 0`,
 
+  bodiesOfResponses: `
+    SELECT body_seq
+      FROM response
+     WHERE message_seq = ? AND body_seq <> 0`,
+
+  /** That a partner answered, and how, stays known. */
+  emptyResponses: `
+    UPDATE response
+       SET body_seq = 0, detail = NULL
+     WHERE message_seq = ? AND (body_seq <> 0 OR detail IS NOT NULL)`,
+
   /** A dead delivery can be sent again until its own window ends. Index: queue_message. */
   emptyRows: `
     UPDATE queue

@@ -161,6 +161,18 @@ export const queries: Readonly<Record<QueryName, string>> = {
      WHERE q.message_seq = ?1 AND q.stage = 'outbound'
      ORDER BY q.seq`,
 
+  /** Few a message: whoever asks sorts them by their time. */
+  responses: `
+    SELECT r.destination, r.response_seq, r.outcome, r.detail, r.captured_at,
+           CAST(b.body AS BLOB) AS body
+      FROM response r
+      LEFT JOIN bodies b ON b.seq = r.body_seq
+     WHERE r.message_seq = (
+             SELECT coalesce(
+                      (SELECT seq FROM message_by_id WHERE id = ?1),
+                      (SELECT seq FROM messages WHERE seq > ${INDEXED_TO} AND id = ?1)))
+     ORDER BY r.destination, r.response_seq`,
+
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,

@@ -12,6 +12,7 @@ import type {
   EnteredMessage,
   EventRecord,
   QueueRecord,
+  ResponseRecord,
   StateRecord,
 } from "../changes.ts";
 import type { Disposition, NewMessage } from "../intents.ts";
@@ -29,6 +30,8 @@ const DISPOSITION = 6;
 const BODY = 7;
 const STATE = 8;
 const CHANGED_BODY = 9;
+const RESPONSE = 10;
+const METADATA = 11;
 
 /** The statement that carries out an operation, and how many values it takes. */
 const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new Map([
@@ -41,6 +44,8 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [BODY, ["putBody", 2]],
   [STATE, ["upsertState", 5]],
   [CHANGED_BODY, ["putChangedBody", 3]],
+  [RESPONSE, ["putResponse", 7]],
+  [METADATA, ["setMetadata", 2]],
 ]);
 
 /** Takes what is true now: for the log's next frame, or into the tables at once. */
@@ -55,6 +60,13 @@ abstract class Operations implements Changes {
     const { controlId = null, messageType = null } = m;
     const entry = [m.id, m.channel, m.receivedAt, m.sourceType, controlId, messageType];
     this.put(MESSAGE, seq, ...entry, enteredAs, status, error);
+    // Few messages have any, and what every message says is kept short.
+    if (m.metadata !== undefined) this.put(METADATA, m.metadata, seq);
+  }
+
+  response(r: ResponseRecord): void {
+    const which = [r.messageSeq, r.destination, r.responseSeq];
+    this.put(RESPONSE, ...which, r.outcome, r.detail, r.bodySeq, r.at);
   }
 
   row(r: QueueRecord): void {

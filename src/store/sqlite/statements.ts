@@ -12,7 +12,12 @@ const OPEN = `status IN ('pending', 'inflight')`;
 const LANE_ROW = `
     SELECT q.seq, q.message_seq, q.channel_id, q.handler_name, q.status, q.attempts,
            q.next_attempt_at, q.created_at, m.id AS message_id, m.received_at,
-           CAST(b.body AS BLOB) AS body, b.base_seq, CAST(o.body AS BLOB) AS base
+           CAST(m.metadata AS BLOB) AS metadata,
+           CAST(b.body AS BLOB) AS body, b.base_seq, CAST(o.body AS BLOB) AS base,
+           CASE WHEN q.stage = 'response' THEN (
+             SELECT r.response_seq || ' ' || r.outcome
+               FROM response r
+              WHERE r.message_seq = q.message_seq AND r.body_seq = q.body_seq) END AS answer
       FROM queue q
       JOIN messages m ON m.seq = q.message_seq
       LEFT JOIN bodies b ON b.seq = q.body_seq
@@ -73,6 +78,17 @@ export const statements = {
     VALUES (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?)
     ON CONFLICT (message_seq, seq) DO NOTHING`,
 
+  putResponse: `
+    INSERT INTO response (message_seq, destination, response_seq, outcome, detail, body_seq,
+                          captured_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (message_seq, destination, response_seq) DO NOTHING`,
+
+  setMetadata: `
+    UPDATE messages
+       SET metadata = ?
+     WHERE seq = ?`,
+
   /** Frames of the commit log before this one are in the tables. */
   setLogFrom: `
     UPDATE store_meta
@@ -103,6 +119,12 @@ export const statements = {
      WHERE message_seq = ?
      ORDER BY seq`,
 
+  countResponses: `
+    SELECT destination, max(response_seq) AS responses
+      FROM response
+     WHERE message_seq = ?
+     GROUP BY destination`,
+
   // Operators and lanes that are read back: on the tables, when the working set is stored.
 
   noteError: `
@@ -119,7 +141,7 @@ export const statements = {
     UPDATE messages
        SET status = CASE
              WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND status = 'dead') THEN 'error'
-             WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND stage = 'outbound') THEN 'processed'
+             WHEN EXISTS (SELECT 1 FROM queue WHERE message_seq = ?1 AND stage IN ('outbound', 'response')) THEN 'processed'
              WHEN status IN ('routed', 'received') THEN 'filtered'
              ELSE status
            END

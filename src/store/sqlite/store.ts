@@ -12,7 +12,7 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
-import type { Intent, ResultOf } from "../intents.ts";
+import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import {
   type RegisterQueryName,
@@ -34,6 +34,7 @@ import type {
   Page,
   Store,
   StoreCounters,
+  StoredResponse,
   StoreTotals,
 } from "../store.ts";
 import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
@@ -237,6 +238,10 @@ export class SqliteStore implements Store {
     return this.#reads.outboundOf(id);
   }
 
+  responsesOf(id: string): Promise<readonly StoredResponse[]> {
+    return this.#reads.responsesOf(id);
+  }
+
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage> {
     return this.#reads.deadLetters(filter, page);
   }
@@ -253,10 +258,7 @@ export class SqliteStore implements Store {
     return this.#reads.oldestOpen(destination);
   }
 
-  oldestInLane(
-    stage: "ingress" | "routed" | "outbound",
-    lane: string,
-  ): Promise<number | undefined> {
+  oldestInLane(stage: Stage, lane: string): Promise<number | undefined> {
     return this.#reads.oldestInLane(stage, lane);
   }
 

@@ -37,6 +37,11 @@ export class TableLoader implements Loader {
     return found === undefined ? undefined : Number(found.message_seq);
   }
 
+  responsesOf(seq: number): ReadonlyMap<string, number> {
+    const found = this.#session.all("countResponses", seq);
+    return new Map(found.map((row) => [String(row.destination), Number(row.responses)]));
+  }
+
   #record(row: SqlRow): QueueRecord {
     return {
       seq: Number(row.seq),

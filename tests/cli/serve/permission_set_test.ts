@@ -42,6 +42,8 @@ function outbound(name: string, settings: Readonly<Record<string, unknown>>): Ou
     buildup: { maxDepth: null, maxOldestMs: null },
     simulate: false,
     deadLetterDays: undefined,
+    captureResponse: false,
+    reingressTo: undefined,
     verifyAckControlId: "lenient",
     metadata: {},
     position: undefined,
@@ -362,4 +364,26 @@ Deno.test("comparePermissions() sees a kind that is open but for its name", () =
   const outbounds = new Map([["OB_F", outbound("OB_F", { path: "/" })]]);
   const asked = derivePermissions(input({ graph: { ...graph, outbounds } }));
   assert.deepEqual(widerBy((one) => one.name === "write" && one.path === "/", asked), []);
+});
+
+Deno.test("derivePermissions() lets the engine read the file of a reference set, and nothing beside", () => {
+  const definition = {
+    name: "providers",
+    path: "/exports/providers.csv",
+    format: "csv" as const,
+    encoding: "utf-8",
+    refreshMs: 1,
+    position: undefined,
+  };
+  const references = new Map([[definition.name, definition]]);
+  const realPathOf = (path: string) => path === definition.path ? "/mnt/p-2026.csv" : path;
+  const before = derivePermissions(input({ graph, realPathOf }));
+  const after = derivePermissions(input({ graph: { ...graph, references }, realPathOf }));
+  const added = after.filter(({ kind, value }) =>
+    !before.some((grant) => grant.kind === kind && grant.value === value)
+  );
+  assert.deepEqual(added.map(({ kind, value, reason }) => [kind, value, reason]), [
+    ["read", "/exports/providers.csv", 'reference "providers"'],
+    ["read", "/mnt/p-2026.csv", 'reference "providers"'],
+  ]);
 });

@@ -59,6 +59,8 @@ export function testClaims(backend: StoreBackend): void {
       attempts: 1,
       createdAt: bench.now,
       receivedAt,
+      metadata: undefined,
+      answer: undefined,
     });
   });
 

@@ -320,6 +320,10 @@ const changeValues: Readonly<Record<RegisterChangeName, readonly RegisterValue[]
   clearGroupScopes: [],
   mapGroupScope: ["CN=x", "*"],
   requireAdministrator: [],
+  referenceClear: ["set"],
+  referencePart: ["set", "v1", 0, "[]"],
+  referenceFlip: ["set", "v1", 1, 0, "digest"],
+  referenceTouch: [2, "set", "v1"],
 };
 
 const queryValues: Readonly<Record<RegisterQueryName, readonly RegisterValue[]>> = {
@@ -342,4 +346,6 @@ const queryValues: Readonly<Record<RegisterQueryName, readonly RegisterValue[]>>
   unclaimedUsers: [],
   groupRoles: [],
   groupScopes: [],
+  references: [],
+  referenceParts: ["set"],
 };

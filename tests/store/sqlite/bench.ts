@@ -66,6 +66,7 @@ const whole = {
   changes_of_no_body: 0,
   purged_and_something_left: 0,
   open_without_body: 0,
+  responses_without_body_or_delivery: 0,
 };
 
 /**
@@ -104,6 +105,7 @@ export function assertWhole(db: DatabaseSync, title?: string): void {
            (SELECT count(*) FROM bodies b
              WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.body_seq = b.seq)
                AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.body_seq = b.seq)
+               AND NOT EXISTS (SELECT 1 FROM response r WHERE r.body_seq = b.seq)
            ) AS bodies_nobody_means,
            (SELECT count(*) FROM bodies b
              WHERE b.base_seq IS NOT NULL
@@ -117,12 +119,22 @@ export function assertWhole(db: DatabaseSync, title?: string): void {
                                   AND (q.status IN ('pending', 'inflight')
                                        OR (q.body_seq <> 0 OR q.last_error IS NOT NULL)
                                           AND NOT (q.stage = 'outbound' AND q.status = 'dead')))
+                    OR EXISTS (SELECT 1 FROM response r
+                                WHERE r.message_seq = m.seq
+                                  AND (r.body_seq <> 0 OR r.detail IS NOT NULL))
                     OR EXISTS (SELECT 1 FROM message_events e
                                 WHERE e.message_seq = m.seq AND e.detail IS NOT NULL))
            ) AS purged_and_something_left,
            (SELECT count(*) FROM queue q
              WHERE q.status IN ('pending', 'inflight') AND q.body_seq = 0
-           ) AS open_without_body
+           ) AS open_without_body,
+           (SELECT count(*) FROM response r
+             WHERE r.body_seq <> 0
+                   AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = r.body_seq)
+                OR NOT EXISTS (SELECT 1 FROM queue q
+                                WHERE q.message_seq = r.message_seq AND q.lane = r.destination
+                                  AND q.stage = 'outbound')
+           ) AS responses_without_body_or_delivery
   `).get();
   assert.deepEqual({ ...found }, whole, title);
 }

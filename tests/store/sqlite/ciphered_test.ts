@@ -17,7 +17,10 @@ const clearColumns: Readonly<Record<string, readonly string[]>> = {
   message_by_control: ["control_id"],
   queue: ["stage", "lane", "channel_id", "handler_name", "status"],
   message_events: ["event", "destination"],
+  response: ["destination", "outcome"],
   state: ["namespace", "key"],
+  reference: ["name", "version"],
+  reference_version: ["name", "version"],
   connection_event: ["connection", "transport", "direction", "kind", "peer_host"],
   totals: ["kind", "name"],
   users: [

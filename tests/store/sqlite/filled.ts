@@ -64,6 +64,28 @@ function insertRegisters(
   }
 }
 
+/** An answer of a partner, and a version of a reference set. */
+async function fillSnapshots(bench: StoreBench, index: number): Promise<void> {
+  const ward = `OB_C${index}`;
+  await bench.queued([ward], { raw: `CANARYasked ${index}` });
+  const { seq, token, messageSeq } = await bench.take("outbound", ward);
+  const [body, detail] = [`CANARYanswer ${index}`, `CANARYdetail ${index}`];
+  await bench.store.submit({
+    ...{ kind: "complete_with_response", at: bench.now, seq, token, messageSeq },
+    ...{ destination: ward, next: undefined },
+    response: { outcome: "accepted", detail, body, reingress: undefined },
+  });
+  const entries = `[["${PATIENT}","CANARYrow ${index}"]]`;
+  await bench.store.submit({
+    kind: "register",
+    changes: [
+      { name: "referencePart", values: [`set ${index}`, "1", 0, entries] },
+      { name: "referenceFlip", values: [`set ${index}`, "1", 1, 1, `CANARYdigest ${index}`] },
+    ],
+    audit: [],
+  });
+}
+
 async function fill(bench: StoreBench, index: number): Promise<void> {
   const refused = bench.message({ raw: `CANARYrefused ${index}\0\u{1F600}` });
   await bench.store.submit({
@@ -80,6 +102,7 @@ async function fill(bench: StoreBench, index: number): Promise<void> {
   });
   await bench.retry(await bench.take("outbound", lab), lab, bench.now, `CANARYretry ${index}`);
   await bench.bury(await bench.take("outbound", ward), ward, `CANARYdead ${index}`);
+  await fillSnapshots(bench, index);
   await bench.store.submit({
     kind: "connection_events",
     events: [{

@@ -26,7 +26,7 @@ testProperties(sealedBackend);
 
 /** Cells that this test does not write. */
 const unwritten: ReadonlySet<string> = new Set([
-  ...["messages.summary", "messages.metadata"],
+  "messages.summary",
   ...["users.totp_secret", "users.totp_staged"],
 ]);
 
@@ -55,6 +55,11 @@ const canaries = {
   state: "CANARYstate",
   reason: "CANARYreason",
   alert: "CANARYalert",
+  answer: "CANARYanswer",
+  detail: "CANARYdetail",
+  metadata: "CANARYmetadata",
+  row: "CANARYrow",
+  digest: "CANARYdigest",
 };
 
 // Goal: no cell that may hold patient data lies in clear in any file of the store, and each comes
@@ -82,8 +87,27 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
   const raised = ["queue_buildup", "OB_A", "warning", 1, 1, 1, canaries.alert];
   await bench.store.submit({
     kind: "register",
-    changes: [{ name: "alertRaise", values: raised }],
+    changes: [
+      { name: "alertRaise", values: raised },
+      { name: "referencePart", values: ["set", "1", 0, `[["${canaries.row}",1]]`] },
+      { name: "referenceFlip", values: ["set", "1", 1, 1, canaries.digest] },
+    ],
     audit: [],
+  });
+  await bench.queued(["OB_C"]);
+  const asked = await bench.take("outbound", "OB_C");
+  await bench.store.submit({
+    ...{ kind: "complete_with_response", ...asked, at: bench.now },
+    ...{ destination: "OB_C", next: undefined },
+    response: {
+      ...{ outcome: "accepted", detail: canaries.detail, body: canaries.answer },
+      reingress: { lane: "IB_LOOP", token: undefined },
+    },
+  });
+  const child = bench.message({ channel: "IB_LOOP", metadata: canaries.metadata });
+  await bench.store.submit({
+    ...{ kind: "reingress", ...await bench.take("response", "IB_LOOP"), at: bench.now },
+    ...{ isAnswer: true, message: child, error: undefined, ingressToken: undefined },
   });
 
   const files = ["", "-wal", "-shm", "-log"].map((end) =>
@@ -104,6 +128,13 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
     detail?.events.flatMap(({ detail }) => detail ?? []),
     [canaries.failure, canaries.retry, canaries.dead],
   );
+  const [answer] = await bench.store.responsesOf(asked.id);
+  assert.deepEqual([answer?.body, answer?.detail], [canaries.answer, canaries.detail]);
+  assert.equal((await bench.store.message(child.id))?.metadata, canaries.metadata);
+  const [part] = await bench.store.register("referenceParts", "set");
+  assert.equal(part?.entries, `[["${canaries.row}",1]]`);
+  const [set] = await bench.store.register("references");
+  assert.equal(set?.digest, canaries.digest);
   const other = await bench.store.message(refused.id);
   assert.deepEqual([other?.raw, other?.error, other?.events[0]?.detail], [
     canaries.refused,
@@ -117,7 +148,7 @@ Deno.test("SqliteStore with a key leaves no cell in clear in its files", async (
   const { deadLetters } = await bench.store.deadLetters({}, { limit: 9, offset: 0 });
   assert.deepEqual(deadLetters.map(({ lastError }) => lastError), [canaries.dead]);
   const { messages } = await bench.store.messages({}, { limit: 9, offset: 0 });
-  assert.deepEqual(messages.map(({ error }) => error), [canaries.dead, canaries.refusal]);
+  assert.deepEqual(messages.flatMap(({ error }) => error ?? []), [canaries.dead, canaries.refusal]);
   assert.deepEqual((await bench.store.state()).map(({ value }) => value), [canaries.state]);
   const events = await bench.store.connectionEvents({ limit: 9 });
   assert.deepEqual(events.map(({ reason }) => reason), [canaries.reason]);

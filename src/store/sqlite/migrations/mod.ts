@@ -8,6 +8,8 @@ import { sql as keyRotation } from "./0005_key_rotation.ts";
 import { sql as operators } from "./0006_operators.ts";
 import { sql as retention } from "./0007_retention.ts";
 import { sql as changedBodies } from "./0008_changed_bodies.ts";
+import { sql as responses } from "./0009_responses.ts";
+import { sql as references } from "./0010_references.ts";
 
 export const migrations: readonly Migration[] = [
   { version: 1, name: "0001_staged_queue", sql: stagedQueue },
@@ -18,4 +20,6 @@ export const migrations: readonly Migration[] = [
   { version: 6, name: "0006_operators", sql: operators },
   { version: 7, name: "0007_retention", sql: retention },
   { version: 8, name: "0008_changed_bodies", sql: changedBodies },
+  { version: 9, name: "0009_responses", sql: responses },
+  { version: 10, name: "0010_references", sql: references },
 ];

@@ -1,0 +1,243 @@
+/**
+ * Tables that the engine reads from outside and keeps: `reference("provider_npi").get(id)`.
+ *
+ * Declared while a module loads, read while a message runs. What is read is a snapshot the engine
+ * holds, whole and the same for all messages of a batch; no file or database is touched for it.
+ * Source: spec connectors-and-graph §4.6, pipeline-store-cluster §6.
+ */
+import type { Table } from "./code_sets.ts";
+import { GraphError } from "./errors.ts";
+import { requireMaker } from "./maker.ts";
+import { nameProblem, quoteName } from "./names.ts";
+import { callerPosition, type Position } from "./position.ts";
+import { currentRun, currentSession, loading } from "./session.ts";
+import { plainValue, type Setting } from "./specs.ts";
+
+export interface FileRefSettings {
+  /** The file: `.csv`, `.toml` or `.json`. */
+  readonly path: Setting<string>;
+  /** Character set of the file; `utf-8` when absent. */
+  readonly encoding?: Setting<string>;
+}
+
+export interface DatabaseRefSettings {
+  readonly server: Setting<string>;
+  readonly database: Setting<string>;
+  readonly statement: string;
+  readonly keyColumn: string;
+  readonly valueColumn?: string;
+  readonly port?: Setting<number>;
+  readonly username?: Setting<string>;
+  readonly password?: Setting<string>;
+}
+
+export interface ReferenceOptions {
+  readonly source: ReferenceSource;
+  /** Seconds between two reads of the source; the service's `[reference]` interval when absent. */
+  readonly refreshSeconds?: number;
+  /** Reserved. */
+  readonly maxStalenessSeconds?: number;
+}
+
+/** A reference as declared; keys are snake_case, environment references are plain. */
+export interface ReferenceDeclaration {
+  readonly name: string;
+  readonly source: Readonly<Record<string, unknown>>;
+  /** Undefined: the service's own interval. */
+  readonly refreshSeconds: number | undefined;
+  readonly position: Position | undefined;
+}
+
+const maker = Symbol("messagefoundry");
+
+/** Where the rows of a reference set come from. */
+export class ReferenceSource {
+  readonly #settings: Readonly<Record<string, unknown>>;
+
+  /** Not for authors: `fileRef()` makes these. */
+  constructor(by: symbol, settings: Readonly<Record<string, unknown>>) {
+    requireMaker(by, maker);
+    this.#settings = settings;
+    Object.freeze(this);
+  }
+
+  static dataOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+    return typeof value === "object" && value !== null && #settings in value
+      ? value.#settings
+      : undefined;
+  }
+}
+
+/**
+ * A file that something else writes: rows as in a code set.
+ *
+ * @throws {GraphError} `graph.reference_invalid`
+ */
+export function fileRef(settings: FileRefSettings): ReferenceSource {
+  const what = "read a reference from a file";
+  if (typeof settings !== "object" || settings === null) {
+    throw invalid(what, "want its settings as an object");
+  }
+  for (const key of Object.keys(settings)) {
+    if (key !== "path" && key !== "encoding") throw invalid(what, `setting "${key}" is unknown`);
+  }
+  const { path, encoding } = settings;
+  requireText(what, "path", path);
+  if (encoding !== undefined) requireText(what, "encoding", encoding);
+  return new ReferenceSource(
+    maker,
+    Object.freeze({
+      kind: "file",
+      path: plainValue(path),
+      encoding: encoding === undefined ? "utf-8" : plainValue(encoding),
+    }),
+  );
+}
+
+/**
+ * The result of a query. This engine has no database connector, so it refuses.
+ *
+ * @throws {GraphError} `graph.reference_source_unavailable`, always.
+ */
+export function databaseRef(_settings: DatabaseRefSettings): ReferenceSource {
+  throw new GraphError(
+    "graph.reference_source_unavailable",
+    "Cannot read a reference from a database: this engine has no database connector",
+    { hint: "Have the rows exported to a file and declare it with fileRef()" },
+  );
+}
+
+/**
+ * Declares a reference set, or reads one declared elsewhere when there are no options.
+ *
+ * @throws {GraphError} `graph.reference_invalid`, `graph.name_taken`, `graph.name_invalid`;
+ * `graph.outside_load` for a declaration that is made while a message runs.
+ */
+export function reference<V = string>(name: string, options?: ReferenceOptions): Table<V> {
+  const problem = nameProblem(name);
+  if (problem !== undefined) {
+    throw new GraphError("graph.name_invalid", `Cannot take a reference: ${problem}`);
+  }
+  if (options !== undefined) declare(name, options);
+  else currentSession()?.declarations.referencesRead.add(name);
+  return new ReferenceTable<V>(name);
+}
+
+const optionKeys: ReadonlySet<string> = new Set([
+  "source",
+  "refreshSeconds",
+  "maxStalenessSeconds",
+]);
+
+function declare(name: string, options: ReferenceOptions): void {
+  const what = `declare reference ${quoteName(name)}`;
+  const { references } = loading(what);
+  if (references.has(name)) {
+    throw new GraphError("graph.name_taken", `Cannot ${what}: another one has that name already`);
+  }
+  if (typeof options !== "object" || options === null) throw invalid(what, "want its source");
+  for (const key of Object.keys(options)) {
+    if (!optionKeys.has(key)) throw invalid(what, `option "${key}" is unknown`);
+  }
+  const { refreshSeconds, maxStalenessSeconds = 0 } = options;
+  const source = ReferenceSource.dataOf(options.source);
+  if (source === undefined) throw invalid(what, 'option "source" must be fileRef({ … })');
+  if (refreshSeconds !== undefined && !isSeconds(refreshSeconds)) {
+    throw invalid(what, 'option "refreshSeconds" must be a number of at least 0');
+  }
+  if (!isSeconds(maxStalenessSeconds)) {
+    throw invalid(what, 'option "maxStalenessSeconds" must be a number of at least 0');
+  }
+  if (maxStalenessSeconds > 0) {
+    // A bound that nobody keeps is worse than none.
+    throw invalid(what, 'option "maxStalenessSeconds" is reserved; 0 is off');
+  }
+  references.set(name, { name, source, refreshSeconds, position: callerPosition() });
+}
+
+function isSeconds(value: unknown): boolean {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function requireText(what: string, key: string, value: unknown): void {
+  const isText = typeof value === "string" ? value.trim() !== "" : typeof value === "object";
+  if (!isText || value === null) {
+    throw invalid(what, `setting "${key}" must be a text that is not blank`);
+  }
+}
+
+function invalid(what: string, problem: string): GraphError {
+  return new GraphError("graph.reference_invalid", `Cannot ${what}: ${problem}`);
+}
+
+class ReferenceTable<V> implements Table<V> {
+  readonly #name: string;
+
+  // Authors reach this class through its instances only, so the realm's freezing does not find it.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
+  constructor(name: string) {
+    this.#name = name;
+    Object.freeze(this);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get size(): number {
+    return requireSnapshot(this.#name).size;
+  }
+
+  get(key: string | undefined): V | undefined {
+    const snapshot = requireSnapshot(this.#name);
+    return key === undefined ? undefined : snapshot.get(key) as V | undefined;
+  }
+
+  require(key: string | undefined): V {
+    const snapshot = requireSnapshot(this.#name);
+    if (key !== undefined && snapshot.has(key)) return snapshot.get(key) as V;
+    throw new GraphError(
+      "graph.reference_miss",
+      `Cannot translate: reference "${this.#name}" does not hold ${
+        key === undefined ? "an absent value" : "the value"
+      }`,
+    );
+  }
+
+  has(key: string | undefined): boolean {
+    const snapshot = requireSnapshot(this.#name);
+    return key !== undefined && snapshot.has(key);
+  }
+
+  keys(): IterableIterator<string> {
+    return requireSnapshot(this.#name).keys();
+  }
+}
+
+function requireSnapshot(name: string): ReadonlyMap<string, unknown> {
+  if (currentRun() === undefined) {
+    throw new GraphError(
+      "graph.reference_outside",
+      `Cannot read reference ${quoteName(name)}: it is read while a message runs`,
+      { hint: "Read it inside a router or handler, not at the top level of a module" },
+    );
+  }
+  const session = currentSession();
+  const snapshot = session?.references.get(name);
+  if (snapshot !== undefined) return snapshot;
+  if (session?.declarations.references.has(name) !== true) {
+    throw new GraphError(
+      "graph.reference_unknown",
+      `Cannot read reference ${quoteName(name)}: no module declares it`,
+    );
+  }
+  throw new GraphError(
+    "graph.reference_unsynced",
+    `Cannot read reference ${quoteName(name)}: nothing of it was read yet`,
+    { hint: "Look in the log for reference.sync_failed of that name" },
+  );
+}

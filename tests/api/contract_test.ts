@@ -14,7 +14,9 @@ import { type Visit, visitEveryRoute } from "./every_route.ts";
 const { routes } = declareRoutes({ engine: {} } as ApiContext);
 
 /** Routes that are served beside the contract's, each with its reason. */
-const EXTRA_ROUTES: Readonly<Record<string, string>> = {};
+const EXTRA_ROUTES: Readonly<Record<string, string>> = {
+  "GET /ready": "load balancers ask it, and sign in nowhere",
+};
 
 /** Routes that cannot succeed here, and what they answer. Source: spec api §1.6, §8 D10. */
 const NEVER_SUCCEEDS: Readonly<Record<string, number>> = {

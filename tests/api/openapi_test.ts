@@ -28,6 +28,7 @@ Deno.test("the OpenAPI document is valid and holds every route", async () => {
     [
       ...contractRoutes.map(({ method, path }) => `${method} ${path}`),
       ...PAGES.map((path) => `GET ${path}`),
+      "GET /ready",
     ].toSorted(),
   );
   const ids = operations.map(({ operation }) => String(operation.operationId));

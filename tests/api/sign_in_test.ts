@@ -64,7 +64,10 @@ Deno.test("a client signs in, steps up, enrols a factor, is asked for it, and ch
     new_password: "password",
   });
   assert.equal(short.status, 400);
-  assert.match(String(short.json.detail), /^password must have at least 15 characters; not be one/);
+  assert.match(
+    String(short.json.detail),
+    /^password must have at least 15 characters; not be a common/,
+  );
   const mistaken = { current_password: "x", new_password: "sixteen silver sparrows" };
   assert.equal((await client.once("POST", "/me/password", mistaken)).status, 403);
   const changed = await client.once("POST", "/me/password", {

@@ -52,6 +52,13 @@ class Columns {
   }
 }
 
+const codes = new Map(Object.keys(statements).map((name, index) => [name, index.toString(36)]));
+
+/** The server tells prepared statements apart by their first 63 characters. */
+function codeOf(name: StatementName): string {
+  return codes.get(name)!;
+}
+
 const [t, n] = ["text", "number"] as const;
 
 export class ChangeSet implements Changes {
@@ -145,7 +152,7 @@ export class ChangeSet implements Changes {
     if (last === undefined) return undefined;
     const parts = texts.map((text, index) => `part_${index} AS (${text})`).join(",\n");
     const text = parts === "" ? last : `WITH ${parts}\n${last}`;
-    return { name: names.join("+"), text, values };
+    return { name: names.map(codeOf).join("+"), text, values };
   }
 
   #say(say: Say): void {

@@ -25,7 +25,12 @@ const checks: Readonly<Record<string, string>> = {
   bodies_nobody_means: `
     SELECT count(*) AS found FROM bodies b
      WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.seq = b.seq AND m.body_seq = b.seq)
-       AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.body_seq = b.seq)`,
+       AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.body_seq = b.seq)
+       AND NOT EXISTS (SELECT 1 FROM response r WHERE r.body_seq = b.seq)`,
+  responses_without_message_or_body: `
+    SELECT count(*) AS found FROM response r
+     WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.seq = r.message_seq)
+        OR r.body_seq <> 0 AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = r.body_seq)`,
   changes_of_no_body: `
     SELECT count(*) AS found FROM bodies b
      WHERE b.base_seq IS NOT NULL
@@ -40,7 +45,10 @@ const checks: Readonly<Record<string, string>> = {
                                OR (q.body_seq <> 0 OR q.last_error IS NOT NULL)
                                   AND NOT (q.stage = 'outbound' AND q.status = 'dead')))
             OR EXISTS (SELECT 1 FROM message_events e
-                        WHERE e.message_seq = m.seq AND e.detail IS NOT NULL))`,
+                        WHERE e.message_seq = m.seq AND e.detail IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM response r
+                        WHERE r.message_seq = m.seq
+                          AND (r.body_seq <> 0 OR r.detail IS NOT NULL)))`,
   open_without_body: `
     SELECT count(*) AS found FROM queue q
      WHERE q.status IN ('pending', 'inflight') AND q.body_seq = 0`,

@@ -136,6 +136,24 @@ test("a store with a key leaves no cell in clear, and opens with no other key", 
     const raised = ["queue_buildup", "OB_A", "warning", 1, 1, 1, "CANARYalert"];
     const changes = [{ name: "alertRaise" as const, values: raised }];
     await bench.store.submit({ kind: "register", changes, audit: [] });
+    await bench.queued(["OB_C"]);
+    const { seq, token, messageSeq } = await bench.take("outbound", "OB_C");
+    await bench.store.submit({
+      ...{ kind: "complete_with_response", at: bench.now, seq, token, messageSeq },
+      ...{ destination: "OB_C", next: undefined },
+      response: {
+        ...{ outcome: "accepted", detail: "CANARYdetail", body: "CANARYanswer" },
+        reingress: undefined,
+      },
+    });
+    await bench.store.submit({
+      kind: "register",
+      changes: [
+        { name: "referencePart", values: ["wards", "1", 0, '[["CANARYkey","CANARYrow"]]'] },
+        { name: "referenceFlip", values: ["wards", "1", 1, 1, "CANARYdigest"] },
+      ],
+      audit: [],
+    });
     const detail = await bench.store.message(held.id);
     assert.deepEqual([detail?.raw, detail?.error], ["CANARYraw", "CANARYdead"]);
     assert.equal((await bench.store.register("alertsLive", 1))[0]?.reason, "CANARYalert");
@@ -226,7 +244,7 @@ const hot: readonly (readonly [keyof typeof statements, string, readonly (string
   ["rowsOfMessage", "queue_message", [1]],
   ["deadDeliveries", "queue_dead", ["IB", "OB"]],
   ["dueMessages", "messages_unpurged", [0, 0, 1, 10]],
-  ["dueDeadLetters", "queue_dead_unpurged", [1, 10]],
+  ["dueDeadLetters", "queue_dead_unpurged", [0, 0, 1, 10]],
   ["deleteConnectionEvents", "connection_event_ts", [1, 10]],
 ];
 

@@ -7,7 +7,7 @@
 export const sql = `
 -- Messages of which something may be left to purge; a replay puts one back.
 CREATE INDEX messages_unpurged ON messages (received_at, seq) WHERE purged_at IS NULL;
-CREATE INDEX queue_dead_unpurged ON queue (updated_at)
+CREATE INDEX queue_dead_unpurged ON queue (updated_at, seq)
  WHERE status = 'dead' AND stage = 'outbound' AND body_seq <> 0;
 CREATE INDEX state_set_at ON state (set_at);
 CREATE INDEX connection_event_ts ON connection_event (ts);

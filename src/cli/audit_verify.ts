@@ -6,6 +6,7 @@
 import type { AuditVerdict } from "../audit/mod.ts";
 import type { CellKeys } from "../crypto/keys.ts";
 import { errorText } from "../errors.ts";
+import type { ServerBackend } from "../store/open.ts";
 import type { Settings } from "../settings/mod.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -57,16 +58,24 @@ async function verify(options: AuditVerifyOptions, { env }: CliContext): Promise
     using log = openAuditRows(store.path, keys);
     return verifyAudit(log.rows(), log.key);
   }
-  await using log = await openServerLog(settings, keys);
+  await using log = await openServerLog(settings, store.backend, keys);
   return await verifyServerAudit(log.rows(), log.key);
 }
 
-async function openServerLog(settings: Settings, keys: CellKeys | undefined) {
+async function openServerLog(
+  settings: Settings,
+  backend: ServerBackend,
+  keys: CellKeys | undefined,
+) {
   const { passStoreGates } = await import("./serve/gates.ts");
-  const { serverOptionsOf } = await import("../store/open.ts");
-  const { openServerAuditRows } = await import("../store/postgres/audit_rows.ts");
+  const { dialectOf, serverOptionsOf } = await import("../store/open.ts");
+  const { openServerAuditRows } = await import("../store/server/audit_rows.ts");
   passStoreGates(settings);
-  return await openServerAuditRows(await serverOptionsOf(settings.store), keys);
+  return await openServerAuditRows(
+    await dialectOf(backend),
+    await serverOptionsOf(settings.store),
+    keys,
+  );
 }
 
 function tell(verdict: AuditVerdict, { terminal }: CliContext): void {

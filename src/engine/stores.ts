@@ -32,7 +32,7 @@ export async function openNodeStore(options: StoreOptions): Promise<Store> {
     return openStore(settings.store, { ...rest, now: () => micros(clock) });
   }
   const store = await openShared(options, settings.store.poolSize - TERM_CONNECTIONS);
-  store.setFence({ condition: "false", values: [] });
+  store.lead(undefined);
   return store;
 }
 
@@ -48,12 +48,7 @@ export async function openTermStore(
 ): Promise<{ readonly store: Store; readonly recovered: number }> {
   const store = await openShared(options, TERM_CONNECTIONS);
   try {
-    // The lease's row is read in each transaction, after the store's lock is held.
-    store.setFence({
-      condition: "EXISTS (SELECT FROM leader_lease " +
-        "WHERE lease_key = 'leader' AND leader_epoch = $1::bigint)",
-      values: [term.epoch],
-    });
+    store.lead(term.epoch);
     return { store, recovered: await store.recoverOthers(micros(options.clock)) };
   } catch (thrown) {
     await store[Symbol.asyncDispose]();

@@ -3,7 +3,7 @@ import type { CellKeys } from "../crypto/keys.ts";
 import type { Logger } from "../logging/mod.ts";
 import { POSTGRES_PORT, type Settings } from "../settings/mod.ts";
 import { StoreError } from "./errors.ts";
-import type { ServerOptions } from "./postgres/connection.ts";
+import type { Dialect, ServerOptions } from "./server/dialect.ts";
 import type { Store } from "./store.ts";
 
 export interface OpenStoreOptions {
@@ -15,6 +15,9 @@ export interface OpenStoreOptions {
   /** `name@n` pairs of `failpoints.ts`, for crash tests. */
   readonly failpoints: string | undefined;
 }
+
+/** Backends that are a server. */
+export type ServerBackend = Exclude<Settings["store"]["backend"], "sqlite">;
 
 /** @throws {StoreError} the store cannot be opened. */
 export async function openStore(
@@ -37,6 +40,12 @@ export async function openStore(
         hint: 'Set [store] backend = "sqlite" or "postgres"',
       });
   }
+}
+
+/** The words of a database server, and its library with them. */
+export async function dialectOf(_backend: ServerBackend): Promise<Dialect> {
+  const { postgres } = await import("./postgres/dialect.ts");
+  return postgres;
 }
 
 /**

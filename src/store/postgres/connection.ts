@@ -3,38 +3,20 @@
  * trip. Whoever asks inside a transaction gets the failure of the first statement that failed.
  */
 // @ts-types="./pg.d.ts"
-import pg, { type Client } from "pg";
+import pg, { type Answer, type Client } from "pg";
 import { StoreError } from "../errors.ts";
-import { ConnectionLost, endsConnection, sqlState } from "./failures.ts";
-import { fromPgText, toPgText } from "./text.ts";
-
-export interface ServerOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string | undefined;
-  readonly password: string | undefined;
-  readonly encrypt: boolean;
-  readonly trustServerCertificate: boolean;
-  /** PEM of the authorities the server's certificate is checked against; unset: public ones. */
-  readonly caText: string | undefined;
-  /** Unset: what the database user's search path says. */
-  readonly schema: string | undefined;
-  readonly applicationName: string;
-  readonly connectTimeoutMs: number;
-  readonly commandTimeoutMs: number;
-}
-
-export type PgValue = string | number | boolean | null;
-export type PgRow = Record<string, string | number | null>;
-
-export interface PgResult {
-  readonly rows: readonly PgRow[];
-  /** Rows changed or read. */
-  readonly count: number;
-  /** `"COMMIT"`, `"ROLLBACK"`, `"UPDATE"`, … */
-  readonly command: string;
-}
+import { ConnectionLost } from "../server/connection_lost.ts";
+import type {
+  ServerConnection,
+  ServerOptions,
+  ServerResult,
+  ServerValue,
+} from "../server/dialect.ts";
+import type { StatementName } from "../server/statement_names.ts";
+import { fromStoredText, toStoredText } from "../server/text.ts";
+import { endsConnection, sqlState } from "./failures.ts";
+import { arrayLiteral } from "./lists.ts";
+import { statements } from "./statements.ts";
 
 /** Beyond what the server allows a statement, this long, and the connection counts as lost. */
 const GRACE_MS = 1_000;
@@ -48,15 +30,15 @@ const parsers: ReadonlyMap<number, (text: string) => string | number> = new Map<
   [21, Number],
   [23, Number],
   [1700, Number],
-  [25, fromPgText],
-  [1043, fromPgText],
+  [25, fromStoredText],
+  [1043, fromStoredText],
 ]);
 
 const types = {
   getTypeParser: (oid: number) => parsers.get(oid) ?? ((text: string) => text),
 };
 
-export class Connection {
+export class Connection implements ServerConnection {
   readonly #client: Client;
   readonly #commandTimeoutMs: number;
   #lost: ConnectionLost | undefined;
@@ -122,17 +104,38 @@ export class Connection {
     this.#onLost = act;
   }
 
-  /** Asks for one statement; a name has it prepared once. @throws {ConnectionLost} */
-  async ask(text: string, values?: readonly PgValue[], name?: string): Promise<PgResult> {
+  run(name: StatementName, ...values: readonly ServerValue[]): Promise<ServerResult> {
+    return this.ask(statements[name], values, name);
+  }
+
+  begin(): Promise<unknown> {
+    return this.#ask("BEGIN");
+  }
+
+  async commit(): Promise<void> {
+    const { command } = await this.#ask("COMMIT");
+    // The server ends a transaction that has failed otherwise, and says no more than that.
+    if (command !== "COMMIT") throw new Error("A transaction ended otherwise than by its commit");
+  }
+
+  rollBack(): Promise<unknown> {
+    return this.#ask("ROLLBACK");
+  }
+
+  /** A name has the statement prepared once. @throws {ConnectionLost} */
+  async ask(text: string, values?: readonly ServerValue[], name?: string): Promise<ServerResult> {
+    const { rows, rowCount } = await this.#ask(text, values?.map(bound), name);
+    return { rows, count: rowCount ?? 0 };
+  }
+
+  async #ask(text: string, values?: readonly PgValue[], name?: string): Promise<Answer> {
     if (this.#lost !== undefined) throw this.#lost;
     this.#gather();
     this.statements += 1;
     this.waiting += 1;
     const deadline = setTimeout(() => this.destroy(), this.#commandTimeoutMs + GRACE_MS);
     try {
-      const bound = values?.map((value) => typeof value === "string" ? toPgText(value) : value);
-      const answer = await this.#client.query({ text, values: bound, name });
-      return { rows: answer.rows, count: answer.rowCount ?? 0, command: answer.command };
+      return await this.#client.query({ text, values, name });
     } catch (thrown) {
       // A connection that ends fails its statements in words of the library.
       if (this.isLost || sqlState(thrown) === undefined || endsConnection(thrown)) {
@@ -186,6 +189,13 @@ export class Connection {
     this.#onLost = undefined;
     act?.();
   }
+}
+
+type PgValue = string | number | boolean | null;
+
+function bound(value: ServerValue): PgValue {
+  if (typeof value === "string") return toStoredText(value);
+  return typeof value === "object" && value !== null ? arrayLiteral(value) : value;
 }
 
 /** What a connection that was refused says to an operator. */

@@ -1,16 +1,6 @@
 /** What PostgreSQL and the way to it say when they fail; policy reads `code`. */
 import { StoreError, type StoreFailure } from "../errors.ts";
-
-/** The connection went away, or none can be made: nobody is to blame who asked. */
-export class ConnectionLost extends Error {
-  override readonly name = "ConnectionLost";
-}
-
-const unavailable: StoreFailure = {
-  code: "store.unavailable",
-  message: "Cannot reach the database server",
-  hint: "Check [store] server and port, and the server itself; the engine connects again by itself",
-};
+import { ConnectionLost, unavailable } from "../server/connection_lost.ts";
 
 const busy: StoreFailure = {
   code: "store.busy",

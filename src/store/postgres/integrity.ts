@@ -1,7 +1,7 @@
-/** Whether the rows of a store fit together: what the engine relies on and no constraint says. */
-import type { PgRow } from "./connection.ts";
+/** PostgreSQL text of what should not be there. */
+import type { CheckName } from "../server/statement_names.ts";
 
-const checks: Readonly<Record<string, string>> = {
+export const checks: Readonly<Record<CheckName, string>> = {
   rows_without_message: `
     SELECT count(*) AS found FROM queue q
      WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.seq = q.message_seq)`,
@@ -53,15 +53,3 @@ const checks: Readonly<Record<string, string>> = {
     SELECT count(*) AS found FROM queue q
      WHERE q.status IN ('pending', 'inflight') AND q.body_seq = 0`,
 };
-
-/** Reads whole tables; minutes for a large store. */
-export async function checkStore(
-  read: (name: string, text: string) => Promise<readonly PgRow[]>,
-): Promise<{ readonly ok: boolean; readonly detail: string }> {
-  const found: string[] = [];
-  for (const [name, text] of Object.entries(checks)) {
-    const count = Number((await read(`check.${name}`, text))[0]?.found ?? 0);
-    if (count > 0) found.push(`${name}: ${count}`);
-  }
-  return { ok: found.length === 0, detail: found.length === 0 ? "ok" : found.join(", ") };
-}

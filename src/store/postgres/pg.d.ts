@@ -46,4 +46,4 @@ declare const pg: {
   escapeIdentifier(name: string): string;
 };
 export default pg;
-export type { Client };
+export type { Answer, Client };

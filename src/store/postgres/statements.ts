@@ -2,6 +2,7 @@
  * The PostgreSQL text of what the writer says. Meaning stands in `store/intents.ts`; a batch is a few
  * statements over arrays, however many rows it changes.
  */
+import type { StatementName } from "../server/statement_names.ts";
 import { purgeStatements } from "./purge_statements.ts";
 
 /** Open rows: the index `queue_lane_open` serves every lane walk. */
@@ -317,6 +318,80 @@ export const statements = {
       FROM queue
      WHERE ${OPEN}
      GROUP BY stage, lane, channel_id`,
-} as const;
 
-export type StatementName = keyof typeof statements;
+  keysOfStore: `
+    SELECT key_id
+      FROM store_keys
+     ORDER BY first_used_at, key_id`,
+
+  enterKey: `
+    INSERT INTO store_keys (key_id, first_used_at)
+    VALUES ($1, $2)
+        ON CONFLICT DO NOTHING`,
+
+  setSealingKey: `
+    UPDATE store_meta
+       SET sealing_key = $1
+     WHERE id = 1`,
+
+  addKeyUses: `
+    UPDATE store_keys
+       SET uses = uses + $1::bigint
+     WHERE key_id = $2
+    RETURNING uses`,
+
+  /** Takes the lock every writer takes first. */
+  nextEpoch: `
+    UPDATE store_meta
+       SET epoch = epoch + 1
+     WHERE id = 1
+    RETURNING epoch`,
+
+  dropWriters: `DELETE FROM store_writer`,
+
+  enterWriter: `
+    INSERT INTO store_writer (session, link, batch, started_at)
+    VALUES ($1, 1, 0, $2)`,
+
+  // A connection that was made again.
+
+  lockStore: `
+    SELECT id
+      FROM store_meta
+     WHERE id = 1
+       FOR UPDATE`,
+
+  nextLink: `
+    UPDATE store_writer
+       SET link = link + 1
+     WHERE session = $1
+    RETURNING link, batch`,
+
+  // The audit log.
+
+  auditKey: `
+    SELECT key
+      FROM audit_key
+     WHERE id = 1`,
+
+  insertAuditKey: `
+    INSERT INTO audit_key (id, key)
+    VALUES (1, $1)`,
+
+  newestAudit: `
+    SELECT id, row_hash
+      FROM audit_log
+     ORDER BY id DESC
+     LIMIT 1`,
+
+  appendAudit: `
+    INSERT INTO audit_log (id, at, actor, action, channel_id, detail, keyed, row_hash)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+
+  auditAfter: `
+    SELECT id, at, actor, action, channel_id, detail, keyed, row_hash
+      FROM audit_log
+     WHERE id > $1
+     ORDER BY id
+     LIMIT $2`,
+} as const satisfies Readonly<Record<StatementName, string>>;

@@ -1,4 +1,5 @@
 /** The thread of a PostgreSQL store's writer. */
-import { serveWriter } from "./writer_thread.ts";
+import { serveWriter } from "../server/writer_thread.ts";
+import { postgres } from "./dialect.ts";
 
-serveWriter();
+serveWriter(postgres);

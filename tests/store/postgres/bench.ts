@@ -1,12 +1,13 @@
 /** PostgreSQL stores, each in a schema of its own on one server for a file of tests. */
-import { PostgresStore, type PostgresStoreOptions } from "../../../src/store/postgres/store.ts";
-import type { ServerOptions } from "../../../src/store/postgres/connection.ts";
+import type { ServerOptions } from "../../../src/store/server/dialect.ts";
+import type { ServerStoreOptions } from "../../../src/store/server/store.ts";
+import { PostgresStore } from "../../../src/store/postgres/store.ts";
 import type { StoreBackend } from "../../contract/store_contract.ts";
 import type { PostgresServer } from "./server.ts";
 
 export function openStore(
   server: ServerOptions,
-  options: Partial<PostgresStoreOptions> = {},
+  options: Partial<ServerStoreOptions> = {},
 ): Promise<PostgresStore> {
   return PostgresStore.open({ server, poolSize: 3, now: () => 1_000_000, ...options });
 }
@@ -14,7 +15,7 @@ export function openStore(
 /** `look` sees each schema before it is dropped. */
 export function postgresBackend(
   server: PostgresServer,
-  { look, ...rest }: Partial<PostgresStoreOptions> & {
+  { look, ...rest }: Partial<ServerStoreOptions> & {
     readonly look?: (store: PostgresStore, options: ServerOptions) => Promise<void>;
   } = {},
 ): StoreBackend {

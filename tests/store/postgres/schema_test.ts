@@ -5,11 +5,12 @@ import fc from "fast-check";
 import { verifyServerAudit } from "../../../src/audit/mod.ts";
 import { keyIdOf } from "../../../src/crypto/keys.ts";
 import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
-import { openServerAuditRows } from "../../../src/store/postgres/audit_rows.ts";
-import type { ServerOptions } from "../../../src/store/postgres/connection.ts";
+import { postgres } from "../../../src/store/postgres/dialect.ts";
 import { migrations } from "../../../src/store/postgres/migrations/mod.ts";
 import { statements } from "../../../src/store/postgres/statements.ts";
-import { fromPgText, numberArray, textArray, toPgText } from "../../../src/store/postgres/text.ts";
+import { openServerAuditRows } from "../../../src/store/server/audit_rows.ts";
+import type { ServerOptions } from "../../../src/store/server/dialect.ts";
+import { fromStoredText, toStoredText } from "../../../src/store/server/text.ts";
 import { migrations as sqliteMigrations } from "../../../src/store/sqlite/migrations/mod.ts";
 import { delivery, StoreBench } from "../../contract/store/bench.ts";
 import { Authority } from "../../connectors/certificates.ts";
@@ -37,9 +38,9 @@ Deno.test("any text comes back as it was, and equal ones have equal forms", () =
   );
   fc.assert(
     fc.property(text, text, (one, other) => {
-      assert.equal(fromPgText(toPgText(one)), one);
-      assert.ok(!toPgText(one).includes("\0"));
-      assert.equal(toPgText(one) === toPgText(other), one === other);
+      assert.equal(fromStoredText(toStoredText(one)), one);
+      assert.ok(!toStoredText(one).includes("\0"));
+      assert.equal(toStoredText(one) === toStoredText(other), one === other);
     }),
     { numRuns: 500 },
   );
@@ -50,13 +51,13 @@ test("arrays of any texts and numbers reach the server as they are", async (serv
   await server.ask({ schema: undefined }, (connection) =>
     fc.assert(
       fc.asyncProperty(texts, fc.array(fc.option(fc.maxSafeInteger())), async (texts, numbers) => {
-        const ask = async (kind: string, literal: string) =>
+        const ask = async (kind: string, list: readonly (string | number | null)[]) =>
           (await connection.ask(
             `SELECT one FROM unnest($1::${kind}[]) WITH ORDINALITY AS t (one, at) ORDER BY at`,
-            [literal],
+            [list],
           )).rows.map(({ one }) => one);
-        assert.deepEqual(await ask("text", textArray(texts)), texts);
-        assert.deepEqual(await ask("bigint", numberArray(numbers)), numbers);
+        assert.deepEqual(await ask("text", texts), texts);
+        assert.deepEqual(await ask("bigint", numbers), numbers);
       }),
       { numRuns: 50 },
     ));
@@ -211,7 +212,7 @@ test("the audit chain is whole after appends of two nodes, and shows what was ch
     );
   }
   const verify = async (keys = testKeys) => {
-    await using log = await openServerAuditRows(options, keys);
+    await using log = await openServerAuditRows(postgres, options, keys);
     return await verifyServerAudit(log.rows(), log.key);
   };
   const whole = await verify();

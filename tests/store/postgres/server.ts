@@ -1,5 +1,6 @@
 /** A real PostgreSQL server as a child of the test, on loopback, with its own folder. */
-import { Connection, type ServerOptions } from "../../../src/store/postgres/connection.ts";
+import type { ServerOptions } from "../../../src/store/server/dialect.ts";
+import { Connection } from "../../../src/store/postgres/connection.ts";
 import { freePort, pause } from "../../connectors/waiting.ts";
 
 const READY_TRIES = 200;

@@ -1,5 +1,5 @@
 /**
- * The one writer of a PostgreSQL store: executes batches of intents, one transaction a batch, over
+ * The one writer of a store on a server: executes batches of intents, one transaction a batch, over
  * one pipelined connection.
  *
  * A batch changes the messages it names in memory, as every backend does (`execute.ts`), and says
@@ -22,15 +22,16 @@ import type { ActAudit, Intent, IntentResults } from "../intents.ts";
 import type { RegisterIntent } from "../registers/mod.ts";
 import type { Outcome } from "../wire.ts";
 import type { AuditLog } from "./audit_log.ts";
-import { ConnectionLost, describeFailure, isEnvironmental, sqlState } from "./failures.ts";
+import { ConnectionLost } from "./connection_lost.ts";
+import type { Dialect, Fence } from "./dialect.ts";
 import { fenced } from "./fenced.ts";
 import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
 import type { Link } from "./link.ts";
 import { Memory } from "./memory.ts";
 import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
 import { endPurge, purge } from "./purge.ts";
-import { changeRegisters } from "./register_changes.ts";
-import { type Fence, Numbers, Transaction } from "./transaction.ts";
+import { changeRegisters, NotApplied } from "./register_changes.ts";
+import { Numbers, Transaction } from "./transaction.ts";
 
 /** Called at the places where a crash test may end the process. */
 export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
@@ -40,6 +41,7 @@ export type OnPoint = (point: CommitPoint, intents: readonly Intent[]) => void;
 const LOST_MAX = 3;
 
 export interface WriterOptions {
+  readonly dialect: Dialect;
   readonly link: Link;
   readonly session: string;
   readonly cipher: CellCipher;
@@ -56,9 +58,6 @@ export interface TransactOptions {
   /** Whether memory holds all that the work looks at. */
   readonly isInMemory?: () => boolean;
 }
-
-/** How a transaction that relies on memory says that it must not; see `beginTrusting`. */
-const DIVISION_BY_ZERO = "22012";
 
 /** What acts say of themselves. */
 interface Counts {
@@ -117,7 +116,7 @@ export class Writer {
 
   /** Answers a batch of which nothing is written. */
   refuse(intents: readonly Intent[], thrown: unknown): readonly Outcome[] {
-    const failure = describeFailure(thrown);
+    const failure = this.#options.dialect.describeFailure(thrown);
     for (const intent of intents) this.#gate.failed(intent);
     return intents.map(() => ({ failure }));
   }
@@ -132,7 +131,7 @@ export class Writer {
     act: (tx: Transaction) => Promise<R>,
     { onPoint, isInMemory = () => false }: TransactOptions = {},
   ): Promise<R> {
-    const { link, session, patienceMs, doubtMs } = this.#options;
+    const { dialect, link, session, patienceMs, doubtMs } = this.#options;
     const memory = this.#memory;
     let mayTrust = true;
     for (let lost = 0;;) {
@@ -140,7 +139,7 @@ export class Writer {
       const batch = this.#batch += 1;
       const isTrusting: boolean = mayTrust && !this.#numbers.isLow && isInMemory();
       const tx = new Transaction({
-        ...{ connection, session, link: link.number, batch, isTrusting },
+        ...{ dialect, connection, session, link: link.number, batch, isTrusting },
         ...{ numbers: this.#numbers, fence: this.fence },
       });
       tx.begun.then(() => tx.wasMine || memory.forget(), () => {});
@@ -157,7 +156,7 @@ export class Writer {
         memory.forget();
         if (!(thrown instanceof ConnectionLost)) {
           await tx.rollBack();
-          mayTrust &&= !(isTrusting && sqlState(thrown) === DIVISION_BY_ZERO);
+          mayTrust &&= !(isTrusting && dialect.isRefusedTrust(thrown));
           if (isTrusting && !mayTrust) continue;
           throw thrown;
         }
@@ -172,17 +171,29 @@ export class Writer {
     }
   }
 
+  /**
+   * Carries out register intents, each whole or not at all: all in one transaction, and each in one
+   * of its own once any of them fails or does not apply.
+   */
   async #runRegisters(intents: readonly RegisterIntent[]): Promise<readonly Outcome[]> {
+    const { dialect, audit } = this.#options;
     try {
-      const { audit } = this.#options;
-      const outcomes = await this.transact((tx) => changeRegisters(tx, intents, audit));
+      const outcomes = await this.transact((tx) =>
+        changeRegisters(tx, intents, { audit, texts: dialect.registers })
+      );
       this.counters.commits += 1;
       this.counters.intents += intents.length;
       return outcomes;
     } catch (thrown) {
-      const failure = describeFailure(thrown);
-      return intents.map(() => ({ failure }));
+      if (intents.length === 1 && thrown instanceof NotApplied) return [{ result: thrown.result }];
+      if (intents.length === 1 || dialect.isEnvironmental(thrown)) {
+        const failure = dialect.describeFailure(thrown);
+        return intents.map(() => ({ failure }));
+      }
     }
+    const outcomes: Outcome[] = [];
+    for (const intent of intents) outcomes.push(...await this.#runRegisters([intent]));
+    return outcomes;
   }
 
   async #runGated(intents: readonly Intent[]): Promise<readonly Outcome[]> {
@@ -198,7 +209,9 @@ export class Writer {
     try {
       return await this.#commit(intents);
     } catch (thrown) {
-      if (intents.length === 1 || isEnvironmental(thrown)) return this.refuse(intents, thrown);
+      if (intents.length === 1 || this.#options.dialect.isEnvironmental(thrown)) {
+        return this.refuse(intents, thrown);
+      }
     }
     // One of them is to blame: each by itself costs its neighbours one retry and nothing else.
     const outcomes: Outcome[] = [];
@@ -304,7 +317,7 @@ export class Writer {
         try {
           outcomes.push({ result: execute(memory.work, intent) });
         } catch (thrown) {
-          failures.set(index, { failure: describeFailure(thrown) });
+          failures.set(index, { failure: this.#options.dialect.describeFailure(thrown) });
           hasFailed = true;
           break;
         }

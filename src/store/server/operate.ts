@@ -10,7 +10,6 @@ import type {
 } from "../intents.ts";
 import { edgesOf, lanesOf, opens, reroutes, rowsToReplay } from "../operator_acts.ts";
 import { addEvent } from "./lanes.ts";
-import { numberArray } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
@@ -69,7 +68,7 @@ export async function replayDead(
   for (const seq of messages) {
     addEvent(tx, seq, { at, event: "replayed", destination: destination ?? null, detail: null });
   }
-  if (messages.length > 0) void tx.all("reviveMessages", numberArray(messages));
+  if (messages.length > 0) void tx.all("reviveMessages", messages);
   return {
     found: true,
     requeued: kept.length,
@@ -87,8 +86,8 @@ function requeue(
     readonly at: number;
   },
 ): void {
-  void tx.all("requeueRows", at, numberArray(rows.map(({ seq }) => seq)));
-  void tx.all("unpurgeMessages", numberArray(messages));
+  void tx.all("requeueRows", at, rows.map(({ seq }) => seq));
+  void tx.all("unpurgeMessages", messages);
 }
 
 /**
@@ -105,13 +104,13 @@ export async function cancelQueued(
   await tx.begun;
   const rows = found.filter(({ status }) => status === "pending");
   if (rows.length === 0) return { cancelled: 0, edges: [] };
-  void tx.all("cancelRows", at, numberArray(rows.map(({ seq }) => Number(seq))));
+  void tx.all("cancelRows", at, rows.map(({ seq }) => Number(seq)));
   const messages = rows.map(({ message_seq }) => Number(message_seq));
   for (const seq of messages) {
     addEvent(tx, seq, { at, event: "cancelled", destination, detail: null });
   }
   tx.changes.count("cancelled", destination, rows.length);
-  void tx.all("finalize", numberArray([...new Set(messages)]));
+  void tx.all("finalize", [...new Set(messages)]);
   const edges = rows.map((row) => ({ channel: String(row.channel_id), lane: destination }));
   return { cancelled: rows.length, edges: edgesOf(edges, -1) };
 }

@@ -4,8 +4,15 @@
  */
 import type { Numbers as NextNumber } from "../working_set.ts";
 import { ChangeSet } from "./change_set.ts";
-import type { Connection, PgResult, PgRow, PgValue } from "./connection.ts";
-import { type StatementName, statements } from "./statements.ts";
+import type {
+  Dialect,
+  Fence,
+  ServerConnection,
+  ServerResult,
+  ServerRow,
+  ServerValue,
+} from "./dialect.ts";
+import type { StatementName } from "./statement_names.ts";
 import { StoreError } from "../errors.ts";
 
 /** Numbers are given out in blocks, so that a deleted row's number is never given out again. */
@@ -36,19 +43,9 @@ export class Numbers implements NextNumber {
   }
 }
 
-/**
- * What a cluster adds: a condition in SQL that holds while this node leads. Where it does not,
- * nothing is claimed, nothing is born in flight and nothing is purged; what is in flight is resolved
- * all the same, for its token guards it, and what is received is stored.
- */
-export interface Fence {
-  /** A boolean expression over `$1`, `$2`, …; text of the program's own, never of anybody else. */
-  readonly condition: string;
-  readonly values: readonly (string | number)[];
-}
-
 export interface TransactionOptions {
-  readonly connection: Connection;
+  readonly dialect: Dialect;
+  readonly connection: ServerConnection;
   readonly session: string;
   readonly link: number;
   readonly batch: number;
@@ -61,8 +58,9 @@ export interface TransactionOptions {
 export class Transaction {
   readonly changes = new ChangeSet();
   readonly numbers: Numbers;
-  readonly #connection: Connection;
-  readonly #said: Promise<PgResult>[] = [];
+  readonly #dialect: Dialect;
+  readonly #connection: ServerConnection;
+  readonly #said: Promise<unknown>[] = [];
   /** Resolves when the lock is held; nothing is numbered before. */
   readonly begun: Promise<void>;
   /** It fails at its end if somebody else has written since. */
@@ -77,30 +75,31 @@ export class Transaction {
   isCommitting = false;
 
   constructor(
-    { connection, session, link, batch, numbers, fence, isTrusting }: TransactionOptions,
+    { dialect, connection, session, link, batch, numbers, fence, isTrusting }: TransactionOptions,
   ) {
+    this.#dialect = dialect;
     this.#connection = connection;
     this.numbers = numbers;
     this.isTrusting = isTrusting;
-    this.#keep(connection.ask("BEGIN"));
+    this.#keep(connection.begin());
     if (isTrusting) {
       this.wasMine = true;
       void this.all("beginTrusting", session, link, batch);
       if (fence !== undefined) {
-        void this.ask(`SELECT 1 / (${fence.condition})::integer AS may_claim`, fence.values);
+        void this.ask(`SELECT 1 / ${truth(fence)} AS may_claim`, fence.values);
       }
       this.begun = Promise.resolve();
       return;
     }
     const locked = this.all("begin", session, link, batch, numbers.isLow, NUMBER_BLOCK);
-    const fenced = fence && this.ask(`SELECT (${fence.condition}) AS may_claim`, fence.values);
+    const fenced = fence && this.ask(`SELECT ${truth(fence)} AS may_claim`, fence.values);
     this.begun = this.#begin(locked, fenced);
     this.begun.catch(() => {});
   }
 
   async #begin(
-    locked: Promise<PgResult>,
-    fenced: Promise<PgResult> | undefined,
+    locked: Promise<ServerResult>,
+    fenced: Promise<ServerResult> | undefined,
   ): Promise<void> {
     const { rows: [meta] } = await locked;
     if (meta?.entered !== 1) {
@@ -112,39 +111,42 @@ export class Transaction {
   }
 
   /** Runs a statement; the next one goes out without waiting for its answer. */
-  all(name: StatementName, ...values: readonly PgValue[]): Promise<PgResult> {
-    return this.#keep(this.#connection.ask(statements[name], values, name));
+  all(name: StatementName, ...values: readonly ServerValue[]): Promise<ServerResult> {
+    return this.#keep(this.#connection.run(name, ...values));
   }
 
-  async rows(name: StatementName, ...values: readonly PgValue[]): Promise<readonly PgRow[]> {
+  async rows(
+    name: StatementName,
+    ...values: readonly ServerValue[]
+  ): Promise<readonly ServerRow[]> {
     return (await this.all(name, ...values)).rows;
   }
 
-  async first(name: StatementName, ...values: readonly PgValue[]): Promise<PgRow | undefined> {
+  async first(
+    name: StatementName,
+    ...values: readonly ServerValue[]
+  ): Promise<ServerRow | undefined> {
     return (await this.all(name, ...values)).rows[0];
   }
 
-  /** Runs a statement that has no name here. */
-  ask(text: string, values: readonly PgValue[] = [], name?: string): Promise<PgResult> {
+  /** Runs a statement of the caller's. */
+  ask(text: string, values: readonly ServerValue[], name?: string): Promise<ServerResult> {
     return this.#keep(this.#connection.ask(text, values, name));
-  }
-
-  /** Runs a statement whose failure ends a savepoint and not the transaction. */
-  attempt(text: string, values: readonly PgValue[] = [], name?: string): Promise<PgResult> {
-    return this.#connection.ask(text, values, name);
   }
 
   /** Says what has changed so far, so that the next statement sees it. */
   flush(): void {
     const told = this.changes.tell();
-    if (told !== undefined) void this.ask(told.text, told.values, told.name);
+    if (told === undefined) return;
+    const { text, values, name } = this.#dialect.join(told);
+    void this.ask(text, values, name);
   }
 
   /** Commits; all that was said has succeeded and is durable when this resolves. */
   async commit(): Promise<void> {
     this.flush();
     this.isCommitting = true;
-    const commit = this.#keep(this.#connection.ask("COMMIT"));
+    this.#keep(this.#connection.commit());
     const failed = (await Promise.allSettled(this.#said)).find(({ status }) =>
       status === "rejected"
     );
@@ -154,9 +156,7 @@ export class Transaction {
       this.isCommitting = isLost;
       throw (failed as PromiseRejectedResult).reason;
     }
-    const { command } = await commit;
     this.isCommitting = false;
-    if (command !== "COMMIT") throw new Error("A transaction ended otherwise than by its commit");
   }
 
   /** Takes back all of it. */
@@ -164,16 +164,21 @@ export class Transaction {
     if (this.#connection.isLost) return;
     await Promise.allSettled(this.#said);
     try {
-      await this.#connection.ask("ROLLBACK");
+      await this.#connection.rollBack();
     } catch {
       this.#connection.destroy();
     }
   }
 
   /** Its failure is looked at by whoever asked, and at the commit. */
-  #keep(answer: Promise<PgResult>): Promise<PgResult> {
+  #keep<T>(answer: Promise<T>): Promise<T> {
     answer.catch(() => {});
     this.#said.push(answer);
     return answer;
   }
+}
+
+/** A condition as 1 or 0, which every server knows. */
+function truth({ condition }: Fence): string {
+  return `(CASE WHEN ${condition} THEN 1 ELSE 0 END)`;
 }

@@ -4,8 +4,7 @@ import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import { StoreError } from "../errors.ts";
 import { readAuditKey } from "./audit_log.ts";
-import { Connection, type PgRow, type ServerOptions } from "./connection.ts";
-import { describeFailure } from "./failures.ts";
+import type { Dialect, ServerConnection, ServerOptions, ServerRow } from "./dialect.ts";
 
 /** Rows read at a time. */
 const PAGE_ROWS = 5_000;
@@ -23,12 +22,13 @@ export interface ServerAuditRows extends AsyncDisposable {
  * @throws {StoreError} `store.no_audit_log`, or what reaching the server says.
  */
 export async function openServerAuditRows(
+  dialect: Dialect,
   server: ServerOptions,
   keys: CellKeys | undefined,
 ): Promise<ServerAuditRows> {
-  const connection = await connect(server);
+  const connection = await connect(dialect, server);
   try {
-    const { rows: [row] } = await connection.ask("SELECT key FROM audit_key WHERE id = 1");
+    const { rows: [row] } = await connection.run("auditKey");
     const key = row === undefined ? undefined : readAuditKey(String(row.key), cellCipherOf(keys));
     const close = () => connection.close();
     return { key, rows: () => rowsOf(connection), [Symbol.asyncDispose]: close };
@@ -45,32 +45,25 @@ export async function openServerAuditRows(
   }
 }
 
-async function connect(server: ServerOptions): Promise<Connection> {
+async function connect(dialect: Dialect, server: ServerOptions): Promise<ServerConnection> {
   try {
-    return await Connection.open(server, ["SET default_transaction_read_only TO on"]);
+    return await dialect.connect(server, "reader");
   } catch (cause) {
-    const { code, message, hint } = describeFailure(cause);
+    const { code, message, hint } = dialect.describeFailure(cause);
     throw new StoreError(code, message, { cause, hint });
   }
 }
 
-async function* rowsOf(connection: Connection): AsyncIterable<AuditRow> {
+async function* rowsOf(connection: ServerConnection): AsyncIterable<AuditRow> {
   for (let after = 0;;) {
-    const { rows } = await connection.ask(
-      `SELECT id, at, actor, action, channel_id, detail, keyed, row_hash
-         FROM audit_log
-        WHERE id > $1
-        ORDER BY id
-        LIMIT $2`,
-      [after, PAGE_ROWS],
-    );
+    const { rows } = await connection.run("auditAfter", after, PAGE_ROWS);
     for (const row of rows) yield toAuditRow(row);
     if (rows.length < PAGE_ROWS) return;
     after = Number(rows.at(-1)!.id);
   }
 }
 
-function toAuditRow(row: PgRow): AuditRow {
+function toAuditRow(row: ServerRow): AuditRow {
   return {
     id: Number(row.id),
     at: Number(row.at),

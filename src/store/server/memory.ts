@@ -10,9 +10,8 @@ import { untold } from "../changes.ts";
 import type { RowIntent } from "../execute.ts";
 import type { Disposition } from "../intents.ts";
 import { type Loader, type Numbers, type StoredMessage, WorkingSet } from "../working_set.ts";
-import type { PgRow } from "./connection.ts";
+import type { ServerRow } from "./dialect.ts";
 import { recordOf } from "./lanes.ts";
-import { numberArray } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Messages remembered; beyond that the oldest are forgotten until fewer are left. */
@@ -76,7 +75,7 @@ export class Memory {
     return { messages, rows };
   }
 
-  #take(found: readonly PgRow[]): void {
+  #take(found: readonly ServerRow[]): void {
     const rowsOf = new Map<number, StoredMessage["rows"][number][]>();
     for (const row of found) {
       const seq = Number(row.of_message);
@@ -101,13 +100,13 @@ export class Memory {
 }
 
 /** `{"OB": 2}`, or nothing. */
-function countsOf(json: PgRow[string] | undefined): ReadonlyMap<string, number> {
+function countsOf(json: ServerRow[string] | undefined): ReadonlyMap<string, number> {
   return new Map(typeof json === "string" ? Object.entries(JSON.parse(json)) : []);
 }
 
-async function find(tx: Transaction, { messages, rows }: Named): Promise<readonly PgRow[]> {
+async function find(tx: Transaction, { messages, rows }: Named): Promise<readonly ServerRow[]> {
   if (messages.length === 0 && rows.length === 0) return [];
-  return await tx.rows("load", numberArray(messages), numberArray(rows));
+  return await tx.rows("load", messages, rows);
 }
 
 /** What was looked up for the batch under way. */

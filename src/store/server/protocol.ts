@@ -1,12 +1,11 @@
-/** Messages between the engine's thread and the thread of a PostgreSQL store's writer. */
+/** Messages between the engine's thread and the thread of a server store's writer. */
 import type { CellKeys } from "../../crypto/keys.ts";
 import type { StoreFailure } from "../errors.ts";
 import type { StoreCounters } from "../store.ts";
 import type { Flat } from "../wire.ts";
-import type { ServerOptions } from "./connection.ts";
+import type { Fence, ServerOptions } from "./dialect.ts";
+import type { OpenedStore } from "./epoch.ts";
 import type { LinkChange } from "./link.ts";
-import type { OpenedStore } from "./schema.ts";
-import type { Fence } from "./transaction.ts";
 
 export type ToWriter =
   | {

@@ -1,4 +1,4 @@
-/** Gathers what a batch has changed, a column an array, and says it in a few statements. */
+/** Gathers what a batch has changed, a list a column of its statements. */
 import type {
   Changes,
   EnteredMessage,
@@ -8,68 +8,41 @@ import type {
   StateRecord,
 } from "../changes.ts";
 import type { ConnectionEventRow, Disposition, NewMessage } from "../intents.ts";
-import { type StatementName, statements } from "./statements.ts";
-import { numberArray, textArray } from "./text.ts";
+import type { Parts, ServerCell } from "./dialect.ts";
+import type { ChangeStatement } from "./statement_names.ts";
 
 /** Takes a statement with its values. */
-type Say = (name: StatementName, values: readonly string[]) => void;
-
-/** What a batch has changed, as one statement. */
-export interface Told {
-  readonly name: string;
-  readonly text: string;
-  readonly values: readonly string[];
-}
-
-type Kind = "text" | "number";
+type Say = (name: ChangeStatement, values: readonly (readonly ServerCell[])[]) => void;
 
 /** The columns of a statement, in its order. */
 class Columns {
-  readonly #kinds: readonly Kind[];
-  #columns: (string | number | null)[][];
+  #columns: ServerCell[][];
 
-  constructor(...kinds: Kind[]) {
-    this.#kinds = kinds;
-    this.#columns = kinds.map(() => []);
+  constructor(count: number) {
+    this.#columns = Array.from({ length: count }, () => []);
   }
 
-  add(...values: readonly (string | number | null)[]): void {
+  add(...values: readonly ServerCell[]): void {
     for (const [at, value] of values.entries()) this.#columns[at]!.push(value);
   }
 
   /** Says what was gathered, if anything was, and begins anew. */
-  say(name: StatementName, say: Say): void {
+  say(name: ChangeStatement, say: Say): void {
     if (this.#columns[0]!.length === 0) return;
-    say(
-      name,
-      this.#columns.map((values, at) =>
-        this.#kinds[at] === "number"
-          ? numberArray(values as (number | null)[])
-          : textArray(values as (string | null)[])
-      ),
-    );
-    this.#columns = this.#kinds.map(() => []);
+    say(name, this.#columns);
+    this.#columns = this.#columns.map(() => []);
   }
 }
 
-const codes = new Map(Object.keys(statements).map((name, index) => [name, index.toString(36)]));
-
-/** The server tells prepared statements apart by their first 63 characters. */
-function codeOf(name: StatementName): string {
-  return codes.get(name)!;
-}
-
-const [t, n] = ["text", "number"] as const;
-
 export class ChangeSet implements Changes {
-  readonly #bodies = new Columns(n, t, n);
-  readonly #messages = new Columns(n, t, t, n, t, t, t, t, t, t, t);
-  readonly #dispositions = new Columns(n, t, t);
-  readonly #rows = new Columns(n, n, t, t, t, t, n, t, n, n, n, t, n, n);
-  readonly #rowChanges = new Columns(n, t, n, n, n, t, n);
-  readonly #events = new Columns(n, n, n, t, t, t);
-  readonly #responses = new Columns(n, t, n, t, t, n, n);
-  readonly #connectionEvents = new Columns(n, n, t, t, t, t, t, t);
+  readonly #bodies = new Columns(3);
+  readonly #messages = new Columns(11);
+  readonly #dispositions = new Columns(3);
+  readonly #rows = new Columns(14);
+  readonly #rowChanges = new Columns(7);
+  readonly #events = new Columns(6);
+  readonly #responses = new Columns(7);
+  readonly #connectionEvents = new Columns(8);
   #ended: number[] = [];
   /** The last write of a key wins. */
   readonly #state = new Map<string, StateRecord>();
@@ -135,24 +108,13 @@ export class ChangeSet implements Changes {
   }
 
   /**
-   * Returns all of it as one statement, and begins anew. Its parts touch different rows, so it does
-   * not matter that each sees the tables as they were. Undefined: nothing has changed.
+   * Returns all of it and begins anew; undefined: nothing has changed. The parts touch different
+   * rows, so their order does not matter.
    */
-  tell(): Told | undefined {
-    const names: StatementName[] = [];
-    const texts: string[] = [];
-    const values: string[] = [];
-    this.#say((name, own) => {
-      const from = values.length;
-      names.push(name);
-      texts.push(statements[name].replace(/\$(\d+)/g, (_, at) => `$${from + Number(at)}`));
-      values.push(...own);
-    });
-    const last = texts.pop();
-    if (last === undefined) return undefined;
-    const parts = texts.map((text, index) => `part_${index} AS (${text})`).join(",\n");
-    const text = parts === "" ? last : `WITH ${parts}\n${last}`;
-    return { name: names.map(codeOf).join("+"), text, values };
+  tell(): Parts | undefined {
+    const parts: Parts[number][] = [];
+    this.#say((name, values) => parts.push({ name, values }));
+    return parts.length === 0 ? undefined : parts;
   }
 
   #say(say: Say): void {
@@ -161,7 +123,7 @@ export class ChangeSet implements Changes {
     this.#dispositions.say("updateMessages", say);
     this.#rows.say("insertRows", say);
     this.#rowChanges.say("updateRows", say);
-    if (this.#ended.length > 0) say("deleteRows", [numberArray(this.#ended)]);
+    if (this.#ended.length > 0) say("deleteRows", [this.#ended]);
     this.#ended = [];
     this.#events.say("insertEvents", say);
     this.#responses.say("insertResponses", say);
@@ -171,7 +133,7 @@ export class ChangeSet implements Changes {
   }
 
   #sayState(say: Say): void {
-    const columns = new Columns(t, t, t, n, n);
+    const columns = new Columns(5);
     for (const { namespace, key, value, at, messageSeq } of this.#state.values()) {
       columns.add(namespace, key, value, at, messageSeq);
     }
@@ -180,7 +142,7 @@ export class ChangeSet implements Changes {
   }
 
   #sayTotals(say: Say): void {
-    const columns = new Columns(t, t, n);
+    const columns = new Columns(3);
     for (const total of this.#totals.values()) columns.add(...total);
     columns.say("addTotals", say);
     this.#totals.clear();

@@ -8,10 +8,11 @@
  */
 import { backoffMs, type BackoffPolicy } from "../../backoff.ts";
 import { StoreError } from "../errors.ts";
-import { Connection, type ServerOptions } from "./connection.ts";
-import { ConnectionLost, describeFailure } from "./failures.ts";
+import { ConnectionLost } from "./connection_lost.ts";
+import type { Backend, Dialect, ServerConnection, ServerOptions } from "./dialect.ts";
 
 export interface LinkOptions {
+  readonly dialect: Dialect;
   readonly server: ServerOptions;
   /** Of this opening of the store; names its row in `store_writer`. */
   readonly session: string;
@@ -32,28 +33,13 @@ const policy: BackoffPolicy = { backoffMs: 50, multiplier: 2, maxBackoffMs: 5_00
 const LOCK_TRIES = 20;
 const LOCK_WAIT_MS = 250;
 
-/**
- * The writer's session: commits are durable when they are answered, plans go by the indexes and are
- * made once, and a transaction that is left alone does not keep the store's lock.
- */
-const session = [
-  "SET enable_seqscan TO off",
-  "SET enable_hashjoin TO off",
-  "SET enable_mergejoin TO off",
-  "SET jit TO off",
-  "SET plan_cache_mode TO force_generic_plan",
-  "SET idle_in_transaction_session_timeout TO '10s'",
-  "SELECT set_config('synchronous_commit', 'on', false) " +
-  "WHERE current_setting('synchronous_commit') IN ('off', 'local')",
-];
-
 export class Link implements AsyncDisposable {
   readonly #options: LinkOptions;
-  #connection: Connection | undefined;
+  #connection: ServerConnection | undefined;
   #connecting: Promise<void> | undefined;
   #lostAt = 0;
   #isClosed = false;
-  #backend: { readonly pid: number; readonly startedAt: string } | undefined;
+  #backend: Backend | undefined;
   /** Ends the wait between two attempts. */
   #wake: () => void = () => {};
   #failing: string | undefined;
@@ -69,10 +55,10 @@ export class Link implements AsyncDisposable {
   /** Makes the first connection; the caller enters the session's row. */
   static async open(options: LinkOptions): Promise<Link> {
     const link = new Link(options);
-    const connection = await Connection.open(options.server, session);
+    const connection = await options.dialect.connect(options.server, "writer");
     try {
       await link.#claim(connection, LOCK_TRIES);
-      await link.#identify(connection);
+      link.#backend = await options.dialect.identify(connection);
     } catch (thrown) {
       connection.destroy();
       throw thrown;
@@ -96,7 +82,7 @@ export class Link implements AsyncDisposable {
    * @throws {ConnectionLost} there is none by then.
    * @throws {StoreError} there will be none: the store is not this writer's any more.
    */
-  async connection(patienceMs: number): Promise<Connection> {
+  async connection(patienceMs: number): Promise<ServerConnection> {
     for (;;) {
       if (this.#broken !== undefined) throw this.#broken;
       if (this.#connection !== undefined) return this.#connection;
@@ -116,7 +102,7 @@ export class Link implements AsyncDisposable {
     await this.#connection?.close();
   }
 
-  #use(connection: Connection): void {
+  #use(connection: ServerConnection): void {
     this.#connection = connection;
     connection.onLost = () => {
       this.#asked += connection.statements;
@@ -137,7 +123,7 @@ export class Link implements AsyncDisposable {
   async #reconnect(): Promise<void> {
     for (let attempts = 1; !this.#isClosed; attempts += 1) {
       try {
-        const connection = await Connection.open(this.#options.server, session);
+        const connection = await this.#options.dialect.connect(this.#options.server, "writer");
         try {
           await this.#resume(connection);
         } catch (thrown) {
@@ -152,7 +138,7 @@ export class Link implements AsyncDisposable {
         return this.#use(connection);
       } catch (thrown) {
         if (this.#broken !== undefined) return;
-        const { code } = describeFailure(thrown);
+        const { code } = this.#options.dialect.describeFailure(thrown);
         if (code !== this.#failing) this.#options.onChange({ state: "failing", code });
         this.#failing = code;
         await this.#pause(backoffMs(policy, attempts));
@@ -170,25 +156,15 @@ export class Link implements AsyncDisposable {
   }
 
   /** Ends what the former connection left, and reads how far it got. */
-  async #resume(connection: Connection): Promise<void> {
-    if (this.#backend !== undefined) {
-      const { pid, startedAt } = this.#backend;
-      await connection.ask(
-        `SELECT pg_terminate_backend(pid)
-           FROM pg_stat_activity
-          WHERE pid = $1::integer AND backend_start::text = $2`,
-        [pid, startedAt],
-      );
-    }
+  async #resume(connection: ServerConnection): Promise<void> {
+    const { dialect, session } = this.#options;
+    if (this.#backend !== undefined) await dialect.endSession(connection, this.#backend);
     await this.#claim(connection, 1);
-    await connection.ask("BEGIN");
-    await connection.ask("SELECT id FROM store_meta WHERE id = 1 FOR UPDATE");
-    const { rows: [row] } = await connection.ask(
-      "UPDATE store_writer SET link = link + 1 WHERE session = $1 RETURNING link, batch",
-      [this.#options.session],
-    );
-    await connection.ask("COMMIT");
-    await this.#identify(connection);
+    await connection.begin();
+    await connection.run("lockStore");
+    const { rows: [row] } = await connection.run("nextLink", session);
+    await connection.commit();
+    this.#backend = await dialect.identify(connection) ?? this.#backend;
     const batch = row === undefined ? -1 : Number(row.batch);
     if (batch < this.answeredBatch) {
       this.#broken = new StoreError(
@@ -203,33 +179,18 @@ export class Link implements AsyncDisposable {
   }
 
   /** Takes the lock that keeps a second engine off the store; it ends with the connection. */
-  async #claim(connection: Connection, tries: number): Promise<void> {
+  async #claim(connection: ServerConnection, tries: number): Promise<void> {
     if (!this.#options.isAlone) return;
+    const { dialect, server } = this.#options;
     for (let left = tries; left > 0; left -= 1) {
-      const { rows: [row] } = await connection.ask(
-        `SELECT pg_try_advisory_lock(hashtext('messagefoundry.store'),
-                                     hashtext(coalesce($1, current_schema(), ''))) AS is_mine`,
-        [this.#options.server.schema ?? null],
-      );
-      if (row?.is_mine === 1) return;
+      if (await dialect.tryLock(connection, server)) return;
       if (left > 1) await this.#pause(LOCK_WAIT_MS);
     }
-    const { database } = this.#options.server;
+    const { database } = server;
     throw new StoreError(
       "store.locked",
       `Cannot open the store in database "${database}": another engine holds it`,
       { hint: "Stop the other engine, or give this one its own [store] database or db_schema" },
     );
-  }
-
-  async #identify(connection: Connection): Promise<void> {
-    const { rows: [row] } = await connection.ask(
-      `SELECT pid, backend_start::text AS started_at
-         FROM pg_stat_activity
-        WHERE pid = pg_backend_pid()`,
-    );
-    if (row !== undefined) {
-      this.#backend = { pid: Number(row.pid), startedAt: String(row.started_at) };
-    }
   }
 }

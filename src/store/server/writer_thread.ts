@@ -12,26 +12,31 @@ import { CountedCells } from "../counted_cells.ts";
 import type { ClaimResult, Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { AuditLog, openAuditKey } from "./audit_log.ts";
-import { describeFailure } from "./failures.ts";
+import type { Dialect } from "./dialect.ts";
+import { beginEpoch, recover } from "./epoch.ts";
 import { Link } from "./link.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
-import { beginEpoch, openSchema, recover } from "./schema.ts";
 import { addUses } from "./store_keys.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
 /** Answers the engine's thread for the life of this worker. */
-export function serveWriter(): void {
-  const thread = new WriterThread();
+export function serveWriter(dialect: Dialect): void {
+  const thread = new WriterThread(dialect);
   self.onmessage = ({ data }: MessageEvent<ToWriter>) => thread.receive(data);
 }
 
 class WriterThread {
+  readonly #dialect: Dialect;
   #cipher = new CountedCells(keylessCells);
   #link: Link | undefined;
   #writer: Writer | undefined;
   #epoch = 0;
   /** What was received is done in order, one thing at a time. */
   #tail: Promise<void> = Promise.resolve();
+
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect;
+  }
 
   receive(message: ToWriter): void {
     this.#tail = this.#tail.then(() => this.#take(message));
@@ -63,9 +68,9 @@ class WriterThread {
       const uses = this.#cipher.wanted(0);
       const onChange = (change: Extract<FromWriter, { type: "link" }>["change"]) =>
         post({ type: "link", change });
-      this.#link = await Link.open({ server, session, isAlone, onChange });
+      this.#link = await Link.open({ dialect: this.#dialect, server, session, isAlone, onChange });
       const connection = await this.#link.connection(0);
-      const warnings = await openSchema(connection, server.schema);
+      const warnings = await this.#dialect.openSchema(connection, server);
       const keyIds = keyIdsOf(keys);
       const opened = await beginEpoch(connection, {
         ...{ now, keyIds, uses, session, isAlone, warnings },
@@ -74,10 +79,11 @@ class WriterThread {
       this.#cipher.grant(uses);
       const failpoints = parseFailpoints(message.failpoints ?? "");
       const auditKey = await openAuditKey(
-        (text, values) => connection.ask(text, values),
+        (name, ...values) => connection.run(name, ...values),
         this.#cipher,
       );
       this.#writer = new Writer({
+        dialect: this.#dialect,
         link: this.#link,
         session,
         cipher: this.#cipher,
@@ -89,7 +95,7 @@ class WriterThread {
       post({ type: "opened", ...opened });
     } catch (thrown) {
       await this.#link?.[Symbol.asyncDispose]();
-      post({ type: "open_failed", failure: describeFailure(thrown) });
+      post({ type: "open_failed", failure: this.#dialect.describeFailure(thrown) });
     }
   }
 
@@ -139,7 +145,9 @@ class WriterThread {
 
   #addUses(uses: number): Promise<number> {
     const keyId = this.#cipher.keyId!;
-    return this.#writer!.transact((tx) => addUses(tx, keyId, uses));
+    return this.#writer!.transact((tx) =>
+      addUses((name, ...values) => tx.all(name, ...values), keyId, uses)
+    );
   }
 
   /** Enters that uses were not made after all. */
@@ -156,7 +164,7 @@ class WriterThread {
     try {
       return { result: openClaim(this.#cipher, outcome.result as ClaimResult) };
     } catch (thrown) {
-      return { failure: describeFailure(thrown) };
+      return { failure: this.#dialect.describeFailure(thrown) };
     }
   }
 
@@ -167,10 +175,12 @@ class WriterThread {
   async #recover({ id, now }: Extract<ToWriter, { type: "recover" }>): Promise<void> {
     try {
       const epoch = this.#epoch;
-      const rows = await this.#writer!.transact((tx) => recover(tx, { now, epoch }));
+      const rows = await this.#writer!.transact((tx) =>
+        recover((name, ...values) => tx.all(name, ...values), { now, epoch })
+      );
       post({ type: "recovered", id, rows });
     } catch (thrown) {
-      post({ type: "failed", id, failure: describeFailure(thrown) });
+      post({ type: "failed", id, failure: this.#dialect.describeFailure(thrown) });
     }
   }
 

@@ -18,7 +18,6 @@ import {
 } from "../purge.ts";
 import { markOf, Windows } from "../purge_windows.ts";
 import type { AuditLog } from "./audit_log.ts";
-import { numberArray, textArray } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Bodies that one batch takes away, before the one that is too much. */
@@ -86,9 +85,9 @@ async function emptyMessages(
   chosen: readonly { readonly seq: number; readonly metadata: string | null }[],
   { at, cipher }: { readonly at: number; readonly cipher: CellCipher },
 ): Promise<void> {
-  const seqs = numberArray(chosen.map(({ seq }) => seq));
+  const seqs = chosen.map(({ seq }) => seq);
   const meant = await tx.rows("bodiesOfMessages", seqs);
-  void tx.all("emptyMessages", seqs, textArray(chosen.map(({ metadata }) => metadata)), at);
+  void tx.all("emptyMessages", seqs, chosen.map(({ metadata }) => metadata), at);
   void tx.all("emptyRows", seqs);
   void tx.all("emptyEvents", seqs);
   void tx.all("emptyResponses", seqs);
@@ -97,7 +96,11 @@ async function emptyMessages(
 }
 
 /** A dead delivery outlives the body that its payload may be changes of. */
-async function writeOutBodies(tx: Transaction, seqs: string, cipher: CellCipher): Promise<void> {
+async function writeOutBodies(
+  tx: Transaction,
+  seqs: readonly number[],
+  cipher: CellCipher,
+): Promise<void> {
   const open = (cell: unknown) => cell === null ? undefined : cipher.open(String(cell));
   const written: (readonly [seq: number, cell: string])[] = [];
   for (const { seq, body, base } of await tx.rows("changedBodiesOf", seqs)) {
@@ -108,16 +111,16 @@ async function writeOutBodies(tx: Transaction, seqs: string, cipher: CellCipher)
   if (written.length === 0) return;
   void tx.all(
     "writeOutBodies",
-    numberArray(written.map(([seq]) => seq)),
-    textArray(written.map(([, cell]) => cell)),
+    written.map(([seq]) => seq),
+    written.map(([, cell]) => cell),
   );
 }
 
 function dropBodies(tx: Transaction, pairs: readonly (readonly [number, number])[]): void {
   void tx.all(
     "dropBodies",
-    numberArray(pairs.map(([body]) => body)),
-    numberArray(pairs.map(([, message]) => message)),
+    pairs.map(([body]) => body),
+    pairs.map(([, message]) => message),
   );
 }
 
@@ -141,7 +144,7 @@ async function purgeDeadLetters(tx: Transaction, intent: PurgeIntent): Promise<P
     bytes += Number(row.bytes);
   }
   if (chosen.length > 0) {
-    void tx.all("emptyDeadLetters", numberArray(chosen.map(({ seq }) => Number(seq))));
+    void tx.all("emptyDeadLetters", chosen.map(({ seq }) => Number(seq)));
     dropBodies(tx, chosen.map((row) => [Number(row.body_seq), Number(row.message_seq)]));
   }
   const next = markOf(due, { looked, limit, at: "updated_at" });

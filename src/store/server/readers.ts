@@ -1,40 +1,45 @@
 /** Connections that read, made when they are needed and again when they are lost. */
 import { StoreError } from "../errors.ts";
-import { Connection, type PgResult, type PgValue, type ServerOptions } from "./connection.ts";
-import { ConnectionLost, describeFailure } from "./failures.ts";
-
-/** Reads see what is committed, and change nothing. */
-const session = ["SET default_transaction_read_only TO on", "SET jit TO off"];
+import { ConnectionLost } from "./connection_lost.ts";
+import type {
+  Dialect,
+  ServerConnection,
+  ServerOptions,
+  ServerResult,
+  ServerValue,
+} from "./dialect.ts";
 
 interface Slot {
-  readonly opening: Promise<Connection>;
+  readonly opening: Promise<ServerConnection>;
   isLost(): boolean;
 }
 
 export class Readers implements AsyncDisposable {
+  readonly #dialect: Dialect;
   readonly #server: ServerOptions;
   readonly #slots: (Slot | undefined)[];
   readonly #busy: number[];
   #isClosed = false;
 
-  constructor(server: ServerOptions, count: number) {
+  constructor(dialect: Dialect, server: ServerOptions, count: number) {
+    this.#dialect = dialect;
     this.#server = server;
     this.#slots = Array.from({ length: count }, () => undefined);
     this.#busy = Array.from({ length: count }, () => 0);
   }
 
   /** Runs a read over the connection that has least to do. @throws {StoreError} */
-  async query(name: string, text: string, values: readonly PgValue[]): Promise<PgResult> {
+  async query(name: string, text: string, values: readonly ServerValue[]): Promise<ServerResult> {
     try {
       return await this.#query(name, text, values);
     } catch (thrown) {
       // A connection that had died unnoticed is not worth a failure: a read may be made again.
-      if (!(thrown instanceof ConnectionLost) || this.#isClosed) throw toError(thrown);
+      if (!(thrown instanceof ConnectionLost) || this.#isClosed) throw this.#toError(thrown);
     }
     try {
       return await this.#query(name, text, values);
     } catch (thrown) {
-      throw toError(thrown);
+      throw this.#toError(thrown);
     }
   }
 
@@ -44,7 +49,7 @@ export class Readers implements AsyncDisposable {
     await Promise.allSettled(closing);
   }
 
-  async #query(name: string, text: string, values: readonly PgValue[]): Promise<PgResult> {
+  async #query(name: string, text: string, values: readonly ServerValue[]): Promise<ServerResult> {
     const at = this.#busy.indexOf(Math.min(...this.#busy));
     this.#busy[at]! += 1;
     try {
@@ -55,20 +60,20 @@ export class Readers implements AsyncDisposable {
   }
 
   /** Everybody who comes while it is being made gets the same one. */
-  #connection(at: number): Promise<Connection> {
+  #connection(at: number): Promise<ServerConnection> {
     const former = this.#slots[at];
     if (former !== undefined && !former.isLost()) return former.opening;
     if (this.#isClosed) return Promise.reject(new ConnectionLost());
-    let made: Connection | undefined;
+    let made: ServerConnection | undefined;
     let hasFailed = false;
-    const opening = Connection.open(this.#server, session);
+    const opening = this.#dialect.connect(this.#server, "reader");
     opening.then((connection) => made = connection, () => hasFailed = true);
     this.#slots[at] = { opening, isLost: () => hasFailed || made?.isLost === true };
     return opening;
   }
-}
 
-function toError(thrown: unknown): StoreError {
-  const { code, message, hint } = describeFailure(thrown);
-  return new StoreError(code, message.replace("write to", "read"), { hint });
+  #toError(thrown: unknown): StoreError {
+    const { code, message, hint } = this.#dialect.describeFailure(thrown);
+    return new StoreError(code, message.replace("write to", "read"), { hint });
+  }
 }

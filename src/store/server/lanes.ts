@@ -23,8 +23,7 @@ import type {
   SweepResult,
 } from "../intents.ts";
 import { planPrefix, rowsRead } from "../lane_claim.ts";
-import type { PgRow } from "./connection.ts";
-import { numberArray, textArray } from "./text.ts";
+import type { ServerRow } from "./dialect.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a node that does not lead is answered. */
@@ -98,7 +97,7 @@ interface LaneRowRead {
   readonly cells: Pick<QueueRow, "body" | "base">;
 }
 
-function laneRow(row: PgRow, cipher: CellCipher): LaneRowRead {
+function laneRow(row: ServerRow, cipher: CellCipher): LaneRowRead {
   const record = recordOf(row, cipher);
   const { status, attempts, dueAt } = record;
   return {
@@ -111,12 +110,12 @@ function laneRow(row: PgRow, cipher: CellCipher): LaneRowRead {
   };
 }
 
-function textOf(cell: PgRow[string] | undefined): string | undefined {
+function textOf(cell: ServerRow[string] | undefined): string | undefined {
   return cell === null || cell === undefined ? undefined : String(cell);
 }
 
 /** A row of the queue as the tables hold it; its cell is sealed with the active key from here on. */
-export function recordOf(row: PgRow, cipher: CellCipher): QueueRecord {
+export function recordOf(row: ServerRow, cipher: CellCipher): QueueRecord {
   return {
     seq: Number(row.seq),
     messageSeq: Number(row.message_seq),
@@ -177,8 +176,8 @@ function giveUp(
     addEvent(tx, messageSeq, { at, event: "dead", destination, detail: error });
   }
   tx.flush();
-  const messages = numberArray([...new Set(rows.map(({ messageSeq }) => messageSeq))]);
-  void tx.all("killOpenRows", error, at, numberArray(rows.map(({ seq }) => seq)));
+  const messages = [...new Set(rows.map(({ messageSeq }) => messageSeq))];
+  void tx.all("killOpenRows", error, at, rows.map(({ seq }) => seq));
   void tx.all("noteErrors", messages, error);
   void tx.all("finalize", messages);
 }
@@ -198,8 +197,8 @@ export async function sweepMissing(
   cipher: CellCipher,
 ): Promise<SweepResult> {
   const [outbound, routed] = await Promise.all([
-    tx.rows("strandedOutbound", textArray(destinations)),
-    tx.rows("strandedRouted", textArray(handlers)),
+    tx.rows("strandedOutbound", destinations),
+    tx.rows("strandedRouted", handlers),
     tx.begun,
   ]);
   const sweeps = [[outbound, "destination removed"], [routed, "handler removed"]] as const;

@@ -7,27 +7,22 @@
 import { randomBytes } from "node:crypto";
 import { AUDIT_GENESIS, type AuditFields, auditRowHash } from "../../crypto/audit_chain.ts";
 import type { CellCipher } from "../../crypto/cells.ts";
-import type { PgRow, PgValue } from "./connection.ts";
+import type { Run } from "./store_keys.ts";
 import type { Transaction } from "./transaction.ts";
 
 const KEY_BYTES = 32;
 const KEY_SHAPE = /^[0-9a-f]{64}$/;
 
-type Ask = (
-  text: string,
-  values?: readonly PgValue[],
-) => Promise<{ readonly rows: readonly PgRow[] }>;
-
 /**
  * Returns the chain's key; undefined without one, or without the store's key that opens it. Makes it
  * when the store has a key of its own to seal it with, and none yet.
  */
-export async function openAuditKey(ask: Ask, cipher: CellCipher): Promise<Uint8Array | undefined> {
-  const { rows: [row] } = await ask("SELECT key FROM audit_key WHERE id = 1");
+export async function openAuditKey(run: Run, cipher: CellCipher): Promise<Uint8Array | undefined> {
+  const { rows: [row] } = await run("auditKey");
   if (row !== undefined) return readAuditKey(String(row.key), cipher);
   if (cipher.keyId === undefined) return undefined;
   const key = randomBytes(KEY_BYTES);
-  await ask("INSERT INTO audit_key (id, key) VALUES (1, $1)", [cipher.seal(key.toHex())]);
+  await run("insertAuditKey", cipher.seal(key.toHex()));
   return key;
 }
 
@@ -50,14 +45,10 @@ export class AuditLog {
     const { at, actor, action, channel, detail } = fields;
     newest.hash = auditRowHash(newest.hash, { at, actor, action, channel, detail }, this.#key);
     newest.id += 1;
-    void tx.ask(
-      `INSERT INTO audit_log (id, at, actor, action, channel_id, detail, keyed, row_hash)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [
-        ...[newest.id, at, actor, action, channel, detail],
-        ...[this.#key === undefined ? 0 : 1, newest.hash],
-      ],
+    void tx.all(
       "appendAudit",
+      ...[newest.id, at, actor, action, channel, detail],
+      ...[this.#key === undefined ? 0 : 1, newest.hash],
     );
   }
 
@@ -68,11 +59,7 @@ export class AuditLog {
 
   async #newestOf(tx: Transaction) {
     if (this.#newest?.of === tx) return this.#newest;
-    const { rows: [row] } = await tx.ask(
-      "SELECT id, row_hash FROM audit_log ORDER BY id DESC LIMIT 1",
-      [],
-      "newestAudit",
-    );
+    const row = await tx.first("newestAudit");
     const [id, hash] = row === undefined
       ? [0, AUDIT_GENESIS]
       : [Number(row.id), String(row.row_hash)];

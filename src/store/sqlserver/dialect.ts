@@ -1,0 +1,110 @@
+/** What SQL Server brings to a store on a server. */
+import type {
+  ConnectionRole,
+  Dialect,
+  Parts,
+  ServerOptions,
+  ServerValue,
+} from "../server/dialect.ts";
+import { checks } from "./checks.ts";
+import { Connection } from "./connection.ts";
+import { describeFailure, errorNumber, isEnvironmental } from "./failures.ts";
+import { jsonRows } from "./parameters.ts";
+import { queries } from "./queries.ts";
+import { registerSql } from "./registers/mod.ts";
+import { openSchema } from "./schema.ts";
+import { NOT_MINE, statements } from "./statements.ts";
+
+/** Locks are not waited for as long as a statement may take: the server then says what it was. */
+const LOCK_MARGIN_MS = 1_000;
+
+/**
+ * A session's settings: a lock that is not given in time is an error, and of a deadlock the writer is
+ * not the victim.
+ */
+export function sessionOf(role: ConnectionRole, { commandTimeoutMs }: ServerOptions): string {
+  const lockMs = Math.max(LOCK_MARGIN_MS, commandTimeoutMs - LOCK_MARGIN_MS);
+  const priority = role === "writer" ? "HIGH" : "LOW";
+  return `SET XACT_ABORT ON; SET LOCK_TIMEOUT ${lockMs}; SET DEADLOCK_PRIORITY ${priority}`;
+}
+
+/** What is said beside the statements of the store; all of it is checked with them. */
+export const sessionTexts = {
+  /** Of the session, so that it ends with the connection. */
+  tryLock: `
+    DECLARE @got int;
+    EXEC @got = sp_getapplock @Resource = @p1, @LockMode = 'Exclusive', @LockOwner = 'Session',
+         @LockTimeout = 0;
+    SELECT CASE WHEN @got >= 0 THEN 1 ELSE 0 END AS is_mine`,
+  identify: `
+    SELECT CAST(s.session_id AS int) AS pid, CONVERT(nvarchar(40), s.login_time, 126) AS started_at
+      FROM sys.dm_exec_sessions AS s
+     WHERE s.session_id = @@SPID`,
+  /** Finds nothing for who may not see the sessions of others. */
+  findSession: `
+    SELECT CAST(s.session_id AS int) AS pid
+      FROM sys.dm_exec_sessions AS s
+     WHERE s.session_id = @p1 AND CONVERT(nvarchar(40), s.login_time, 126) = @p2`,
+} as const;
+
+/** A session is ended by its number, which no statement takes as a value. */
+export function killOf(pid: number): string {
+  if (!Number.isSafeInteger(pid)) throw new TypeError("Not a session");
+  return `BEGIN TRY EXEC (N'KILL ${pid}') END TRY BEGIN CATCH SELECT ERROR_NUMBER() AS refused END CATCH`;
+}
+
+export const sqlserver: Dialect = {
+  product: "SQL Server",
+  statements,
+  queries,
+  registers: registerSql,
+  checks,
+
+  connect: (options, role) => Connection.open(options, sessionOf(role, options)),
+
+  openSchema,
+
+  async tryLock(connection, { schema }) {
+    const resource = `messagefoundry.store.${schema ?? ""}`;
+    const { rows: [row] } = await connection.ask(sessionTexts.tryLock, [resource]);
+    return row?.is_mine === 1;
+  },
+
+  async identify(connection) {
+    const { rows: [row] } = await connection.ask(sessionTexts.identify);
+    return row && { pid: Number(row.pid), startedAt: String(row.started_at) };
+  },
+
+  async endSession(connection, { pid, startedAt }) {
+    const { rows: [row] } = await connection.ask(sessionTexts.findSession, [pid, startedAt]);
+    // Without the right to do so it ends when the server notices; until then its lock is waited for.
+    if (row !== undefined) await connection.ask(killOf(Number(row.pid)));
+  },
+
+  join: joinParts,
+
+  // The lease's row is read in each transaction, after the store's lock is held.
+  leads: (epoch) => ({
+    condition: "EXISTS (SELECT 1 FROM mefor.leader_lease " +
+      "WHERE lease_key = N'leader' AND leader_epoch = @p1)",
+    values: [epoch],
+  }),
+  leadsNever: { condition: "1 = 0", values: [] },
+
+  describeFailure,
+  isEnvironmental,
+  isRefusedTrust: (thrown) => errorNumber(thrown) === NOT_MINE || errorNumber(thrown) === DIVISION,
+};
+
+/** How the condition of a fence fails that nobody waits for. */
+const DIVISION = 8_134;
+
+/** One request of several statements, each with its rows as one value. */
+function joinParts(parts: Parts): ReturnType<Dialect["join"]> {
+  const values: ServerValue[] = [];
+  const texts = parts.map(({ name, values: columns }) => {
+    values.push(jsonRows(columns as Parameters<typeof jsonRows>[0]));
+    return statements[name].replaceAll(/@p1\b/g, `@p${values.length}`);
+  });
+  return { text: texts.join(";\n"), values };
+}

@@ -1,0 +1,102 @@
+/** What this room uses of the library "mssql", which has no types of its own. */
+
+/** A type of a value, with its length where it has one. */
+type Type = unknown;
+
+interface Column {
+  readonly name: string;
+  readonly type: Type;
+}
+
+type Recordset = readonly Record<string, string | number | boolean | null>[] & {
+  readonly columns: Readonly<Record<string, Column>>;
+};
+
+interface Answer {
+  readonly recordsets: readonly Recordset[];
+  /** Of each statement that counts rows. */
+  readonly rowsAffected: readonly number[];
+}
+
+/** Of the library below: one connection. */
+interface Raw {
+  close(): void;
+  on(event: "end", act: () => void): void;
+  on(event: "error", act: (thrown: Error) => void): void;
+}
+
+interface Config {
+  readonly server: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly domain?: string;
+  readonly authentication_type?: "azure-active-directory-access-token";
+  readonly token?: string;
+  /** Milliseconds. */
+  readonly connectionTimeout: number;
+  /** Milliseconds. */
+  readonly requestTimeout: number;
+  readonly validateConnection: false;
+  readonly beforeConnect: (raw: Raw) => void;
+  readonly pool: {
+    readonly min: number;
+    readonly max: number;
+    readonly idleTimeoutMillis: number;
+    readonly reapIntervalMillis: number;
+  };
+  readonly options: {
+    readonly appName: string;
+    readonly workstationId: string;
+    readonly packetSize: number;
+    readonly encrypt: boolean;
+    readonly trustServerCertificate: boolean;
+    /** `XACT_ABORT`. */
+    readonly abortTransactionOnError: boolean;
+    readonly enableArithAbort: boolean;
+    /** Milliseconds. */
+    readonly cancelTimeout: number;
+    readonly cryptoCredentialsDetails: { readonly ca?: string; readonly minVersion: "TLSv1.2" };
+    /** Makes the socket; else addresses are looked up and connected to by number. */
+    readonly connector: () => Promise<unknown>;
+  };
+}
+
+declare class ConnectionPool {
+  constructor(config: Config);
+  connect(): Promise<ConnectionPool>;
+  close(): Promise<void>;
+  on(event: "error", act: (thrown: Error) => void): void;
+}
+
+declare class Transaction {
+  constructor(pool: ConnectionPool);
+  begin(isolationLevel: number): Promise<unknown>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  /** `true`: by the server. */
+  on(event: "rollback", act: (isAborted: boolean) => void): void;
+}
+
+declare class Request {
+  constructor(parent: ConnectionPool | Transaction);
+  input(name: string, type: Type, value: string | number | boolean | null): Request;
+  /** With values, so that what it sets of the session ends with it. */
+  query(text: string): Promise<Answer>;
+  /** As it is. */
+  batch(text: string): Promise<Answer>;
+}
+
+declare const mssql: {
+  readonly ConnectionPool: typeof ConnectionPool;
+  readonly Transaction: typeof Transaction;
+  readonly Request: typeof Request;
+  readonly ISOLATION_LEVEL: { readonly READ_COMMITTED: number };
+  readonly MAX: number;
+  readonly Bit: Type;
+  readonly BigInt: Type;
+  NVarChar(length: number): Type;
+};
+export default mssql;
+export type { Answer, Config, ConnectionPool, Raw, Recordset, Transaction, Type };

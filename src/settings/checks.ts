@@ -71,6 +71,55 @@ export function storeAuthFitsBackend({ store }: Settings): readonly Finding[] {
   return [finding("store", "auth", `[store] auth "${store.auth}" works with sqlserver only`)];
 }
 
+/**
+ * What of SQL Server's ways to sign in can work: a login; a Windows account by NTLM, for Kerberos and
+ * the account the engine runs under need native code; a token that somebody else got.
+ */
+export function sqlServerSignInIsComplete({ store }: Settings): readonly Finding[] {
+  if (store.backend !== "sqlserver" || store.auth === "sql") return [];
+  const found: Finding[] = [];
+  if (store.auth === "integrated") {
+    if (!/^[^\\]+\\[^\\]+$/.test(store.username ?? "")) {
+      found.push(finding(
+        "store",
+        "username",
+        '[store] auth "integrated" signs in by NTLM and needs a username such as "DOMAIN\\user"',
+      ));
+    }
+    if (store.password === undefined) {
+      found.push(finding(
+        "store",
+        "password",
+        '[store] auth "integrated" needs the account\'s password in MEFOR_STORE_PASSWORD',
+      ));
+    }
+    return found;
+  }
+  if (store.password === undefined) {
+    found.push(finding(
+      "store",
+      "password",
+      '[store] auth "entra" needs an access token in MEFOR_STORE_PASSWORD',
+    ));
+  }
+  if (!store.encrypt) {
+    found.push(finding("store", "encrypt", '[store] auth "entra" needs encrypt = true'));
+  }
+  return found;
+}
+
+/** It stands in statements, where a name of another kind would have to be written another way. */
+export function sqlServerSchemaIsPlain({ store: { backend, dbSchema } }: Settings) {
+  if (backend !== "sqlserver" || dbSchema === undefined) return [];
+  if (/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(dbSchema)) return [];
+  return [finding(
+    "store",
+    "db_schema",
+    "[store] db_schema takes letters, digits and underscore on SQL Server, at most 128, and starts " +
+      "with no digit",
+  )];
+}
+
 /** AES-256 takes 32 bytes. Source: A `[store]` encryption_key. */
 const STORE_KEY_BYTES = 32;
 
@@ -421,6 +470,8 @@ export const checks: readonly Check[] = [
   environmentNameIsPlain,
   serverStoreIsNamed,
   storeAuthFitsBackend,
+  sqlServerSignInIsComplete,
+  sqlServerSchemaIsPlain,
   storeKeysAreKeys,
   apiTlsHasCertificate,
   ciphersAreNegotiated,

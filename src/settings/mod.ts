@@ -22,7 +22,7 @@ export {
   parseHostEntry,
   plainHost,
 } from "./hosts.ts";
-export { POSTGRES_PORT } from "./store.ts";
+export { storePort } from "./store.ts";
 export {
   type LoadedSettings,
   loadSettings,

@@ -1,7 +1,17 @@
 import type { SectionSpec } from "./declaration.ts";
 
 /** The port of a PostgreSQL server when no other is set. */
-export const POSTGRES_PORT = 5432;
+const POSTGRES_PORT = 5432;
+/** The port of a SQL Server. */
+const SQLSERVER_PORT = 1433;
+
+/** The port of the database server; undefined: the backend is none. */
+export function storePort(
+  { backend, port }: { readonly backend: string; readonly port: number | undefined },
+): number | undefined {
+  if (backend === "sqlite") return undefined;
+  return port ?? (backend === "postgres" ? POSTGRES_PORT : SQLSERVER_PORT);
+}
 
 export const store = {
   name: "store",
@@ -66,11 +76,16 @@ export const store = {
       type: "enum",
       values: ["sql", "integrated", "entra"],
       default: "sql",
-      inEffect: false,
-      help: "How to sign in to SQL Server.",
+      inEffect: true,
+      help: "How to sign in to SQL Server: a login, a Windows account by NTLM, or an access token.",
     },
     username: { type: "string", inEffect: true, help: "Database user." },
-    password: { type: "string", secret: true, inEffect: true, help: "Password of that user." },
+    password: {
+      type: "string",
+      secret: true,
+      inEffect: true,
+      help: "Password of that user, or the access token of auth entra.",
+    },
     encrypt: {
       type: "boolean",
       default: true,

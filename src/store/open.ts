@@ -1,7 +1,7 @@
 /** Opens the store that the settings name; from there on nobody asks which backend runs. */
 import type { CellKeys } from "../crypto/keys.ts";
 import type { Logger } from "../logging/mod.ts";
-import { POSTGRES_PORT, type Settings } from "../settings/mod.ts";
+import { type Settings, storePort } from "../settings/mod.ts";
 import { StoreError } from "./errors.ts";
 import type { Dialect, ServerOptions } from "./server/dialect.ts";
 import type { Store } from "./store.ts";
@@ -35,17 +35,18 @@ export async function openStore(
       const server = await serverOptionsOf(settings);
       return PostgresStore.open({ server, poolSize: settings.poolSize, ...options });
     }
-    case "sqlserver":
-      throw new StoreError("store.open_failed", 'Cannot open a store of backend "sqlserver"', {
-        hint: 'Set [store] backend = "sqlite" or "postgres"',
-      });
+    case "sqlserver": {
+      const { SqlServerStore } = await import("./sqlserver/store.ts");
+      const server = await serverOptionsOf(settings);
+      return SqlServerStore.open({ server, poolSize: settings.poolSize, ...options });
+    }
   }
 }
 
 /** The words of a database server, and its library with them. */
-export async function dialectOf(_backend: ServerBackend): Promise<Dialect> {
-  const { postgres } = await import("./postgres/dialect.ts");
-  return postgres;
+export async function dialectOf(backend: ServerBackend): Promise<Dialect> {
+  if (backend === "postgres") return (await import("./postgres/dialect.ts")).postgres;
+  return (await import("./sqlserver/dialect.ts")).sqlserver;
 }
 
 /**
@@ -55,7 +56,8 @@ export async function dialectOf(_backend: ServerBackend): Promise<Dialect> {
  */
 export async function serverOptionsOf(settings: Settings["store"]): Promise<ServerOptions> {
   const { server, database, encrypt, tlsCaFile } = settings;
-  if (server === undefined || database === undefined) {
+  const port = storePort(settings);
+  if (server === undefined || database === undefined || port === undefined) {
     throw new StoreError("store.open_failed", "Cannot reach a database that is not named", {
       hint: "Set [store] server and database",
     });
@@ -63,9 +65,10 @@ export async function serverOptionsOf(settings: Settings["store"]): Promise<Serv
   return {
     host: server,
     database,
-    port: settings.port ?? POSTGRES_PORT,
+    port,
     user: settings.username,
     password: settings.password?.reveal(),
+    auth: settings.auth,
     encrypt,
     trustServerCertificate: settings.trustServerCertificate,
     caText: encrypt && tlsCaFile !== undefined ? await readAuthority(tlsCaFile) : undefined,

@@ -349,7 +349,8 @@ const DIRECTORY = "MEFOR_AUTH_AD_SERVER=ldaps://dc MEFOR_AUTH_AD_USER_SEARCH_BAS
 const company: Readonly<Record<string, string>> = {
   "store.encryption_keys_retired": `MEFOR_STORE_ENCRYPTION_KEY=${KEY}`,
   "store.backend": "MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
-  "store.auth": "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
+  "store.auth": "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b " +
+    "MEFOR_STORE_USERNAME=D\\u MEFOR_STORE_PASSWORD=p",
   "api.tls_key_file": "MEFOR_API_TLS_CERT_FILE=c",
   "api.tls_client_ca_file": "MEFOR_API_TLS_CERT_FILE=c",
   "api.tls_terminated_upstream": "MEFOR_API_TRUSTED_PROXIES=10.0.0.9",

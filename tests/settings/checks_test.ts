@@ -26,6 +26,7 @@ function messages(env: Record<string, string>): readonly string[] {
   }
 }
 
+const SQL_SERVER = "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b";
 const postgres = "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b";
 const directory = "MEFOR_AUTH_AD_ENABLED=true MEFOR_AUTH_AD_USER_SEARCH_BASE=dc " +
   "MEFOR_AUTH_AD_BIND_DN=cn MEFOR_AUTH_AD_BIND_PASSWORD=x";
@@ -45,6 +46,27 @@ const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])
     "storeAuthFitsBackend",
     "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b MEFOR_STORE_AUTH=entra",
     /sqlserver only/,
+  ],
+  [
+    "sqlServerSignInIsComplete",
+    `${SQL_SERVER} MEFOR_STORE_AUTH=integrated MEFOR_STORE_USERNAME=mefor MEFOR_STORE_PASSWORD=p`,
+    /NTLM and needs a username such as "DOMAIN\\user"$/,
+  ],
+  [
+    "sqlServerSignInIsComplete",
+    `${SQL_SERVER} MEFOR_STORE_AUTH=integrated MEFOR_STORE_USERNAME=HOSPITAL\\mefor`,
+    /needs the account's password in MEFOR_STORE_PASSWORD$/,
+  ],
+  ["sqlServerSignInIsComplete", `${SQL_SERVER} MEFOR_STORE_AUTH=entra`, /needs an access token/],
+  [
+    "sqlServerSignInIsComplete",
+    `${SQL_SERVER} MEFOR_STORE_AUTH=entra MEFOR_STORE_PASSWORD=token MEFOR_STORE_ENCRYPT=false`,
+    /"entra" needs encrypt = true$/,
+  ],
+  [
+    "sqlServerSchemaIsPlain",
+    `${SQL_SERVER} MEFOR_STORE_USERNAME=c MEFOR_STORE_DB_SCHEMA=a]b`,
+    /db_schema takes letters, digits and underscore/,
   ],
   ["serviceNamesAreOneLine", "MEFOR_SERVICE_NAME=../x", /^\[service\] name takes letters/],
   ["serviceNamesAreOneLine", "MEFOR_SERVICE_STDOUT_LOG=a\tb", /stdout_log takes the path/],
@@ -179,7 +201,9 @@ const accepted = [
   `MEFOR_STORE_ENCRYPTION_KEY=${KEY} MEFOR_STORE_ENCRYPTION_KEYS_RETIRED=${KEY},${KEY},`,
   "MEFOR_AI_ENVIRONMENT=acme-test.2",
   "MEFOR_STORE_BACKEND=postgres MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b",
-  "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b MEFOR_STORE_AUTH=integrated",
+  "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a MEFOR_STORE_DATABASE=b MEFOR_STORE_USERNAME=c",
+  `${SQL_SERVER} MEFOR_STORE_AUTH=integrated MEFOR_STORE_USERNAME=HOSPITAL\\mefor MEFOR_STORE_PASSWORD=p`,
+  `${SQL_SERVER} MEFOR_STORE_AUTH=entra MEFOR_STORE_PASSWORD=token MEFOR_STORE_DB_SCHEMA=mefor_1`,
   "MEFOR_API_TLS_CERT_FILE=c.pem MEFOR_API_TLS_KEY_FILE=k.pem",
   "MEFOR_API_TLS_TERMINATED_UPSTREAM=true MEFOR_API_TRUSTED_PROXIES=10.0.0.1",
   "MEFOR_LOGGING_FORWARD_ENABLED=true MEFOR_LOGGING_FORWARD_HOST=siem.hospital.local",

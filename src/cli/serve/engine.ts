@@ -11,7 +11,7 @@ import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import { environmentsDir, type Graph, listenersOf } from "../../graph/mod.ts";
 import { type Logger, openLog } from "../../logging/mod.ts";
-import { hostAndPort, POSTGRES_PORT, type Settings } from "../../settings/mod.ts";
+import { hostAndPort, type Settings, storePort } from "../../settings/mod.ts";
 import { VERSION } from "../../version.ts";
 import { type Anchor, findAnchor } from "../anchor.ts";
 import type { CliContext } from "../context.ts";
@@ -220,9 +220,11 @@ function logStart(anchor: Anchor, logger: Logger): void {
 }
 
 /** Where the store is; a server's password is no part of it. */
-function storeName({ backend, path, server, port, database }: Settings["store"]): string {
-  if (backend === "sqlite") return path;
-  return `${backend} ${hostAndPort({ host: server!, port: port ?? POSTGRES_PORT })}/${database}`;
+function storeName(store: Settings["store"]): string {
+  const { backend, path, server, database } = store;
+  const port = storePort(store);
+  if (port === undefined) return path;
+  return `${backend} ${hostAndPort({ host: server!, port })}/${database}`;
 }
 
 function logRunning(

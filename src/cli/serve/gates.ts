@@ -51,12 +51,11 @@ function proxyWithoutSignIn({ settings: { api, auth } }: GateContext) {
   );
 }
 
-function storeBackendIsBuilt({ settings: { store } }: GateContext) {
-  if (store.backend !== "sqlserver") return undefined;
+function clusterBackendIsBuilt({ settings: { store, cluster } }: GateContext) {
+  if (!cluster.enabled || store.backend !== "sqlserver") return undefined;
   return refuse(
-    `Cannot open a store of [store] backend "${store.backend}": this version has "sqlite" and ` +
-      '"postgres"',
-    'Set [store] backend = "sqlite" or "postgres"',
+    'Cannot join a cluster over [store] backend "sqlserver": leadership is built for "postgres" only',
+    'Set [cluster] enabled = false and run one engine, or [store] backend = "postgres"',
   );
 }
 
@@ -231,7 +230,7 @@ function postureProblem(ai: Settings["ai"]): string {
 export const gates: readonly (readonly [string, Gate])[] = [
   ["2", apiWithoutSignIn],
   ["2", proxyWithoutSignIn],
-  ["3", storeBackendIsBuilt],
+  ["3", clusterBackendIsBuilt],
   ["3", databaseInTheClear],
   ["4", environmentIsNamed],
   ["5", postureIsComplete],
@@ -269,7 +268,7 @@ export function askGates(input: GateInput): readonly GateFinding[] {
  */
 export function passStoreGates(settings: Settings): void {
   const context = { settings, allowInsecureBind: false, posture: undefined };
-  for (const ask of [storeBackendIsBuilt, keyProviderIsBuilt]) {
+  for (const ask of [clusterBackendIsBuilt, keyProviderIsBuilt]) {
     const finding = ask(context);
     if (finding === undefined) continue;
     const { message, hint } = finding;

@@ -113,7 +113,7 @@ export function grantsFor(
 function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): InstancePaths {
   const storeDir = dirname(settings.store.path);
   const { backend, encrypt, tlsCaFile } = settings.store;
-  const asksDatabaseOverTls = backend === "postgres" && encrypt;
+  const asksDatabaseOverTls = backend !== "sqlite" && encrypt;
   const { enabled, adEnabled, adTlsCaCertFile: caFile, breachCorpusFile: listed } = settings.auth;
   const readsList = enabled && settings.auth.passwordCheckBreached && listed !== undefined;
   return {

@@ -14,7 +14,7 @@ import type {
 } from "../../graph/graph.ts";
 import { datagramSource } from "../../logging/mod.ts";
 import { deniedNet, directoryAddress, hostAndPort, type Settings } from "../../settings/mod.ts";
-import { POSTGRES_PORT } from "../../settings/mod.ts";
+import { storePort } from "../../settings/mod.ts";
 import { sandboxV8Flags } from "../../sandbox/v8_flags.ts";
 
 export type GrantKind = "net" | "read" | "write" | "env";
@@ -174,8 +174,9 @@ function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
 
 /** The server that keeps the store, if one does. */
 function database({ settings: { store } }: PermissionInput): readonly Grant[] {
-  const { backend, server: host, port = POSTGRES_PORT } = store;
-  if (backend !== "postgres" || host === undefined) return [];
+  const { server: host } = store;
+  const port = storePort(store);
+  if (port === undefined || host === undefined) return [];
   return [allow("net", hostAndPort({ host, port }), "[store] server, port")];
 }
 

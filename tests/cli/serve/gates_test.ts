@@ -48,7 +48,9 @@ Deno.test("the API off loopback is refused without sign-in; no flag relaxes it",
 
 Deno.test("what this version cannot do is refused, never ignored", () => {
   const server = 'server = "db"\ndatabase = "mf"\nusername = "mf"\n';
-  assert.deepEqual(ask(`${dev}[store]\nbackend = "sqlserver"\n${server}`), ["3 refuse"]);
+  const cluster = "[cluster]\nenabled = true\n";
+  assert.deepEqual(ask(`${dev}[store]\nbackend = "sqlserver"\n${server}${cluster}`), ["3 refuse"]);
+  assert.deepEqual(ask(`${dev}[store]\nbackend = "sqlserver"\n${server}`), []);
   assert.deepEqual(ask(`${dev}[store]\nbackend = "postgres"\n${server}`), []);
 });
 
@@ -152,9 +154,9 @@ const rows: readonly Row[] = [
   {
     gate: "3",
     action: "refuse",
-    sentence: /backend "sqlserver": this version has "sqlite" and "postgres"$/,
-    when: { store: `backend = "sqlserver"\n${serverStore}` },
-    unless: { store: serverStore },
+    sentence: /^Cannot join a cluster over \[store\] backend "sqlserver"/,
+    when: { store: `backend = "sqlserver"\n${serverStore}`, cluster: "enabled = true" },
+    unless: { store: `backend = "sqlserver"\n${serverStore}` },
   },
   {
     gate: "3",

@@ -243,6 +243,12 @@ Deno.test("derivePermissions() grants the database server, and no store files be
     `net db.example.org:5432 ${named}`,
   ]);
   assert.deepEqual(
+    grantsOf('backend = "sqlserver"\nusername = "mf"\nserver = "sql01.example.org"'),
+    [
+      `net sql01.example.org:1433 ${named}`,
+    ],
+  );
+  assert.deepEqual(
     grantsOf('backend = "postgres"\nserver = "fd00::7"\nport = 6432', "/etc/ca.pem"),
     [`net [fd00::7]:6432 ${named}`, "read /etc/ca.pem for [store] tls_ca_file"],
   );

@@ -25,6 +25,7 @@ import { describeFailure, endsConnection, errorNumber } from "./failures.ts";
 import { toParameter, toRows } from "./parameters.ts";
 import { signInOf } from "./sign_in.ts";
 import { statements } from "./statements.ts";
+import { bracketed, inSchema } from "./words.ts";
 
 /** Beyond what a statement is allowed, this long for the server to stop it. */
 const GRACE_MS = 1_000;
@@ -251,16 +252,6 @@ export class Connection implements ServerConnection {
     if (this.isLost || endsConnection(thrown)) return this.#drop();
     return thrown;
   }
-}
-
-/** @param schema As it stands in a statement; undefined: the database user's own. */
-export function inSchema(text: string, schema: string | undefined): string {
-  return text.replaceAll(/\bmefor\./g, schema === undefined ? "" : `${schema}.`);
-}
-
-/** A name as a statement takes it. */
-export function bracketed(name: string): string {
-  return `[${name.replaceAll("]", "]]")}]`;
 }
 
 function toResult({ recordsets, rowsAffected }: Answer): ServerResult {

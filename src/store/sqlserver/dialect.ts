@@ -1,19 +1,10 @@
 /** What SQL Server brings to a store on a server. */
-import type {
-  ConnectionRole,
-  Dialect,
-  Parts,
-  ServerOptions,
-  ServerValue,
-} from "../server/dialect.ts";
-import { checks } from "./checks.ts";
+import type { ConnectionRole, Dialect, ServerOptions } from "../server/dialect.ts";
 import { Connection } from "./connection.ts";
 import { describeFailure, errorNumber, isEnvironmental } from "./failures.ts";
-import { jsonRows } from "./parameters.ts";
-import { queries } from "./queries.ts";
-import { registerSql } from "./registers/mod.ts";
 import { openSchema } from "./schema.ts";
-import { NOT_MINE, statements } from "./statements.ts";
+import { NOT_MINE } from "./statements.ts";
+import { texts } from "./texts.ts";
 
 /** Locks are not waited for as long as a statement may take: the server then says what it was. */
 const LOCK_MARGIN_MS = 1_000;
@@ -54,11 +45,7 @@ export function killOf(pid: number): string {
 }
 
 export const sqlserver: Dialect = {
-  product: "SQL Server",
-  statements,
-  queries,
-  registers: registerSql,
-  checks,
+  ...texts,
 
   connect: (options, role) => Connection.open(options, sessionOf(role, options)),
 
@@ -81,16 +68,6 @@ export const sqlserver: Dialect = {
     if (row !== undefined) await connection.ask(killOf(Number(row.pid)));
   },
 
-  join: joinParts,
-
-  // The lease's row is read in each transaction, after the store's lock is held.
-  leads: (epoch) => ({
-    condition: "EXISTS (SELECT 1 FROM mefor.leader_lease " +
-      "WHERE lease_key = N'leader' AND leader_epoch = @p1)",
-    values: [epoch],
-  }),
-  leadsNever: { condition: "1 = 0", values: [] },
-
   describeFailure,
   isEnvironmental,
   isRefusedTrust: (thrown) => errorNumber(thrown) === NOT_MINE || errorNumber(thrown) === DIVISION,
@@ -98,13 +75,3 @@ export const sqlserver: Dialect = {
 
 /** How the condition of a fence fails that nobody waits for. */
 const DIVISION = 8_134;
-
-/** One request of several statements, each with its rows as one value. */
-function joinParts(parts: Parts): ReturnType<Dialect["join"]> {
-  const values: ServerValue[] = [];
-  const texts = parts.map(({ name, values: columns }) => {
-    values.push(jsonRows(columns as Parameters<typeof jsonRows>[0]));
-    return statements[name].replaceAll(/@p1\b/g, `@p${values.length}`);
-  });
-  return { text: texts.join(";\n"), values };
-}

@@ -3,6 +3,7 @@
 import mssql, { type Recordset, type Type } from "mssql";
 import type { ServerCell, ServerRow, ServerValue } from "../server/dialect.ts";
 import { fromStoredText, toStoredText } from "../server/text.ts";
+import { jsonList } from "./lists.ts";
 
 /** Longer texts are of another type to the server, by which no index is looked into. */
 const SIZED_MAX = 4_000;
@@ -24,24 +25,6 @@ export function toParameter(value: ServerValue): Parameter {
   const stored = toStoredText(value);
   const length = stored.length > SIZED_MAX ? mssql.MAX : SIZED_MAX;
   return { type: mssql.NVarChar(length), value: stored };
-}
-
-/** A list as the JSON text of an array. */
-export function jsonList(list: readonly ServerCell[]): string {
-  return JSON.stringify(list.map(storedCell));
-}
-
-/** Lists that are columns as the JSON text of an array of rows. */
-export function jsonRows(columns: readonly (readonly ServerCell[])[]): string {
-  const rows = columns[0]!.map((_, at) => columns.map((column) => storedCell(column[at]!)));
-  return JSON.stringify(rows);
-}
-
-function storedCell(cell: ServerCell): ServerCell {
-  if (typeof cell === "number" && !Number.isSafeInteger(cell)) {
-    throw new TypeError("Not a whole number");
-  }
-  return typeof cell === "string" ? toStoredText(cell) : cell;
 }
 
 /** Rows as the store reads them: big numbers come as texts. */

@@ -4,9 +4,8 @@
  */
 import { StoreError } from "../errors.ts";
 import type { ServerConnection, ServerOptions, ServerRow } from "../server/dialect.ts";
-import { bracketed } from "./connection.ts";
 import { migrations } from "./migrations/mod.ts";
-import { TEXT } from "./words.ts";
+import { bracketed, TEXT } from "./words.ts";
 
 /** SQL Server 2017, which has `STRING_AGG`. */
 const VERSION_MIN = 14;

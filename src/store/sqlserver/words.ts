@@ -42,3 +42,17 @@ export function same(column: string, value: string): string {
 export function hashOf(text: string): string {
   return `CAST(HASHBYTES('SHA2_256', CAST(${text} AS nvarchar(max))) AS binary(32))`;
 }
+
+/**
+ * Puts the tables of a text into a schema.
+ *
+ * @param schema As it stands in a statement; undefined: the database user's own.
+ */
+export function inSchema(text: string, schema: string | undefined): string {
+  return text.replaceAll(/\bmefor\./g, schema === undefined ? "" : `${schema}.`);
+}
+
+/** A name as a statement takes it. */
+export function bracketed(name: string): string {
+  return `[${name.replaceAll("]", "]]")}]`;
+}

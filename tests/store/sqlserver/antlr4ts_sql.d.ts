@@ -14,9 +14,13 @@ declare const grammar: {
   /** Keywords in any case. */
   readonly CaseChangingStream: new (stream: object, upper: boolean) => object;
   readonly CommonTokenStream: new (lexer: object) => object;
+  readonly PredictionMode: { readonly SLL: number };
   readonly TSqlLexer: new (input: object) => Listened;
   readonly TSQLGrammar: {
-    readonly TSqlParser: new (tokens: object) => Listened & { tsql_file(): object };
+    readonly TSqlParser: new (tokens: object) => Listened & {
+      readonly interpreter: { setPredictionMode(mode: number): void };
+      tsql_file(): object;
+    };
   };
 };
 export default grammar;

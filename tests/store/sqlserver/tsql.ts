@@ -22,6 +22,8 @@ export function syntaxErrors(sql: string): readonly string[] {
   const parser = new grammar.TSQLGrammar.TSqlParser(new grammar.CommonTokenStream(lexer));
   parser.removeErrorListeners();
   parser.addErrorListener(listener);
+  // Looks less far ahead: several times faster, and what it takes the full one takes too.
+  parser.interpreter.setPredictionMode(grammar.PredictionMode.SLL);
   parser.tsql_file();
   return found;
 }

@@ -10,9 +10,8 @@ const STATE_ROWS = `OPENJSON(@p1) WITH (
            set_at bigint '$[3]', message_seq bigint '$[4]') AS t`;
 
 /** The server takes keys that differ in spaces at their end for equal; their hashes differ. */
-const SAME_KEY = `s.namespace_hash = ${hashOf("t.namespace")} AND s.key_hash = ${
-  hashOf("t.[key]")
-}`;
+const sameHash = (column: string, by: string) => `s.${by} = ${hashOf(`t.${column}`)}`;
+const SAME_KEY = `${sameHash("namespace", "namespace_hash")} AND ${sameHash("[key]", "key_hash")}`;
 
 const TOTAL_ROWS = `OPENJSON(@p1) WITH (
            kind nvarchar(100) '$[0]', name nvarchar(4000) '$[1]', total bigint '$[2]') AS t`;

@@ -1,126 +1,128 @@
 /**
- * The SQL Server store on PostgreSQL: its own statements, joined and filled with values as for a SQL
- * Server, then translated word by word. What it shows is that they are meant right: that columns,
- * values and results are those that are wanted. It shows nothing of SQL Server itself.
+ * A server that speaks TDS and has PostgreSQL behind it: what the SQL Server store says is translated
+ * word by word. So the store runs as it is, from its thread to the bytes on the wire, and its
+ * statements have to mean what they should: columns, values, results. It shows nothing of how a SQL
+ * Server takes them.
  */
-import { jsonList } from "../../../src/store/sqlserver/lists.ts";
-import { migrations } from "../../../src/store/sqlserver/migrations/mod.ts";
-import { SCHEMA_VERSION, schemaTexts, statementsOf } from "../../../src/store/sqlserver/schema.ts";
-import { texts } from "../../../src/store/sqlserver/texts.ts";
 import { postgres } from "../../../src/store/postgres/dialect.ts";
+import { sqlState } from "../../../src/store/postgres/failures.ts";
 import { queries as postgresQueries } from "../../../src/store/postgres/queries.ts";
 import { statements as postgresStatements } from "../../../src/store/postgres/statements.ts";
 import type {
-  Backend,
-  Dialect,
   ServerConnection,
-  ServerOptions,
-  ServerResult,
+  ServerRow,
   ServerValue,
 } from "../../../src/store/server/dialect.ts";
-import type { StatementName } from "../../../src/store/server/statement_names.ts";
-import {
-  ServerStore,
-  type ServerStoreOptions,
-  startWriter,
-} from "../../../src/store/server/store.ts";
+import { fromStoredText, toStoredText } from "../../../src/store/server/text.ts";
+import { sessionTexts } from "../../../src/store/sqlserver/dialect.ts";
+import { queries } from "../../../src/store/sqlserver/queries.ts";
+import { schemaTexts } from "../../../src/store/sqlserver/schema.ts";
+import { NOT_MINE, statements } from "../../../src/store/sqlserver/statements.ts";
+import { inSchema } from "../../../src/store/sqlserver/words.ts";
+import type { PostgresServer } from "../postgres/server.ts";
+import { type Act, type Answer, Refusal, type Session, type TdsScript } from "./tds_server.ts";
+import type { Call } from "./tds_tokens.ts";
 import { functions, type Step, translate } from "./translation.ts";
 
 /**
- * Statements that rules do not carry over: they count rows with `@@ROWCOUNT`, read what was there
- * before with `deleted`, throw, or read the server's own tables.
+ * What rules do not carry over: what counts rows by `@@ROWCOUNT` or reads what was there before, and
+ * what asks for the server itself.
  */
-const untranslated = ["begin", "beginTrusting"] as const;
+const own = new Map<string, string>(
+  ([
+    [statements.begin, postgresStatements.begin],
+    [statements.beginTrusting, postgresStatements.beginTrusting],
+    [queries.pages, postgresQueries.pages],
+    [
+      sessionTexts.tryLock,
+      "SELECT pg_try_advisory_lock(hashtext(current_schema() || $1))::int AS is_mine",
+    ],
+    [sessionTexts.identify, "SELECT pg_backend_pid() AS pid, 'now' AS started_at"],
+    [sessionTexts.findSession, "SELECT pid FROM pg_stat_activity WHERE pid = $1 AND $2 = 'now'"],
+    [schemaTexts.lockSchema, "SELECT 1 AS is_mine FROM pg_advisory_xact_lock($1)"],
+    [
+      schemaTexts.server,
+      "SELECT 15 AS version, 3 AS edition, 150 AS level, 1 AS versions_rows, 0 AS is_read_only, 0 AS delays",
+    ],
+  ] as const).map(([text, by]) => [inSchema(text, undefined), by]),
+);
 
-class Translated implements ServerConnection {
+/** Numbers of a SQL Server for what PostgreSQL says. */
+const numbers: Readonly<Record<string, number>> = { "23505": 2627, "22001": 2628, "40P01": 1205 };
+const DIVISION_BY_ZERO = "22012";
+
+/** Prepared once, as each of both stores does. */
+const names = new Map<string, string>();
+
+class TranslatedSession implements Session {
   readonly #inner: ServerConnection;
   readonly #steps = new Map<string, readonly Step[]>();
-  #tail: Promise<unknown> = Promise.resolve();
+  #isInTransaction = false;
 
   constructor(inner: ServerConnection) {
     this.#inner = inner;
   }
 
-  get isLost(): boolean {
-    return this.#inner.isLost;
+  async ask(call: Call): Promise<Answer> {
+    // The library's settings of the session, and the store's.
+    if (/^\s*set /i.test(call.text)) return { count: 0 };
+    try {
+      return await this.#ask(call);
+    } catch (thrown) {
+      if (this.#isInTransaction) await this.#inner.rollBack();
+      this.#isInTransaction = false;
+      const state = sqlState(thrown);
+      if (state === undefined) throw thrown;
+      const number = state === DIVISION_BY_ZERO ? NOT_MINE : numbers[state];
+      throw new Refusal(number ?? 50_000);
+    }
   }
 
-  get statements(): number {
-    return this.#inner.statements;
-  }
-
-  set onLost(act: () => void) {
-    this.#inner.onLost = act;
-  }
-
-  run(name: StatementName, ...values: readonly ServerValue[]): Promise<ServerResult> {
-    const isOwn = (untranslated as readonly string[]).includes(name);
-    if (isOwn) return this.#after(() => this.#inner.ask(postgresStatements[name], values, name));
-    return this.ask(texts.statements[name], values);
-  }
-
-  ask(text: string, values: readonly ServerValue[] = []): Promise<ServerResult> {
-    return this.#after(() => this.#ask(text, values));
-  }
-
-  async #ask(text: string, values: readonly ServerValue[]): Promise<ServerResult> {
-    if (text === texts.queries.pages) return this.#inner.ask(postgresQueries.pages);
+  async #ask({ text, values }: Call): Promise<Answer> {
+    const given = values.map((one) => typeof one === "string" ? fromStoredText(one) : one);
+    const special = own.get(text);
+    if (special !== undefined) return told(await this.#inner.ask(special, given));
     let steps = this.#steps.get(text);
     if (steps === undefined) this.#steps.set(text, steps = translate(text));
-    let last: ServerResult = { rows: [], count: 0 };
+    let last: { readonly rows: readonly ServerRow[]; readonly count: number } = {
+      rows: [],
+      count: 0,
+    };
     let count = 0;
     for (const step of steps) {
       if (step.isElse && last.count > 0) continue;
-      const { bound, rest } = fill(step.text, values);
-      last = await this.#inner.ask(bound, rest, nameOf(bound));
+      const { bound, rest } = fill(step.text, given);
+      if (!names.has(bound)) names.set(bound, `t${names.size}`);
+      last = await this.#inner.ask(bound, rest, names.get(bound));
       count += last.count;
     }
-    return { rows: last.rows, count };
+    return { ...told(last), count };
   }
 
-  /** In PostgreSQL's own words. */
-  said(text: string): Promise<ServerResult> {
-    return this.#after(() => this.#inner.ask(text));
+  async act(act: Act): Promise<void> {
+    this.#isInTransaction = act === "begin";
+    if (act === "begin") await this.#inner.begin();
+    else if (act === "commit") await this.#inner.commit();
+    else await this.#inner.rollBack();
   }
 
-  begin(): Promise<unknown> {
-    return this.#after(() => this.#inner.begin());
-  }
-
-  commit(): Promise<unknown> {
-    return this.#after(() => this.#inner.commit());
-  }
-
-  rollBack(): Promise<unknown> {
-    return this.#after(() => this.#inner.rollBack());
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
-  }
-
-  destroy(): void {
-    this.#inner.destroy();
-  }
-
-  /** What was asked together is done in order, also where one text is several statements. */
-  #after<T>(act: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(act);
-    this.#tail = done.catch(() => {});
-    return done;
+  close(): void {
+    void this.#inner.close();
   }
 }
 
-/** Prepared once, as the other store of this server does. */
-const names = new Map<string, string>();
-
-function nameOf(text: string): string {
-  let name = names.get(text);
-  if (name === undefined) names.set(text, name = `t${names.size}`);
-  return name;
+function told({ rows, count }: { readonly rows: readonly ServerRow[]; readonly count: number }) {
+  const stored = rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, cell]) =>
+        [name, typeof cell === "string" ? toStoredText(cell) : cell] as const
+      ),
+    )
+  );
+  return { rows: stored, count };
 }
 
-/** Values by what they are, as the other server gets them. */
+/** Values by what they are: PostgreSQL wants to know. */
 function fill(text: string, values: readonly ServerValue[]) {
   const rest: ServerValue[] = [];
   const bound = text.replaceAll(/@p(\d+)\b/g, (_, at) => {
@@ -128,44 +130,25 @@ function fill(text: string, values: readonly ServerValue[]) {
     if (value === undefined) throw new Error(`No value @p${at}`);
     if (value === null) return "NULL";
     if (typeof value === "boolean") return value ? "1" : "0";
-    const isList = typeof value === "object";
-    rest.push(isList ? jsonList(value) : value);
+    rest.push(value);
     return `$${rest.length}::${typeof value === "number" ? "bigint" : "text"}`;
   });
   return { bound, rest };
 }
 
-export const standIn: Dialect = {
-  ...texts,
-  product: "SQL Server's statements on PostgreSQL",
-  connect: async (options, role) => new Translated(await postgres.connect(options, role)),
-  openSchema: (connection, options) => makeSchema(connection as Translated, options),
-  tryLock: () => Promise.resolve(true),
-  identify: () => Promise.resolve<Backend | undefined>(undefined),
-  endSession: () => Promise.resolve(),
-  describeFailure: postgres.describeFailure,
-  isEnvironmental: postgres.isEnvironmental,
-  isRefusedTrust: postgres.isRefusedTrust,
-};
-
-async function makeSchema(
-  connection: Translated,
-  { schema }: ServerOptions,
-): Promise<readonly string[]> {
-  await connection.said(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
-  const { rows: [row] } = await connection.said("SELECT to_regclass('store_meta')::text AS meta");
-  if (row?.meta !== null) return [];
-  const made = [schemaTexts.createMeta, ...migrations.flatMap(({ sql }) => statementsOf(sql))];
-  const steps = made.flatMap((text) => translate(text).map((step) => step.text));
-  await connection.said(`${functions}${steps.join(";\n")}`);
-  await connection.ask(schemaTexts.insertMeta, ["stand-in"]);
-  await connection.ask(schemaTexts.setVersion, [SCHEMA_VERSION]);
-  return [];
-}
-
-export class StandInStore extends ServerStore {
-  static async open(options: ServerStoreOptions): Promise<StandInStore> {
-    const writer = new URL("./stand_in_worker.ts", import.meta.url);
-    return new StandInStore(await startWriter(standIn, writer, options), options);
-  }
+/** Each database a client names is a schema of the server. */
+export function standIn(server: PostgresServer): TdsScript {
+  return {
+    async open(_drop, { database }) {
+      const options = { ...server.options(), schema: database };
+      const inner = await postgres.connect(options, "writer");
+      await inner.begin();
+      await inner.ask("SELECT pg_advisory_xact_lock(1)");
+      await inner.ask(`CREATE SCHEMA IF NOT EXISTS "${database}"`);
+      const { rows: [row] } = await inner.ask("SELECT to_regproc('string_escape')::text AS made");
+      if (row?.made === null) await inner.ask(functions);
+      await inner.commit();
+      return new TranslatedSession(inner);
+    },
+  };
 }

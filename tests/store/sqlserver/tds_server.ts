@@ -53,7 +53,7 @@ export interface Session {
 
 export interface TdsScript {
   login?(login: Login): void;
-  open(drop: () => void): Session | Promise<Session>;
+  open(drop: () => void, login: Login): Session | Promise<Session>;
 }
 
 export interface Certificate {
@@ -232,7 +232,7 @@ export class TdsServer implements AsyncDisposable {
       return undefined;
     }
     this.logins.push(login);
-    const session = await this.#script.open(drop);
+    const session = await this.#script.open(drop, login);
     writeLoginAck(to, login.packetSize);
     writeDone(to, "batch", {});
     await reply(to);

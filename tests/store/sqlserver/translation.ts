@@ -7,6 +7,8 @@
 export const functions = `
 CREATE FUNCTION datalength(text) RETURNS integer IMMUTABLE
   RETURN octet_length($1);
+CREATE FUNCTION object_id(text, text DEFAULT 'U') RETURNS oid STABLE
+  RETURN to_regclass($1)::oid;
 CREATE FUNCTION charindex(text, text) RETURNS integer IMMUTABLE
   RETURN strpos($2, $1);
 CREATE FUNCTION hashbytes(text, text) RETURNS bytea IMMUTABLE

@@ -47,6 +47,12 @@ const OF_CONTROL_ID = `
    AND ${is("m.message_type", "$3")}
    AND ${is("m.channel_id", "$4")}`;
 
+const OF_STATUS = `
+       m.status = $1
+   AND ${is("m.message_type", "$2")}
+   AND ${is("m.control_id", "$3")}
+   AND ${isAmong("m.channel_id", "$4")}`;
+
 function page(where: string): string {
   return `
     SELECT ${SUMMARY}
@@ -68,6 +74,14 @@ export const queries: Readonly<Record<QueryName, string>> = {
   messagesOfChannels: page(OF_CHANNELS),
   messagesOfChannel: page(OF_CHANNEL),
   messagesOfControlId: page(OF_CONTROL_ID),
+
+  messagesOfStatus: page(OF_STATUS),
+  countOfStatus: count(OF_STATUS),
+  countProcessed: `SELECT count(*) AS total FROM messages WHERE status = 'processed'`,
+  countAllOfChannels: `
+    SELECT coalesce(sum(total), 0) AS total
+      FROM totals
+     WHERE kind = 'messages' AND ${isAmong("name", "$1")}`,
 
   countAll: `SELECT coalesce(sum(total), 0) AS total FROM totals WHERE kind = 'messages'`,
   countMessages: count(BY_ALL),

@@ -48,7 +48,7 @@ const OF_STATUS = `
        m.status = ?1 AND m.status <> 'processed'
    AND (?2 IS NULL OR m.message_type = ?2)
    AND (?3 IS NULL OR m.control_id = ?3)
-   AND ${isAmong("m.channel_id", "?4")}`;
+   AND ${isAmong(`m.channel_id`, "?4")}`;
 
 const COUNT_ALL = `
     SELECT coalesce((SELECT sum(total) FROM totals WHERE kind = 'messages'), 0)

@@ -9,7 +9,7 @@ export class PostgresStore extends ServerStore {
    * @throws {StoreError} `store.unavailable`, `store.locked`, `store.newer_schema`, …
    */
   static async open(options: ServerStoreOptions): Promise<PostgresStore> {
-    const writer = new URL("./writer_worker.ts", import.meta.url);
+    const writer = new URL("./server_writer_worker.ts", import.meta.url);
     return new PostgresStore(await startWriter(postgres, writer, options), options);
   }
 }

@@ -19,7 +19,7 @@ function is(column: string, value: string): string {
 
 /** By an index on the first characters, for a control ID may be longer than an index takes. */
 function isControlId(value: string): string {
-  return `m.control_prefix = LEFT(${value}, 200) AND ${same("m.control_id", value)}`;
+  return `m.control_prefix = LEFT(${value}, 200) AND ${same(`m.control_id`, value)}`;
 }
 
 /** Whether a column is among the texts of a JSON list; without a list, whatever it is. */
@@ -28,28 +28,34 @@ function isAmong(column: string, list: string): string {
 }
 
 const BY_ALL = `
-       ${is("m.channel_id", "@p1")}
-   AND ${is("m.status", "@p2")}
-   AND ${is("m.message_type", "@p3")}
-   AND ${is("m.control_id", "@p4")}`;
+       ${is(`m.channel_id`, "@p1")}
+   AND ${is(`m.status`, "@p2")}
+   AND ${is(`m.message_type`, "@p3")}
+   AND ${is(`m.control_id`, "@p4")}`;
 
 const OF_CHANNELS = `
-       ${isAmong("m.channel_id", "@p1")}
-   AND ${is("m.status", "@p2")}
-   AND ${is("m.message_type", "@p3")}
-   AND ${is("m.control_id", "@p4")}`;
+       ${isAmong(`m.channel_id`, "@p1")}
+   AND ${is(`m.status`, "@p2")}
+   AND ${is(`m.message_type`, "@p3")}
+   AND ${is(`m.control_id`, "@p4")}`;
 
 const OF_CHANNEL = `
        m.channel_id = @p1
-   AND ${is("m.status", "@p2")}
-   AND ${is("m.message_type", "@p3")}
-   AND ${is("m.control_id", "@p4")}`;
+   AND ${is(`m.status`, "@p2")}
+   AND ${is(`m.message_type`, "@p3")}
+   AND ${is(`m.control_id`, "@p4")}`;
 
 const OF_CONTROL_ID = `
        ${isControlId("@p1")}
-   AND ${is("m.status", "@p2")}
-   AND ${is("m.message_type", "@p3")}
-   AND ${is("m.channel_id", "@p4")}`;
+   AND ${is(`m.status`, "@p2")}
+   AND ${is(`m.message_type`, "@p3")}
+   AND ${is(`m.channel_id`, "@p4")}`;
+
+const OF_STATUS = `
+       m.status = @p1
+   AND ${is(`m.message_type`, "@p2")}
+   AND ${is(`m.control_id`, "@p3")}
+   AND ${isAmong(`m.channel_id`, "@p4")}`;
 
 function page(where: string): string {
   return `
@@ -77,7 +83,7 @@ function connectionEvents(where: string): string {
       FROM mefor.connection_event AS e
      WHERE ${where}(@p1 IS NULL OR e.ts >= @p1)
        AND (@p2 IS NULL OR CHARINDEX(N' ' + e.kind + N' ', @p2 ${BIN}) > 0)
-       AND (@p4 IS NULL OR (e.direction = N'inbound' AND ${isAmong("e.connection", "@p4")}))
+       AND (@p4 IS NULL OR (e.direction = N'inbound' AND ${isAmong(`e.connection`, "@p4")}))
      ORDER BY e.id DESC
     ${PLANNED_ANEW}`;
 }
@@ -87,6 +93,17 @@ export const queries: Readonly<Record<QueryName, string>> = {
   messagesOfChannels: page(OF_CHANNELS),
   messagesOfChannel: page(OF_CHANNEL),
   messagesOfControlId: page(OF_CONTROL_ID),
+
+  messagesOfStatus: page(OF_STATUS),
+  countOfStatus: count(OF_STATUS),
+  countProcessed: `
+    SELECT COUNT_BIG(*) AS total
+      FROM mefor.messages
+     WHERE status = N'processed'`,
+  countAllOfChannels: `
+    SELECT COALESCE(SUM(total), 0) AS total
+      FROM mefor.totals
+     WHERE kind = N'messages' AND ${isAmong("name", "@p1")}`,
 
   countAll: `
     SELECT COALESCE(SUM(total), 0) AS total
@@ -108,7 +125,7 @@ export const queries: Readonly<Record<QueryName, string>> = {
       LEFT JOIN mefor.bodies AS b ON b.seq = m.body_seq
      WHERE ${BY_ALL}
        AND m.seq < @p5
-       AND ${isAmong("m.channel_id", "@p7")}
+       AND ${isAmong(`m.channel_id`, "@p7")}
      ORDER BY m.seq DESC
     ${PLANNED_ANEW}`,
 
@@ -117,7 +134,7 @@ export const queries: Readonly<Record<QueryName, string>> = {
     SELECT ${SUMMARY}, b.body
       FROM mefor.messages AS m
       LEFT JOIN mefor.bodies AS b ON b.seq = m.body_seq
-     WHERE ${same("m.id", "@p1")}`,
+     WHERE ${same(`m.id`, "@p1")}`,
 
   /** Index: queue_message. */
   rows: `
@@ -147,7 +164,7 @@ export const queries: Readonly<Record<QueryName, string>> = {
     SELECT r.destination, r.response_seq, r.outcome, r.detail, r.captured_at, b.body
       FROM mefor.response AS r
       LEFT JOIN mefor.bodies AS b ON b.seq = r.body_seq
-     WHERE r.message_seq = (SELECT m.seq FROM mefor.messages AS m WHERE ${same("m.id", "@p1")})
+     WHERE r.message_seq = (SELECT m.seq FROM mefor.messages AS m WHERE ${same(`m.id`, "@p1")})
      ORDER BY r.destination, r.response_seq`,
 
   /** Newest failure first. Index: queue_dead. */
@@ -157,9 +174,9 @@ export const queries: Readonly<Record<QueryName, string>> = {
       FROM mefor.queue AS q
       JOIN mefor.messages AS m ON m.seq = q.message_seq
      WHERE q.status = N'dead' AND q.stage = N'outbound'
-       AND ${is("q.channel_id", "@p1")}
-       AND ${is("q.lane", "@p2")}
-       AND ${isAmong("q.channel_id", "@p5")}
+       AND ${is(`q.channel_id`, "@p1")}
+       AND ${is(`q.lane`, "@p2")}
+       AND ${isAmong(`q.channel_id`, "@p5")}
      ORDER BY q.updated_at DESC, q.seq DESC
     OFFSET @p4 ROWS FETCH NEXT @p3 ROWS ONLY
     ${PLANNED_ANEW}`,
@@ -169,9 +186,9 @@ export const queries: Readonly<Record<QueryName, string>> = {
     SELECT COUNT_BIG(*) AS total
       FROM mefor.queue AS q
      WHERE q.status = N'dead' AND q.stage = N'outbound'
-       AND ${is("q.channel_id", "@p1")}
-       AND ${is("q.lane", "@p2")}
-       AND ${isAmong("q.channel_id", "@p3")}
+       AND ${is(`q.channel_id`, "@p1")}
+       AND ${is(`q.lane`, "@p2")}
+       AND ${isAmong(`q.channel_id`, "@p3")}
     ${PLANNED_ANEW}`,
 
   /** Outbound rows of any status, and those set aside. */

@@ -9,7 +9,7 @@ export class SqlServerStore extends ServerStore {
    * @throws {StoreError} `store.unavailable`, `store.locked`, `store.newer_schema`, …
    */
   static async open(options: ServerStoreOptions): Promise<SqlServerStore> {
-    const writer = new URL("./writer_worker.ts", import.meta.url);
+    const writer = new URL("./sqlserver_writer_worker.ts", import.meta.url);
     return new SqlServerStore(await startWriter(sqlserver, writer, options), options);
   }
 }

@@ -1,0 +1,61 @@
+// Goal: `serve` with its store in a SQL Server, over TLS, under the permissions that follow from the
+// settings: the library asks for nothing beyond the server's host and port. The server is a stand-in.
+import assert from "node:assert/strict";
+import { Authority } from "../../connectors/certificates.ts";
+import { MllpSender } from "../../connectors/mllp_sender.ts";
+import { freePort } from "../../connectors/waiting.ts";
+import { hasPostgres, PostgresServer } from "../../store/postgres/server.ts";
+import { standIn } from "../../store/sqlserver/stand_in.ts";
+import { TdsServer } from "../../store/sqlserver/tds_server.ts";
+import { admission, answered } from "../../walk/bench.ts";
+import { graphText, Served, tempDir } from "../program.ts";
+
+const launcherFlags = [
+  "--allow-read",
+  "--allow-env=MEFOR_*",
+  "--ignore-env",
+  `--allow-run=${Deno.execPath()}`,
+];
+
+Deno.test({
+  name: "serve keeps a message in a SQL Server, and reaches nothing but that server",
+  ignore: !hasPostgres(),
+  async fn() {
+    await using dir = await tempDir();
+    await using secrets = await tempDir();
+    const authority = await Authority.create(secrets.path);
+    const files = await authority.issue("server");
+    const [cert, key] = await Promise.all(
+      [files.cert, files.key].map((file) => Deno.readTextFile(file)),
+    );
+    await using behind = await PostgresServer.start();
+    await using tds = new TdsServer(standIn(behind), { cert: cert!, key: key! });
+    const port = await freePort();
+    await dir.write("graph/adt.ts", graphText({ port, partnerPort: await freePort() }));
+    await dir.write(
+      "messagefoundry.toml",
+      `[store]\nbackend = "sqlserver"\nserver = "localhost"\nport = ${tds.port}\n` +
+        `database = "engine"\nusername = "mefor_service"\ntls_ca_file = "${authority.file}"\n` +
+        "[api]\nport = 0\n",
+    );
+    const args = ["--project-root", dir.path, "--env", "dev"];
+    const env = { MEFOR_STORE_PASSWORD: "open sesame" };
+    await using served = new Served(args, { flags: launcherFlags, env });
+    const flags = await served.line(/^engine permissions: /);
+    assert.ok(flags.includes(`localhost:${tds.port}`), flags);
+    assert.ok(flags.includes(authority.file), flags);
+    await served.line(/engine\.started /);
+    using sender = await MllpSender.connect(port);
+    sender.send(admission("S1"));
+    const [reply] = await sender.waitForReplies(1, 20_000);
+    assert.equal(answered(reply!).code, "AA");
+    assert.deepEqual(new Set(tds.logins.map(({ user }) => user)), new Set(["mefor_service"]));
+    assert.equal(await served.stop(), 0);
+    assert.ok(!served.text.includes("open sesame"));
+    const found = await behind.ask(
+      { schema: "engine" },
+      async (connection) => (await connection.ask("SELECT control_id, status FROM messages")).rows,
+    );
+    assert.deepEqual(found.map(({ control_id }) => control_id), ["S1"]);
+  },
+});

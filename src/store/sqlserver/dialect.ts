@@ -23,8 +23,9 @@ export function sessionOf(role: ConnectionRole, { commandTimeoutMs }: ServerOpti
 export const sessionTexts = {
   /** Of the session, so that it ends with the connection. */
   tryLock: `
-    DECLARE @got int;
-    EXEC @got = sp_getapplock @Resource = @p1, @LockMode = 'Exclusive', @LockOwner = 'Session',
+    DECLARE @got int,
+            @name nvarchar(255) = N'messagefoundry.store.' + COALESCE(@p1, SCHEMA_NAME());
+    EXEC @got = sp_getapplock @Resource = @name, @LockMode = 'Exclusive', @LockOwner = 'Session',
          @LockTimeout = 0;
     SELECT CASE WHEN @got >= 0 THEN 1 ELSE 0 END AS is_mine`,
   identify: `
@@ -52,8 +53,7 @@ export const sqlserver: Dialect = {
   openSchema,
 
   async tryLock(connection, { schema }) {
-    const resource = `messagefoundry.store.${schema ?? ""}`;
-    const { rows: [row] } = await connection.ask(sessionTexts.tryLock, [resource]);
+    const { rows: [row] } = await connection.ask(sessionTexts.tryLock, [schema ?? null]);
     return row?.is_mine === 1;
   },
 

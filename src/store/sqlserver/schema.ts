@@ -38,9 +38,9 @@ export const schemaTexts = {
                  AND OBJECT_ID(N'mefor.queue') IS NULL THEN 0 ELSE 1 END AS found`,
   /** Ends with the transaction. */
   lockSchema: `
-    DECLARE @got int;
+    DECLARE @got int, @wait int = @p1;
     EXEC @got = sp_getapplock @Resource = N'messagefoundry.schema', @LockMode = 'Exclusive',
-         @LockOwner = 'Transaction', @LockTimeout = @p1;
+         @LockOwner = 'Transaction', @LockTimeout = @wait;
     SELECT CASE WHEN @got >= 0 THEN 1 ELSE 0 END AS is_mine`,
   createMeta: `
     CREATE TABLE mefor.store_meta (

@@ -319,11 +319,11 @@ export const statements: Readonly<Record<StatementName, string>> = {
      ORDER BY id DESC`,
 
   appendAudit: `
-    INSERT INTO mefor.audit_log (id, at, actor, action, channel_id, detail, keyed, row_hash)
+    INSERT INTO mefor.audit_log (id, [at], actor, action, channel_id, detail, keyed, row_hash)
     VALUES (@p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8)`,
 
   auditAfter: `
-    SELECT TOP (@p2) id, at, actor, action, channel_id, detail, keyed, row_hash
+    SELECT TOP (@p2) id, [at], actor, action, channel_id, detail, keyed, row_hash
       FROM mefor.audit_log
      WHERE id > @p1
      ORDER BY id`,

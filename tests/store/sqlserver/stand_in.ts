@@ -35,7 +35,7 @@ const own = new Map<string, string>(
     [queries.pages, postgresQueries.pages],
     [
       sessionTexts.tryLock,
-      "SELECT pg_try_advisory_lock(hashtext(current_schema() || $1))::int AS is_mine",
+      "SELECT pg_try_advisory_lock(hashtext(coalesce($1::text, current_schema())))::int AS is_mine",
     ],
     [sessionTexts.identify, "SELECT pg_backend_pid() AS pid, 'now' AS started_at"],
     [sessionTexts.findSession, "SELECT pid FROM pg_stat_activity WHERE pid = $1 AND $2 = 'now'"],

@@ -91,7 +91,7 @@ CREATE INDEX sessions_expiry ON mefor.sessions (expires_at)
 GO
 CREATE TABLE mefor.audit_log (
   id          bigint NOT NULL PRIMARY KEY CLUSTERED,
-  at          bigint NOT NULL,
+  [at]        bigint NOT NULL,
   actor       nvarchar(800) COLLATE Latin1_General_100_BIN2 NOT NULL,
   action      ${NAME} NOT NULL,
   channel_id  ${TEXT},

@@ -9,10 +9,10 @@ function listOf(text: string): string {
 
 /** JSON lists of an account's role ids, and of the permission lists of its custom roles. */
 const ROLES = `
-       COALESCE((SELECT ${listOf("g.role_id")}
+       COALESCE((SELECT ${listOf(`g.role_id`)}
                    FROM mefor.user_roles AS g
                   WHERE g.user_id = u.id), N'[]') AS role_ids,
-       COALESCE((SELECT ${listOf("r.permissions")}
+       COALESCE((SELECT ${listOf(`r.permissions`)}
                    FROM mefor.user_roles AS g
                    JOIN mefor.roles AS r ON r.id = g.role_id
                   WHERE g.user_id = u.id), N'[]') AS custom_permissions`;

@@ -287,21 +287,25 @@ export function configOf(options: ServerOptions): Settled {
         minVersion: "TLSv1.2",
         ...(caText === undefined ? {} : { ca: caText }),
       },
-      connector: () => connect(host, port),
+      connector: () => connect(host, port, options.connectTimeoutMs),
     },
   };
 }
 
 /**
  * The library would look the host up and connect to a number; the engine's permissions name the host
- * and its port. Whoever waits gives up by closing the connection.
+ * and its port. It stops waiting by itself, and forgets a socket that comes later.
  */
-function connect(host: string, port: number): Promise<net.Socket> {
+function connect(host: string, port: number, timeoutMs: number): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = net.connect({ host, port, noDelay: true, keepAlive: true });
-  socket.once("error", reject);
+  const deadline = setTimeout(() => socket.destroy(new Error("No answer in time")), timeoutMs);
+  socket.once("error", (thrown) => {
+    clearTimeout(deadline);
+    reject(thrown);
+  });
   socket.once("connect", () => {
-    socket.off("error", reject);
+    clearTimeout(deadline);
     socket.setKeepAlive(true, 10_000);
     resolve(socket);
   });
@@ -321,6 +325,13 @@ function toFailure(thrown: unknown, { encrypt, host, port }: ServerOptions): unk
         hint:
           "Name the authority's PEM file in [store] tls_ca_file, and the server as in its certificate",
       },
+    );
+  }
+  if (!encrypt && /requires encryption/.test(thrown.message)) {
+    return new StoreError(
+      "store.tls_refused",
+      `Cannot open the store: "${host}:${port}" takes connections in TLS only`,
+      { cause: thrown, hint: "Set [store] encrypt = true" },
     );
   }
   if (describeFailure(thrown).code === "store.sign_in_refused") return thrown;

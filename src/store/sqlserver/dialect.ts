@@ -10,13 +10,14 @@ import { texts } from "./texts.ts";
 const LOCK_MARGIN_MS = 1_000;
 
 /**
- * A session's settings: a lock that is not given in time is an error, and of a deadlock the writer is
- * not the victim.
+ * A session's settings: changed rows are counted, whatever the server's default is; a lock that is not
+ * given in time is an error; of a deadlock the writer is not the victim.
  */
 export function sessionOf(role: ConnectionRole, { commandTimeoutMs }: ServerOptions): string {
   const lockMs = Math.max(LOCK_MARGIN_MS, commandTimeoutMs - LOCK_MARGIN_MS);
   const priority = role === "writer" ? "HIGH" : "LOW";
-  return `SET XACT_ABORT ON; SET LOCK_TIMEOUT ${lockMs}; SET DEADLOCK_PRIORITY ${priority}`;
+  return `SET NOCOUNT OFF; SET XACT_ABORT ON; SET LOCK_TIMEOUT ${lockMs}; ` +
+    `SET DEADLOCK_PRIORITY ${priority}`;
 }
 
 /** What is said beside the statements of the store; all of it is checked with them. */

@@ -263,6 +263,10 @@ Deno.test("TLS: the authority's file, or no connection", async () => {
     assert.ok(refused instanceof StoreError);
     assert.equal(refused.code, "store.tls_refused");
     assert.match(refused.hint!, /tls_ca_file/);
+    const plain = await Connection.open(optionsOf(server, { host: "localhost" }), SESSION)
+      .catch((thrown: unknown) => thrown);
+    assert.ok(plain instanceof StoreError);
+    assert.match(plain.hint!, /encrypt = true/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -276,7 +276,7 @@ export function testRegisters(backend: StoreBackend): void {
 }
 
 /** What each statement takes, of the kinds it takes. */
-const changeValues: Readonly<Record<RegisterChangeName, readonly RegisterValue[]>> = {
+export const changeValues: Readonly<Record<RegisterChangeName, readonly RegisterValue[]>> = {
   alertRaise: ["queue_buildup", "OB", "warning", 1, 2, 1, "reason"],
   alertAcknowledge: ["ann", 1, 1],
   alertResolve: [1, 1],
@@ -326,7 +326,7 @@ const changeValues: Readonly<Record<RegisterChangeName, readonly RegisterValue[]
   referenceTouch: [2, "set", "v1"],
 };
 
-const queryValues: Readonly<Record<RegisterQueryName, readonly RegisterValue[]>> = {
+export const queryValues: Readonly<Record<RegisterQueryName, readonly RegisterValue[]>> = {
   alertsLive: [9],
   alertById: [1],
   alertsOpen: [],

@@ -76,8 +76,9 @@ Deno.test("resolveReferences() tells every fault with its place", () => {
     environment,
   });
   assert.deepEqual(
-    [...references.values()].map(({ name, path, format, refreshMs }) => [
-      ...[name, path, format, refreshMs],
+    [...references.values()].map((one) => [
+      ...[one.name, one.kind === "file" && one.path, one.kind === "file" && one.format],
+      one.refreshMs,
     ]),
     [
       ["sound", "/data/x.csv", "csv", 2_000],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ReferenceDefinition } from "../../src/graph/graph.ts";
 import { createLogger, renderRecord } from "../../src/logging/mod.ts";
 import { References, type Snapshot } from "../../src/maintenance/mod.ts";
-import { SOURCE_BYTES_MAX } from "../../src/maintenance/references.ts";
+import { SOURCE_BYTES_MAX } from "../../src/maintenance/source_limits.ts";
 import { loadSettings } from "../../src/settings/mod.ts";
 import { StoreBench } from "../contract/store/bench.ts";
 import { sqliteBackend } from "../store/sqlite/bench.ts";
@@ -36,7 +36,7 @@ class ReferenceBench implements AsyncDisposable {
     const path = `${this.dir}/${name}.csv`;
     if (text !== undefined) await Deno.writeTextFile(path, text);
     const more = { format: "csv", encoding: "utf-8", refreshMs: refreshSeconds * 1000 } as const;
-    this.definitions.set(name, { name, path, ...more, position: undefined });
+    this.definitions.set(name, { kind: "file", name, path, ...more, position: undefined });
     return path;
   }
 

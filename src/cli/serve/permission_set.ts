@@ -132,6 +132,11 @@ function destinations({ graph, reachOf }: PermissionInput): readonly Grant[] {
       }
     }
   }
+  for (const definition of graph?.references?.values() ?? []) {
+    if (definition.kind !== "database") continue;
+    const reason = `reference "${definition.name}", server and port`;
+    grants.push(allow("net", hostAndPort(definition), reason));
+  }
   return grants;
 }
 
@@ -236,8 +241,10 @@ function files(input: PermissionInput): readonly Grant[] {
     }
   }
   for (const { path, reason, writes } of connectionPaths(input)) add(path, { reason, writes });
-  for (const { name, path } of input.graph?.references?.values() ?? []) {
-    add(path, { reason: `reference "${name}"`, writes: false });
+  for (const definition of input.graph?.references?.values() ?? []) {
+    const path = definition.kind === "file" ? definition.path : definition.tlsCaFile;
+    const reason = `reference "${definition.name}"`;
+    if (path !== undefined) add(path, { reason, writes: false });
   }
   return [...read, ...write];
 }

@@ -162,11 +162,10 @@ function keyOf(cells: Texts, { keyAt, columns }: Shape): string | undefined {
 
 function valueOf(cells: Texts, { keyAt, valueAt, columns }: Shape): Row[1] {
   if (valueAt !== undefined) return cellOf(cells[valueAt]!, columns[valueAt]!.dataTypeID);
-  const record: Record<string, Cell> = Object.create(null);
-  for (const [index, { name, dataTypeID }] of columns.entries()) {
-    if (index !== keyAt) record[name] = cellOf(cells[index]!, dataTypeID);
-  }
-  return record;
+  const others = columns.map(({ name, dataTypeID }, index) =>
+    [name, cellOf(cells[index]!, dataTypeID)] as const
+  );
+  return Object.fromEntries(others.toSpliced(keyAt, 1));
 }
 
 /** OIDs of `pg_type` whose texts are read; whatever else there is stays the server's text. */

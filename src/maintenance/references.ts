@@ -104,7 +104,8 @@ export class References implements AsyncDisposable {
         const former = this.#sources.get(name);
         const wants = known === undefined ||
           (former === undefined ? settings.syncOnStartup : former !== sourceName(definition));
-        const isLate = wants && known !== undefined && definition.kind === "database";
+        const isFirst = former === undefined;
+        const isLate = wants && isFirst && known !== undefined && definition.kind === "database";
         if (isLate && isLeader()) this.#late.add(name);
         const fresh = wants && !isLate && isLeader() ? await this.#sync(definition) : undefined;
         const snapshot = fresh ?? await this.#load(name);

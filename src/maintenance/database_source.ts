@@ -195,14 +195,14 @@ async function close(client: Client): Promise<void> {
 }
 
 function timedOut(cause?: unknown): EngineError {
-  return failure("timed_out", "the query takes longer than allowed", {
+  return failure("reference.timed_out", "the query takes longer than allowed", {
     cause,
     hint: "Make it cheaper, or raise its statementTimeout",
   });
 }
 
 function unreachable({ host, port }: DatabaseReference, cause?: unknown): EngineError {
-  return failure("unreachable", `no connection to "${host}:${port}"`, {
+  return failure("reference.unreachable", `no connection to "${host}:${port}"`, {
     cause,
     hint: "Check server and port of the set, and the server itself",
   });
@@ -222,7 +222,7 @@ function failureOf(thrown: unknown, definition: DatabaseReference): unknown {
   const state = `(SQLSTATE ${code})`;
   if (code === "57014") return timedOut();
   if (/^(28|3D)/.test(code)) {
-    return failure("sign_in_refused", `the server refuses the sign-in ${state}`, {
+    return failure("reference.sign_in_refused", `the server refuses the sign-in ${state}`, {
       hint: "Check database, username and password of the set, and pg_hba.conf",
     });
   }
@@ -232,13 +232,13 @@ function failureOf(thrown: unknown, definition: DatabaseReference): unknown {
     : code === "42501"
     ? "its role may not read what the statement names"
     : "the server refuses the statement";
-  return failure("query_refused", `${why} ${state}`, {
+  return failure("reference.query_refused", `${why} ${state}`, {
     hint: "Try the statement with psql, as the role of the set",
   });
 }
 
 function tlsRefused({ host, port }: DatabaseReference): EngineError {
-  return failure("tls_refused", `no TLS with "${host}:${port}" that can be trusted`, {
+  return failure("reference.tls_refused", `no TLS with "${host}:${port}" that can be trusted`, {
     hint: "Name the authority's PEM file in tlsCaFile, and the server as in its certificate",
   });
 }
@@ -248,5 +248,5 @@ function failure(
   reason: string,
   options: { readonly cause?: unknown; readonly hint: string },
 ): EngineError {
-  return new EngineError(`reference.${code}`, `Cannot read the source: ${reason}`, options);
+  return new EngineError(code, `Cannot read the source: ${reason}`, options);
 }

@@ -135,7 +135,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
 }
 
 /** The folder of our own modules; in a shipped bundle all of them stand beside this one. */
-function programDir(): string {
+export function programDir(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   return import.meta.url.endsWith("/src/cli/serve/instance.ts") ? resolve(here, "../..") : here;
 }

@@ -93,8 +93,8 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...collector(input),
     ...notices(input),
     ...directory(input),
-    ...database(input),
-    ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
+    ...databaseGrants(input),
+    ...deniedPlaces(),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
   ];
@@ -178,10 +178,17 @@ function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
 }
 
 /** The server that keeps the store, if one does. */
-function database({ settings: { store } }: PermissionInput): readonly Grant[] {
+export function databaseGrants(
+  { settings: { store } }: { readonly settings: Pick<Settings, "store"> },
+): readonly Grant[] {
   const { backend, server: host, port = POSTGRES_PORT } = store;
   if (backend !== "postgres" || host === undefined) return [];
   return [allow("net", hostAndPort({ host, port }), "[store] server, port")];
+}
+
+/** Refusals that stand above all permissions. */
+export function deniedPlaces(): readonly Grant[] {
+  return deniedNet.map((value) => deny("net", value, "no partner lives there"));
 }
 
 function files(input: PermissionInput): readonly Grant[] {

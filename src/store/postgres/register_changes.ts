@@ -6,8 +6,11 @@ import { describeFailure, isEnvironmental } from "./failures.ts";
 import { registerSql } from "./registers/mod.ts";
 import type { Transaction } from "./transaction.ts";
 
+/** What a change needs of the transaction it is part of. */
+export type RegisterTransaction = Pick<Transaction, "begun" | "ask" | "attempt">;
+
 export async function changeRegisters(
-  tx: Transaction,
+  tx: RegisterTransaction,
   intents: readonly RegisterIntent[],
   audit: AuditLog,
 ): Promise<readonly Outcome[]> {
@@ -18,7 +21,7 @@ export async function changeRegisters(
 }
 
 async function isolated(
-  tx: Transaction,
+  tx: RegisterTransaction,
   intent: RegisterIntent,
   audit: AuditLog,
 ): Promise<Outcome> {
@@ -38,13 +41,13 @@ async function isolated(
   }
 }
 
-async function undo(tx: Transaction, audit: AuditLog): Promise<void> {
+async function undo(tx: RegisterTransaction, audit: AuditLog): Promise<void> {
   await tx.attempt("ROLLBACK TO SAVEPOINT member");
   audit.forget();
 }
 
 async function change(
-  tx: Transaction,
+  tx: RegisterTransaction,
   { changes, audit: rows }: RegisterIntent,
   audit: AuditLog,
 ): Promise<RegisterResult> {

@@ -31,6 +31,7 @@ import { queries } from "./queries.ts";
 import { Readers } from "./readers.ts";
 import { registerSql } from "./registers/mod.ts";
 import { TOKENS_PER_EPOCH } from "./schema.ts";
+import { nameOf } from "./server_name.ts";
 import type { Fence } from "./transaction.ts";
 
 export interface PostgresStoreOptions {
@@ -358,12 +359,6 @@ export class PostgresStore implements Store {
     rejectAll(this.#replies.values(), error);
     this.#replies.clear();
   }
-}
-
-/** Where the store is, for people: `db.internal:5432/messagefoundry`, and its schema if it has one. */
-export function nameOf({ host, port, database, schema }: ServerOptions): string {
-  const place = `${host.includes(":") ? `[${host}]` : host}:${port}/${database}`;
-  return schema === undefined ? place : `${place}/${schema}`;
 }
 
 function rejectAll(settles: Iterable<Settle>, error: StoreError): void {

@@ -1,0 +1,142 @@
+/**
+ * The registers of a store on a server, changed past the engines: for whoever stands at a console and
+ * cannot sign in. Engines may run or not, one or several.
+ *
+ * Each change is one transaction under the lock that every writer takes first, in which the audit row
+ * takes up the chain where the newest row left it. Nothing is opened as an engine would: no schema is
+ * migrated, no key entered, no row claimed. Messages are not within reach here, nor is anything that
+ * would have to be sealed.
+ */
+import type { CellKeys } from "../../../crypto/keys.ts";
+import { cellCipherOf } from "../../../crypto/sealed_cells.ts";
+import { StoreError } from "../../errors.ts";
+import {
+  type RegisterIntent,
+  type RegisterQueryName,
+  type RegisterResult,
+  type RegisterRow,
+  type RegisterStore,
+  type RegisterValue,
+  sealedColumns,
+  sealedValues,
+} from "../../registers/mod.ts";
+import { AuditLog, readAuditKey } from "../audit_log.ts";
+import type { Connection, PgResult, PgRow, ServerOptions } from "../connection.ts";
+import { connectBeside, lockStore, toError } from "../fit.ts";
+import { changeRegisters, type RegisterTransaction } from "../register_changes.ts";
+import { nameOf } from "../server_name.ts";
+import { registerSql } from "./mod.ts";
+
+export interface ServerBesideOptions {
+  readonly server: ServerOptions;
+  /** Those the engines have: without them the chain of the audit log cannot be gone on with. */
+  readonly keys: CellKeys | undefined;
+}
+
+export class ServerRegistersBeside implements RegisterStore, AsyncDisposable {
+  readonly path: string;
+  readonly #connection: Connection;
+  readonly #audit: AuditLog;
+
+  /**
+   * Opens the registers; makes nothing.
+   *
+   * @throws {StoreError} `store.not_found`, `store.older_schema`, `store.newer_schema`,
+   * `store.key_missing`, `store.unreadable`, or what reaching the server says.
+   */
+  static async open({ server, keys }: ServerBesideOptions): Promise<ServerRegistersBeside> {
+    const connection = await connectBeside(server, keys);
+    try {
+      const key = await auditKeyOf(connection, keys);
+      return new ServerRegistersBeside(nameOf(server), connection, new AuditLog(key));
+    } catch (thrown) {
+      await connection.close();
+      throw toError(thrown);
+    }
+  }
+
+  private constructor(path: string, connection: Connection, audit: AuditLog) {
+    this.path = path;
+    this.#connection = connection;
+    this.#audit = audit;
+  }
+
+  /**
+   * Writes all of an intent or nothing of it, durably.
+   *
+   * @throws {StoreError} nothing was written; with `store.unavailable` it may have been.
+   */
+  async submit(intent: RegisterIntent): Promise<RegisterResult> {
+    if (intent.changes.some(({ name }) => sealedValues[name] !== undefined)) {
+      throw new RangeError("Cannot seal values beside the engine");
+    }
+    const connection = this.#connection;
+    const said: Promise<PgResult>[] = [];
+    const tx: RegisterTransaction = {
+      ask(...of) {
+        const answer = connection.ask(...of);
+        // Whoever says a statement need not wait for it: the commit does.
+        answer.catch(() => {});
+        said.push(answer);
+        return answer;
+      },
+      attempt: (...of) => connection.ask(...of),
+      begun: Promise.resolve(),
+    };
+    try {
+      await connection.ask("BEGIN");
+      await lockStore(connection);
+      const [outcome] = await changeRegisters(tx, [intent], this.#audit);
+      if (!("result" in outcome!)) {
+        const { code, message, hint } = outcome!.failure;
+        throw new StoreError(code, message, { hint });
+      }
+      await Promise.all(said);
+      await connection.ask("COMMIT");
+      return outcome.result as RegisterResult;
+    } catch (thrown) {
+      this.#audit.forget();
+      if (!connection.isLost) await connection.ask("ROLLBACK");
+      throw toError(thrown);
+    }
+  }
+
+  /** Rows of a register; sealed columns stay shut and read as null. */
+  async register(
+    name: RegisterQueryName,
+    ...values: readonly RegisterValue[]
+  ): Promise<readonly RegisterRow[]> {
+    const shut = sealedColumns[name] ?? [];
+    let rows: readonly PgRow[];
+    try {
+      ({ rows } = await this.#connection.ask(registerSql[name], values));
+    } catch (thrown) {
+      throw toError(thrown);
+    }
+    if (shut.length === 0) return rows;
+    const nothing = Object.fromEntries(shut.map((column) => [column, null]));
+    return rows.map((row) => ({ ...row, ...nothing }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close();
+  }
+}
+
+/** Undefined: the chain has no key of its own, and making one is the engine's. */
+async function auditKeyOf(
+  connection: Connection,
+  keys: CellKeys | undefined,
+): Promise<Uint8Array | undefined> {
+  const { rows: [row] } = await connection.ask("SELECT key FROM audit_key WHERE id = 1");
+  if (row === undefined) return undefined;
+  const key = readAuditKey(String(row.key), cellCipherOf(keys));
+  if (key !== undefined) return key;
+  throw new StoreError(
+    "store.unreadable",
+    "Cannot go on with the audit log: no key opens its own",
+    {
+      hint: "Set MEFOR_STORE_ENCRYPTION_KEY, and the retired keys, as the engine has them",
+    },
+  );
+}

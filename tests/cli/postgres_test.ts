@@ -1,0 +1,173 @@
+// Goal: what works on the store from the console works on one that is on a server too, beside engines
+// that run, and under permissions no wider than the settings ask for.
+import assert from "node:assert/strict";
+import { verifyServerAudit } from "../../src/audit/mod.ts";
+import { besideServerFlags } from "../../src/cli/beside_server.ts";
+import { findAnchor } from "../../src/cli/anchor.ts";
+import type { CellKeys } from "../../src/crypto/keys.ts";
+import { openServerAuditRows } from "../../src/store/postgres/audit_rows.ts";
+import type { ServerOptions } from "../../src/store/postgres/connection.ts";
+import { seedUser } from "../auth/bench.ts";
+import { type PostgresServer, test } from "../maintenance/one_server.ts";
+import { otherKeys, testKeys } from "../store/ciphers.ts";
+import { openStore } from "../store/postgres/bench.ts";
+import { offlineFlags, type Ran, root, run, type RunOptions, tempDir } from "./program.ts";
+
+/** As `deno task messagefoundry` is run. */
+const flags = [...offlineFlags, "--allow-write", `--allow-run=${Deno.execPath()}`];
+const key = { MEFOR_STORE_ENCRYPTION_KEY: testKeys.active.toBase64() };
+
+/** Settings that name a schema of its own, and commands run with them. */
+async function place(server: PostgresServer, parts: Partial<ServerOptions> = {}) {
+  const dir = await tempDir();
+  const options = server.options(parts);
+  const settings = `${dir.path}/messagefoundry.toml`;
+  await dir.write(
+    "messagefoundry.toml",
+    `[store]\nbackend = "postgres"\nserver = "127.0.0.1"\nport = ${options.port}\n` +
+      `database = "${options.database}"\nusername = "${options.user}"\nencrypt = false\n` +
+      `db_schema = "${options.schema}"\n`,
+  );
+  const call = (args: readonly string[], rest: RunOptions = {}): Promise<Ran> =>
+    run([...args, "--service-config", settings], { flags, ...rest });
+  const done = async (args: readonly string[], env: RunOptions["env"] = {}) => {
+    const { code, out, err } = await call([...args, "--json"], { env });
+    assert.deepEqual([code, err], [0, ""], out);
+    return JSON.parse(out);
+  };
+  return { options, settings, call, done, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
+}
+
+async function auditOf(options: ServerOptions, keys?: CellKeys) {
+  await using log = await openServerAuditRows(options, keys);
+  const rows = [];
+  for await (const row of log.rows()) rows.push(row);
+  await using again = await openServerAuditRows(options, keys);
+  return { rows, verdict: await verifyServerAudit(again.rows(), again.key) };
+}
+
+test("admin lets people in again beside an engine that writes, in one chain", async (server) => {
+  await using here = await place(server);
+  await using store = await openStore(here.options, { keys: testKeys });
+  await seedUser(store, "root", { roles: ["administrator"] });
+  let isOver = false;
+  const writing = (async () => {
+    for (let n = 0; !isOver; n++) {
+      const row = { at: n, actor: "ann", action: "message_view", channel: null, detail: null };
+      await store.submit({ kind: "register", changes: [], audit: [row] });
+    }
+  })();
+  const reset = await here.done(["admin", "reset-password", "root"], key);
+  assert.equal(reset.username, "root");
+  assert.ok(reset.temp_password.length >= 16);
+  assert.deepEqual(await here.done(["admin", "clear-mfa", "root"], key), {
+    op: "clear-mfa",
+    username: "root",
+  });
+  await here.done(["admin", "create", "eve", "--role", "operator"], key);
+  isOver = true;
+  await writing;
+  const listed = await here.done(["admin", "list"], key);
+  assert.deepEqual(
+    listed.map((one: Record<string, unknown>) => [one.username, one.roles, one.mfa_enabled]),
+    [["eve", ["operator"], false], ["root", ["administrator"], false]],
+  );
+  const { rows, verdict } = await auditOf(here.options, testKeys);
+  assert.equal(verdict.ok, true, JSON.stringify(verdict));
+  assert.ok(rows.every(({ isKeyed }) => isKeyed));
+  const acts = rows.filter(({ actor }) => actor.startsWith("console"));
+  assert.deepEqual(acts.map(({ action }) => action), [
+    "auth.password_reset",
+    "auth.mfa_reset",
+    "user.created",
+  ]);
+  if (Deno.uid() === 0) assert.ok(acts.every(({ actor }) => actor === "console:root"));
+  const [first, last] = [rows.indexOf(acts[0]!), rows.indexOf(acts.at(-1)!)];
+  assert.ok(rows.slice(first, last).some(({ actor }) => actor === "ann"), "they wrote at once");
+  assert.ok(!JSON.stringify(rows).includes(reset.temp_password));
+  assert.equal((await store.checkIntegrity()).detail, "ok");
+
+  const whole = await here.call(["audit-verify"], { env: key });
+  assert.deepEqual([whole.code, whole.err], [0, ""]);
+  assert.match(whole.out, new RegExp(`^OK: ${rows.length} rows, newest hash [0-9a-f]{64}\n$`));
+  await server.ask(here.options, (it) => it.ask("UPDATE audit_log SET actor = 'x' WHERE id = 2"));
+  const broken = await here.call(["audit-verify"], { env: key });
+  assert.deepEqual([broken.code, broken.err], [1, ""]);
+});
+
+test("admin refuses what it cannot work on, and makes nothing", async (server) => {
+  await using here = await place(server);
+  const list = (rest: RunOptions = {}, ...more: string[]) =>
+    here.call(["admin", "list", ...more], rest);
+  const none = await list();
+  assert.deepEqual([none.code, none.out], [2, ""]);
+  assert.match(
+    none.err,
+    /Cannot find a store in "postgres", schema "store_\d+"\nhint: Name it with/,
+  );
+  const found = await server.ask(
+    { schema: undefined },
+    (it) => it.ask("SELECT 1 FROM pg_namespace WHERE nspname = $1", [here.options.schema!]),
+  );
+  assert.equal(found.rows.length, 0, "no schema is made");
+
+  await (await openStore(here.options, { keys: testKeys }))[Symbol.asyncDispose]();
+  const file = await list({}, "--db", "x.db");
+  assert.equal(file.code, 2);
+  assert.match(file.err, /Cannot take --db: \[store\] backend is "postgres"/);
+  const alone = await list({ flags: [...offlineFlags, "--allow-write"] });
+  assert.equal(alone.code, 2);
+  assert.match(alone.err, /this process may not\nhint: .* --allow-net=127\.0\.0\.1:\d+/);
+  const other = { MEFOR_STORE_ENCRYPTION_KEY: otherKeys.active.toBase64() };
+  for (const env of [undefined, other]) {
+    const keyless = await list({ env });
+    assert.equal(keyless.code, 2);
+    assert.match(keyless.err, /cells sealed with key "\w+", which is not configured/);
+  }
+  const change = (version: number) =>
+    server.ask(
+      here.options,
+      (it) => it.ask("UPDATE store_meta SET schema_version = schema_version + $1", [version]),
+    );
+  await change(-1);
+  assert.match(
+    (await list({ env: key })).err,
+    /is of an older engine\nhint: Start the engine of th/,
+  );
+  await change(2);
+  assert.match((await list({ env: key })).err, /is newer than this program's/);
+  await change(-1);
+  const known = await list({ env: key });
+  assert.deepEqual([known.code, known.out], [0, "There are no accounts\n"]);
+});
+
+test("a server that is away or refuses the sign-in is said", async (server) => {
+  await using here = await place(server, { user: "nobody" });
+  const refused = await here.call(["admin", "list"]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /refuses the sign-in\nhint: .*MEFOR_STORE_PASSWORD/);
+  const verify = await here.call(["audit-verify"]);
+  assert.deepEqual([verify.code, verify.out], [2, ""]);
+});
+
+Deno.test("such a command may reach the store's server, and nothing else", async () => {
+  await using dir = await tempDir();
+  await dir.write("ca.pem", "");
+  await dir.write(
+    "messagefoundry.toml",
+    `[store]\nbackend = "postgres"\nserver = "db.internal"\ndatabase = "mf"\n` +
+      `tls_ca_file = "${dir.path}/ca.pem"\n[api]\nport = 9000\n`,
+  );
+  const options = { config: ".", serviceConfig: `${dir.path}/messagefoundry.toml` };
+  const given = await besideServerFlags(await findAnchor({ options, env: {} }));
+  const [net, deny, read] = ["allow-net", "deny-net", "allow-read"].map((name) =>
+    given.filter((flag) => flag.startsWith(`--${name}=`))
+  );
+  assert.deepEqual(net, ["--allow-net=db.internal:5432"]);
+  assert.match(deny!.join(), /169\.254/);
+  assert.deepEqual(read, [
+    `--allow-read=${root}/src,${dir.path}/messagefoundry.toml,${dir.path}/ca.pem,/etc/passwd`,
+  ]);
+  assert.ok(!given.some((flag) => /^--allow-(write|run|ffi|all)/.test(flag)), given.join(" "));
+  assert.ok(given.includes("--allow-sys=uid") && given.includes("--ignore-env"));
+});

@@ -10,6 +10,7 @@ import { backoffMs, type BackoffPolicy } from "../../backoff.ts";
 import { StoreError } from "../errors.ts";
 import { Connection, type ServerOptions } from "./connection.ts";
 import { ConnectionLost, describeFailure } from "./failures.ts";
+import { holdSession } from "./sessions.ts";
 
 export interface LinkOptions {
   readonly server: ServerOptions;
@@ -202,8 +203,12 @@ export class Link implements AsyncDisposable {
     this.lastBatch = batch;
   }
 
-  /** Takes the lock that keeps a second engine off the store; it ends with the connection. */
+  /**
+   * Takes the lock that keeps a second engine off the store, and the one that says this session lives;
+   * both end with the connection.
+   */
   async #claim(connection: Connection, tries: number): Promise<void> {
+    await holdSession(connection, this.#options.session);
     if (!this.#options.isAlone) return;
     for (let left = tries; left > 0; left -= 1) {
       const { rows: [row] } = await connection.ask(

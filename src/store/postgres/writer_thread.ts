@@ -16,6 +16,7 @@ import { describeFailure } from "./failures.ts";
 import { Link } from "./link.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { beginEpoch, openSchema, recover } from "./schema.ts";
+import { newSession } from "./sessions.ts";
 import { addUses } from "./store_keys.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
@@ -57,7 +58,8 @@ class WriterThread {
 
   async #open(message: Extract<ToWriter, { type: "open" }>): Promise<void> {
     const { server, isAlone, now, keys, patienceMs } = message;
-    const session = crypto.randomUUID();
+    const keyIds = keyIdsOf(keys);
+    const session = newSession(keyIds[0]);
     try {
       this.#cipher = new CountedCells(cellCipherOf(keys));
       const uses = this.#cipher.wanted(0);
@@ -66,7 +68,6 @@ class WriterThread {
       this.#link = await Link.open({ server, session, isAlone, onChange });
       const connection = await this.#link.connection(0);
       const warnings = await openSchema(connection, server.schema);
-      const keyIds = keyIdsOf(keys);
       const opened = await beginEpoch(connection, {
         ...{ now, keyIds, uses, session, isAlone, warnings },
       });

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { verifyServerAudit } from "../../src/audit/mod.ts";
 import { besideServerFlags } from "../../src/cli/beside_server.ts";
 import { findAnchor } from "../../src/cli/anchor.ts";
-import type { CellKeys } from "../../src/crypto/keys.ts";
+import { type CellKeys, keyIdOf } from "../../src/crypto/keys.ts";
 import { openServerAuditRows } from "../../src/store/postgres/audit_rows.ts";
 import type { ServerOptions } from "../../src/store/postgres/connection.ts";
 import { seedUser } from "../auth/bench.ts";
 import { type PostgresServer, test } from "../maintenance/one_server.ts";
-import { otherKeys, testKeys } from "../store/ciphers.ts";
+import { StoreBench } from "../contract/store/bench.ts";
+import { otherKeys, rotatedKeys, testKeys } from "../store/ciphers.ts";
 import { openStore } from "../store/postgres/bench.ts";
 import { offlineFlags, type Ran, root, run, type RunOptions, tempDir } from "./program.ts";
 
@@ -139,6 +140,55 @@ test("admin refuses what it cannot work on, and makes nothing", async (server) =
   await change(-1);
   const known = await list({ env: key });
   assert.deepEqual([known.code, known.out], [0, "There are no accounts\n"]);
+});
+
+// Goal: a kill at any point loses nothing, and the next run finishes, beside an engine all the time.
+test("rotate-key seals a store on a server anew, and survives being killed", async (server) => {
+  await using here = await place(server);
+  const bodies = Array.from({ length: 40 }, (_, index) => `CANARYbody ${index}`);
+  await using bench = await StoreBench.open({
+    name: "PostgreSQL:",
+    open: (now) => openStore(here.options, { now, keys: testKeys }),
+    reopen: () => Promise.reject(new Error("Not here")),
+    remove: () => Promise.resolve(),
+  });
+  for (const raw of bodies) await bench.receiveCold({ raw });
+  await bench.store[Symbol.asyncDispose]();
+  const [oldId, newId] = [testKeys, rotatedKeys].map(({ active }) => keyIdOf(active));
+  const both = {
+    MEFOR_STORE_ENCRYPTION_KEY: rotatedKeys.active.toBase64(),
+    MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: testKeys.active.toBase64(),
+  };
+  const early = await here.call(["rotate-key"], { env: key });
+  assert.deepEqual([early.code, early.err], [0, ""]);
+  assert.match(early.out, /^OK: 0 values sealed/);
+  const none = await here.call(["rotate-key"]);
+  assert.equal(none.code, 2);
+  assert.match(none.err, /there is no active key/);
+
+  await using engine = await openStore(here.options, { keys: rotatedKeys, isShared: true });
+  const swapped = {
+    MEFOR_STORE_ENCRYPTION_KEY: both.MEFOR_STORE_ENCRYPTION_KEYS_RETIRED,
+    MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: both.MEFOR_STORE_ENCRYPTION_KEY,
+  };
+  const refused = await here.call(["rotate-key"], { env: swapped });
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /a running engine seals with key "\w+", not with "\w+"\nhint: Restart/);
+  for (const point of ["before_commit@1", "after_commit@1", "before_finish@1"]) {
+    const env = { ...both, MEFOR_FAILPOINTS: `reseal.${point}` };
+    const killed = await here.call(["rotate-key", "--json"], { env });
+    assert.deepEqual([killed.code, killed.out], [1, ""], point);
+  }
+  const report = await here.done(["rotate-key"], both);
+  assert.deepEqual([report.key_id, report.retired_may_go, report.beside_engine], [
+    newId,
+    [oldId],
+    true,
+  ]);
+  await engine[Symbol.asyncDispose]();
+  await using after = await openStore(here.options, { keys: otherKeys });
+  const found = await after.messageBodies({}, { before: undefined, limit: 100 });
+  assert.deepEqual(found.map(({ raw }) => raw).reverse(), bodies);
 });
 
 test("a server that is away or refuses the sign-in is said", async (server) => {

@@ -31,8 +31,9 @@ class Place implements AsyncDisposable {
 
   static async filled(
     server: PostgresServer,
-    { keys = testKeys, rows = 3 }: { keys?: CellKeys | undefined; rows?: number } = {},
+    { isClear = false, rows = 3 } = {},
   ): Promise<Place> {
+    const keys = isClear ? undefined : testKeys;
     const place = new Place(server);
     place.bench = await StoreBench.open({
       name: "PostgreSQL:",
@@ -60,10 +61,10 @@ class Place implements AsyncDisposable {
         [`user ${index}`, cipher.seal("CANARYtotp"), cipher.seal("CANARYstaged")],
       );
       await this.ask(
-        `INSERT INTO alert_instance (event_type, connection, severity, status, first_seen,
+        `INSERT INTO alert_instance (id, event_type, connection, severity, status, first_seen,
                                      last_seen, count, reason)
-         VALUES ('down', $1, 'high', 'open', 1, 1, 1, $2)`,
-        [`OB_${index}`, cipher.seal("CANARYalert")],
+         VALUES ($3, 'down', $1, 'high', 'open', 1, 1, 1, $2)`,
+        [`OB_${index}`, cipher.seal("CANARYalert"), index],
       );
     }
   }
@@ -84,7 +85,8 @@ class Place implements AsyncDisposable {
   }
 
   rotate(options: Partial<ServerRotateOptions> = {}) {
-    return rotateServerKey({ server: this.options, keys: rotatedKeys, now: 2_000_000, ...options });
+    const server = { ...this.options, applicationName: "rotation" };
+    return rotateServerKey({ server, keys: rotatedKeys, now: 2_000_000, ...options });
   }
 
   /** Every cell of every ciphered column, by `table.column`. */
@@ -218,7 +220,7 @@ test("rotateServerKey() refuses while any engine seals with another key", async 
   const { isBesideEngine } = await place.rotate();
   assert.equal(isBesideEngine, false);
 
-  await using clear = await Place.filled(server, { keys: undefined, rows: 1 });
+  await using clear = await Place.filled(server, { isClear: true, rows: 1 });
   await assert.rejects(
     clear.rotate({ keys: otherKeys }),
     raises("store.key_in_use", /has no key and stores cells in clear/),
@@ -279,9 +281,9 @@ test("an engine with the old key that was cut off writes nothing once the rotati
   const store = place.bench.store as PostgresStore;
   const end = () =>
     place.ask(
-      `SELECT pg_terminate_backend(pid) FROM pg_locks
-        WHERE locktype = 'advisory' AND classid::bigint = hashtext('messagefoundry.writer')::bigint
-              & 4294967295`,
+      `SELECT pg_terminate_backend(pid)
+         FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE locktype = 'advisory' AND application_name <> 'rotation'`,
     );
   let isOver = false;
   const cutting = (async () => {
@@ -308,11 +310,6 @@ test("an engine with the old key that was cut off writes nothing once the rotati
 test("rotateServerKey() stops before a cell that no key opens, and names its row alone", async (server) => {
   await using place = await Place.filled(server);
   await place.close();
-  await place.ask("UPDATE state SET value = 'mfenc:v9:x' WHERE key = $1", [`${PATIENT} 1`]);
-  await assert.rejects(
-    place.rotate(),
-    raises("store.unreadable", /row 2 \(in the order of its key\) of "state\.value"/),
-  );
   const [row] = await place.ask(
     "UPDATE bodies SET body = left(body, -4) || 'AAA=' WHERE seq = (SELECT max(seq) FROM bodies) " +
       "RETURNING seq",
@@ -324,6 +321,15 @@ test("rotateServerKey() stops before a cell that no key opens, and names its row
   await assert.rejects(
     place.rotate(),
     raises("store.unreadable", new RegExp(`row ${row!.seq} of "bodies\\.body"`)),
+  );
+  await place.ask("UPDATE bodies SET body = $1 WHERE seq = $2", [
+    cellCipherOf(testKeys).seal("CANARYwhole"),
+    Number(row!.seq),
+  ]);
+  await place.ask("UPDATE state SET value = 'mfenc:v9:x' WHERE key = $1", [`${PATIENT} 1`]);
+  await assert.rejects(
+    place.rotate(),
+    raises("store.unreadable", /row 2 \(in the order of its key\) of "state\.value"/),
   );
   assert.ok((await place.storeKeys()).includes(oldId), "the old key is still wanted");
   await assert.rejects(place.rotate({ keys: otherKeys }), raises("store.key_missing"));

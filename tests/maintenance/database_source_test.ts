@@ -6,10 +6,9 @@ import type { DatabaseReference } from "../../src/graph/graph.ts";
 import { readDatabase, type Row } from "../../src/maintenance/database_source.ts";
 import { Secret } from "../../src/settings/mod.ts";
 import { Authority } from "../connectors/certificates.ts";
-import { PostgresServer as Server } from "../store/postgres/server.ts";
 import { freePort, until } from "../connectors/waiting.ts";
 import { ReferenceBench } from "./reference_bench.ts";
-import { type PostgresServer, test } from "./one_server.ts";
+import { PostgresServer, test } from "./one_server.ts";
 
 function setOf(
   { port }: Pick<PostgresServer, "port">,
@@ -233,7 +232,7 @@ test("over TLS the server has to be the one it says", async () => {
     const [cert, key] = await Promise.all(
       [leaf.cert, leaf.key].map((file) => Deno.readTextFile(file)),
     );
-    await using server = await Server.start({ tls: { cert: cert!, key: key! } });
+    await using server = await PostgresServer.start({ tls: { cert: cert!, key: key! } });
     const statement = "SELECT ssl AS k FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     const password = new Secret("CANARY");
     const tls = { encrypt: true, host: "localhost", password };

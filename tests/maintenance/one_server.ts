@@ -1,7 +1,7 @@
 /** One PostgreSQL server for a file of tests. */
 import { hasPostgres, PostgresServer } from "../store/postgres/server.ts";
 
-export type { PostgresServer };
+export { hasPostgres, PostgresServer };
 
 const isHere = hasPostgres();
 const server = isHere ? await PostgresServer.start() : undefined;

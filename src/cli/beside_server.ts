@@ -24,10 +24,18 @@ export async function runBesideServer(
   { db }: { readonly db?: string | undefined } = {},
 ): Promise<number | undefined> {
   const { settings } = anchor.loaded;
-  if (settings.store.backend === "sqlite") return undefined;
+  const { backend } = settings.store;
+  if (backend === "sqlite") return undefined;
+  if (backend !== "postgres") {
+    throw new CommandFailure(
+      `Cannot work on a store of [store] backend "${backend}" from the console: this version does ` +
+        'that for "sqlite" and "postgres"',
+      { exitCode: exitCodes.refused, hint: "Ask the API of an engine that runs" },
+    );
+  }
   if (db !== undefined) {
     throw new CommandFailure(
-      `Cannot take --db: [store] backend is "${settings.store.backend}", which has no file`,
+      `Cannot take --db: [store] backend is "${backend}", which has no file`,
       {
         exitCode: exitCodes.refused,
         hint: "Leave --db out, or name settings whose backend is sqlite with --service-config",

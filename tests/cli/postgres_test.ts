@@ -8,11 +8,22 @@ import { type CellKeys, keyIdOf } from "../../src/crypto/keys.ts";
 import { openServerAuditRows } from "../../src/store/postgres/audit_rows.ts";
 import type { ServerOptions } from "../../src/store/postgres/connection.ts";
 import { seedUser } from "../auth/bench.ts";
-import { type PostgresServer, test } from "../maintenance/one_server.ts";
+import { PostgresServer, test } from "../maintenance/one_server.ts";
 import { StoreBench } from "../contract/store/bench.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../store/ciphers.ts";
 import { openStore } from "../store/postgres/bench.ts";
-import { offlineFlags, type Ran, root, run, type RunOptions, tempDir } from "./program.ts";
+import { Authority } from "../connectors/certificates.ts";
+import { freePort } from "../connectors/waiting.ts";
+import {
+  graphText,
+  offlineFlags,
+  type Ran,
+  root,
+  run,
+  type RunOptions,
+  Served,
+  tempDir,
+} from "./program.ts";
 
 /** As `deno task messagefoundry` is run. */
 const flags = [...offlineFlags, "--allow-write", `--allow-run=${Deno.execPath()}`];
@@ -189,6 +200,49 @@ test("rotate-key seals a store on a server anew, and survives being killed", asy
   await using after = await openStore(here.options, { keys: otherKeys });
   const found = await after.messageBodies({}, { before: undefined, limit: 100 });
   assert.deepEqual(found.map(({ raw }) => raw).reverse(), bodies);
+});
+
+// Goal: the launcher's permissions are enough for the store's server and for a reference set over TLS.
+test("serve keeps its store on a server and reads a set from it, under derived permissions", async () => {
+  await using dir = await tempDir();
+  const authority = await Authority.create(dir.path);
+  const leaf = await authority.issue("db", "DNS:localhost");
+  const [cert, key] = await Promise.all(
+    [leaf.cert, leaf.key].map((file) => Deno.readTextFile(file)),
+  );
+  await using server = await PostgresServer.start({ tls: { cert: cert!, key: key! } });
+  await server.ask({ schema: undefined }, (it) => it.ask("CREATE TABLE plans AS SELECT 'P' AS k"));
+  await dir.write(
+    "graph/plans.ts",
+    `import { databaseRef, env, reference } from "messagefoundry";
+     reference("plans", {
+       source: databaseRef({
+         dialect: "postgres", server: "localhost", port: ${server.port}, database: "postgres",
+         username: "postgres", password: env("word"), tlsCaFile: "${authority.file}",
+         statement: "TABLE plans", keyColumn: "k",
+       }),
+     });`,
+  );
+  await dir.write("graph/adt.ts", graphText({ port: await freePort() }));
+  await dir.write("environments/dev.toml", "");
+  await dir.write(
+    "messagefoundry.toml",
+    `[api]\nport = 0\n[engine]\ndata_dir = "${dir.path}/data"\n` +
+      `[store]\nbackend = "postgres"\nserver = "localhost"\nport = ${server.port}\n` +
+      `database = "postgres"\nusername = "postgres"\ndb_schema = "engine"\n` +
+      `tls_ca_file = "${authority.file}"\n`,
+  );
+  const env = { MEFOR_VALUE_WORD: "CANARY" };
+  const launcher = [...offlineFlags, `--allow-run=${Deno.execPath()}`];
+  const args = ["--project-root", dir.path, "--env", "dev"];
+  await using served = new Served(args, { flags: launcher, env });
+  const flags = await served.line(/^engine permissions: /);
+  assert.match(flags, new RegExp(`--allow-net=\\S*localhost:${server.port}`));
+  assert.ok(flags.includes(authority.file));
+  await served.line(/reference\.synced .*set=plans/);
+  await served.line(/engine\.started/);
+  assert.equal(await served.stop(), 0);
+  assert.doesNotMatch(served.text, /CANARY/);
 });
 
 test("a server that is away or refuses the sign-in is said", async (server) => {

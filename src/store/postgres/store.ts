@@ -23,6 +23,7 @@ import {
   sealedColumns,
 } from "../registers/mod.ts";
 import type { Store, StoreCounters } from "../store.ts";
+import { CLEAR } from "../store_keys.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { PgRow, PgValue, ServerOptions } from "./connection.ts";
 import { checkStore } from "./integrity.ts";
@@ -128,6 +129,10 @@ export class PostgresStore implements Store {
       this.#keyNotices = new KeyNotices(this.keyId, logger);
       this.#keyNotices.used(opened.keyUses);
       this.#keyNotices.opened(keys, opened.keysInUse);
+      if (opened.keysInUse.includes(CLEAR)) {
+        const reason = "cells in clear are left from before the key: run rotate-key";
+        logger?.warning("store.clear_cells", { reason });
+      }
     }
   }
 

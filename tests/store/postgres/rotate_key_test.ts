@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { CellKeys } from "../../../src/crypto/keys.ts";
 import { cellCipherOf } from "../../../src/crypto/sealed_cells.ts";
+import { createLogger, renderRecord } from "../../../src/logging/mod.ts";
 import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
 import type { ServerOptions } from "../../../src/store/postgres/connection.ts";
 import {
@@ -226,8 +227,18 @@ test("rotateServerKey() refuses while any engine seals with another key", async 
     raises("store.key_in_use", /has no key and stores cells in clear/),
   );
   await clear.close();
+  const events: string[] = [];
+  const logger = createLogger({
+    level: "info",
+    sinks: [{ write: (record) => events.push(renderRecord(record, "text")) }],
+  });
+  const start = { keys: otherKeys, logger };
+  await (await openStore(clear.options, start))[Symbol.asyncDispose]();
+  assert.match(events.splice(0).join(), /store\.clear_cells.*run rotate-key/);
   const { keysGone } = await clear.rotate({ keys: otherKeys });
   assert.deepEqual(keysGone, ["clear"]);
+  await (await openStore(clear.options, start))[Symbol.asyncDispose]();
+  assert.doesNotMatch(events.join(), /clear_cells/);
   assert.deepEqual(Object.keys(await clear.cellsByKey()), [newId]);
 });
 

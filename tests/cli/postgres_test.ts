@@ -205,7 +205,8 @@ test("rotate-key seals a store on a server anew, and survives being killed", asy
 // Goal: the launcher's permissions are enough for the store's server and for a reference set over TLS.
 test("serve keeps its store on a server and reads a set from it, under derived permissions", async () => {
   await using dir = await tempDir();
-  const authority = await Authority.create(dir.path);
+  await using certificates = await tempDir();
+  const authority = await Authority.create(certificates.path);
   const leaf = await authority.issue("db", "DNS:localhost");
   const [cert, key] = await Promise.all(
     [leaf.cert, leaf.key].map((file) => Deno.readTextFile(file)),

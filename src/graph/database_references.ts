@@ -15,11 +15,12 @@ import { resolveTable } from "./resolve.ts";
 /** Resolves the source of one set; undefined when `tell` was told of a problem. */
 export function resolveDatabaseReference(
   source: Readonly<Record<string, unknown>>,
-  { any, environment, allowInsecureTls, tell }: {
+  { any, environment, allowInsecureTls, tell, warn }: {
     readonly any: Pick<DatabaseReference, "name" | "refreshMs" | "position">;
     readonly environment: EnvironmentValues;
     readonly allowInsecureTls: boolean;
     readonly tell: (message: string) => void;
+    readonly warn: (message: string) => void;
   },
 ): DatabaseReference | undefined {
   const { kind: _, ...declared } = source;
@@ -37,13 +38,15 @@ export function resolveDatabaseReference(
   const host = String(settings.server);
   const encrypt = settings.encrypt === true;
   const trustServerCertificate = settings.trust_server_certificate === true;
-  if (!isLoopback(host) && !allowInsecureTls && (!encrypt || trustServerCertificate)) {
+  if (!isLoopback(host) && (!encrypt || trustServerCertificate)) {
     const key = encrypt ? "trust_server_certificate" : "encrypt";
-    tell(
-      `setting "${key}" would show rows and password to whoever listens between here and the ` +
-        'server: set "tls_ca_file", or MEFOR_ALLOW_INSECURE_TLS=1 to accept the risk',
-    );
-    return undefined;
+    const shows = `setting "${key}" shows rows and password to whoever listens between here and ` +
+      "the server";
+    if (!allowInsecureTls) {
+      tell(`${shows}: set "tls_ca_file" instead, or MEFOR_ALLOW_INSECURE_TLS=1 to accept the risk`);
+      return undefined;
+    }
+    warn(`${shows}; MEFOR_ALLOW_INSECURE_TLS=1 accepts the risk`);
   }
   const password = text("password");
   const caFile = encrypt ? text("tls_ca_file") : undefined;

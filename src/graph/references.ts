@@ -14,7 +14,7 @@ import { type Entry, readTable } from "./code_sets.ts";
 import { resolveDatabaseReference } from "./database_references.ts";
 import { type EnvironmentValues, resolveReference } from "./environment_values.ts";
 import type { FileReference, ReferenceDefinition, ReferenceFormat } from "./graph.ts";
-import { type GraphProblem, problemAt } from "./problems.ts";
+import { type GraphProblem, problemAt, warningAt } from "./problems.ts";
 import { isReference } from "./resolve.ts";
 
 export interface ReferenceContext {
@@ -38,12 +38,15 @@ export function resolveReferences(
     const tell = (message: string) => {
       problems.push(problemAt(position, `Reference ${quoteName(name)}: ${message}`));
     };
+    const warn = (message: string) => {
+      problems.push(warningAt(position, `Reference ${quoteName(name)}: ${message}`));
+    };
     const refreshMs = refreshSeconds === undefined
       ? settings.refreshIntervalMs
       : refreshSeconds * 1000;
     const any = { name, refreshMs, position };
     const definition = source.kind === "database"
-      ? resolveDatabaseReference(source, { any, environment, allowInsecureTls, tell })
+      ? resolveDatabaseReference(source, { any, environment, allowInsecureTls, tell, warn })
       : resolveFileReference(source, { any, environment, tell });
     if (definition !== undefined) references.set(name, Object.freeze(definition));
   }

@@ -156,8 +156,14 @@ Deno.test("resolveReferences() makes databases of their settings, and tells ever
   );
   assert.match(told, /"none": setting "password": environment value "none" has no value in this/);
   assert.match(told, /"port": setting "port": .* cannot be read as a whole number/);
-  assert.match(told, /"clear": setting "encrypt" would show .* MEFOR_ALLOW_INSECURE_TLS=1/);
-  assert.match(told, /"trusting": setting "trust_server_certificate" would show/);
+  assert.match(told, /"clear": setting "encrypt" shows rows .* MEFOR_ALLOW_INSECURE_TLS=1/);
+  assert.match(told, /"trusting": setting "trust_server_certificate" shows/);
   assert.ok(problems.every(({ file, line }) => file === "graph/a.ts" && line === 3));
-  assert.deepEqual([...resolved(true).references.keys()], ["sound", "clear", "trusting", "local"]);
+  const accepted = resolved(true);
+  assert.deepEqual([...accepted.references.keys()], ["sound", "clear", "trusting", "local"]);
+  const warned = accepted.problems.filter(({ severity }) => severity === "warning");
+  assert.deepEqual(warned.map(({ message }) => message.split(":")[0]), [
+    'Reference "clear"',
+    'Reference "trusting"',
+  ]);
 });

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { readReference } from "../graph/mod.ts";
 import type { FileReference, ReferenceDefinition } from "../graph/graph.ts";
-import { readDatabase } from "./database_source.ts";
 import { SOURCE_BYTES_MAX, sourceTooLarge } from "./source_limits.ts";
 
 export interface SourceRead {
@@ -19,6 +18,8 @@ export async function readSource(
   signal: AbortSignal,
 ): Promise<SourceRead> {
   if (definition.kind === "file") return await readFile(definition);
+  // The library for it costs memory, and looks around in the environment as it is loaded.
+  const { readDatabase } = await import("./database_source.ts");
   const rows = await readDatabase(definition, signal);
   const entries = JSON.stringify(rows);
   return { rows: rows.length, digest: digestOf(definition.dialect, entries), entries };

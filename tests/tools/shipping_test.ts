@@ -108,7 +108,7 @@ test("the archive's commands reach a store on a server, and no other place", asy
     await call("admin", "create", "ann"),
     /^The account "ann" is there: administrator\./,
   );
-  assert.match(await call("admin", "list"), /^ann  administrator; must change its password/);
+  assert.match(await call("admin", "list"), /^ann {2}administrator; must change its password/);
   assert.match(await call("audit-verify"), /^OK: 1 rows/);
 });
 

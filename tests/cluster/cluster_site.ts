@@ -11,7 +11,7 @@ import { addressOf } from "./cluster_bench.ts";
 import { type BundleDir, openBundle } from "../graph/bench.ts";
 import type { Member } from "./haproxy.ts";
 import { NodeProcess } from "./node_process.ts";
-import { PostgresServer, type PostgresServerOptions } from "./postgres_server.ts";
+import { PostgresServer, type PostgresServerOptions } from "../postgres/server.ts";
 
 export interface SiteOptions extends PostgresServerOptions {
   /** Seconds. */
@@ -86,6 +86,7 @@ export class ClusterSite implements AsyncDisposable {
       storeDir: this.bundle.dir,
       settingsFile: `${this.bundle.dir}/${file}`,
       apiPort,
+      isDetached: this.#options.isDetached,
     });
     this.processes.push(process);
     return process;

@@ -3,9 +3,9 @@ import { Connection } from "../../src/cluster/postgres/connection.ts";
 import { pause, until } from "../connectors/waiting.ts";
 import { addressOf, BenchNode, leaderOf } from "./cluster_bench.ts";
 import { FaultProxy } from "./fault_proxy.ts";
-import { hasPostgres, PostgresServer } from "./postgres_server.ts";
+import { hasPostgres, PostgresServer } from "../postgres/server.ts";
 
-if (await hasPostgres()) {
+if (hasPostgres()) {
   Deno.test("of three nodes started at once one leads, and a clean stop hands over within a second", async () => {
     await using server = await PostgresServer.start();
     const nodes = await Promise.all(["a", "b", "c"].map((name) => BenchNode.join(server, name)));
@@ -46,8 +46,8 @@ if (await hasPostgres()) {
     assert.deepEqual(leader.acts, ["lead 1"]);
     assert.ok(leader.cluster.isServing);
 
-    await server.kill();
-    await server.restart();
+    await server.down("SIGKILL");
+    await server.up();
     const restartedAt = Date.now();
     await pause(2_500);
     const { lease } = await leader.cluster.nodes();
@@ -63,13 +63,13 @@ if (await hasPostgres()) {
     await using server = await PostgresServer.start();
     await using node = await BenchNode.join(server, "a");
     await leaderOf([node]);
-    await server.stop();
+    await server.down("SIGINT");
     const stoppedAt = performance.now();
     await until(() => node.acts.includes("rest"), "the end of leading", 10_000);
     const tookMs = performance.now() - stoppedAt;
     assert.ok(tookMs > 1_000 && tookMs < 2_600, `${tookMs} ms`);
     assert.ok(!node.cluster.isLeader);
-    await server.restart();
+    await server.up();
     await leaderOf([node]);
     // Nobody took the lease: it is the same one.
     assert.deepEqual(node.acts, ["lead 1", "rest", "lead 1"]);

@@ -6,11 +6,11 @@ import { openBundle } from "../graph/bench.ts";
 import { admission } from "../walk/bench.ts";
 import { ClusterSite } from "./cluster_site.ts";
 import type { NodeProcess } from "./node_process.ts";
-import { hasPostgres } from "./postgres_server.ts";
+import { hasPostgres } from "../postgres/server.ts";
 
 // Goal: what is done on one node takes effect on the one that works; nodes come to run one graph.
 
-if (await hasPostgres()) {
+if (hasPostgres()) {
   Deno.test("a replay over a standby's API is delivered by the leader within a second", async () => {
     await using site = await ClusterSite.open();
     const nodes = await site.spawnAll(2);

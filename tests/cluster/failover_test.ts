@@ -3,7 +3,7 @@ import { pause, until } from "../connectors/waiting.ts";
 import { ClusterSite } from "./cluster_site.ts";
 import { judgeLease, watchLease } from "./lease_history.ts";
 import type { NodeProcess } from "./node_process.ts";
-import { hasPostgres } from "./postgres_server.ts";
+import { hasPostgres } from "../postgres/server.ts";
 import { judge, Traffic } from "./traffic.ts";
 
 // Goal: whatever befalls a node or the database, nothing acknowledged is lost and no lane is
@@ -38,15 +38,14 @@ async function underTraffic(
   assert.deepEqual(verdict.lost, [], "acknowledged and lost");
   assert.deepEqual(verdict.inversions, [], "out of order");
   assert.deepEqual(verdict.gapsInState, [], "state that was lost");
-  const again = traffic.frames - traffic.acknowledged.length;
-  const most = again + duplicatesMax;
-  assert.ok(verdict.duplicates <= most, `${verdict.duplicates} duplicates, at most ${most}`);
+  const doubled = verdict.duplicates - verdict.duplicatesOfSender;
+  assert.ok(doubled <= duplicatesMax, `${doubled} duplicates, at most ${duplicatesMax}`);
   const history = await judgeLease(site);
   assert.deepEqual(history.wrong, []);
-  assert.ok(history.entries > 2);
+  assert.ok(history.entries > 0);
 }
 
-if (await hasPostgres()) {
+if (hasPostgres()) {
   Deno.test("a leader that is stopped in order hands over, and leaves a tombstone", async () => {
     await underTraffic({ duplicatesMax: 0 }, async ({ site, traffic }) => {
       const first = await site.leader();
@@ -101,8 +100,8 @@ if (await hasPostgres()) {
 
   Deno.test("the database is killed and comes back", async () => {
     await underTraffic({ duplicatesMax: 2 }, async ({ site }) => {
-      await site.server.kill();
-      await site.server.restart();
+      await site.server.down("SIGKILL");
+      await site.server.up();
       await site.leader();
     });
   });
@@ -110,9 +109,9 @@ if (await hasPostgres()) {
   Deno.test("the database is away for longer than the lease", async () => {
     await underTraffic({ duplicatesMax: 2 }, async ({ site }) => {
       const first = await site.leader();
-      await site.server.stop();
+      await site.server.down("SIGINT");
       await until(() => first.saw("cluster.demoted"), "the demotion", 15_000);
-      await site.server.restart();
+      await site.server.up();
       await site.leader();
     });
   });

@@ -31,14 +31,14 @@ export const faults = {
   },
   /** The machine of the database fails and comes back. */
   async kill_database({ site, chance }: FaultContext) {
-    await site.server.kill();
+    await site.server.down("SIGKILL");
     await pause(chance * site.ttlMs);
-    await site.server.restart();
+    await site.server.up();
   },
   async restart_database({ site, chance }: FaultContext) {
-    await site.server.stop();
+    await site.server.down("SIGINT");
     await pause(chance * site.ttlMs * 1.5);
-    await site.server.restart();
+    await site.server.up();
   },
   async end_sessions({ site }: FaultContext) {
     await site.query(

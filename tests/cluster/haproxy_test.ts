@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { hasTool } from "../connectors/foreign_tool.ts";
 import { ClusterSite } from "./cluster_site.ts";
 import { Haproxy, haproxyPath } from "./haproxy.ts";
-import { hasPostgres } from "./postgres_server.ts";
+import { hasPostgres } from "../postgres/server.ts";
 import { judge, Traffic } from "./traffic.ts";
 
-if (await hasPostgres() && await hasTool(haproxyPath, ["-v"])) {
+if (hasPostgres() && await hasTool(haproxyPath, ["-v"])) {
   // Goal: the page's HAProxy sends every message to the node that works, and cuts the others off.
   Deno.test("behind HAProxy a sender knows one address, whoever leads", async () => {
     await using site = await ClusterSite.open();

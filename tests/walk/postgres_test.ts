@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, pause } from "../connectors/waiting.ts";
-import { hasPostgres, PostgresServer } from "../store/postgres/server.ts";
+import { hasPostgres, PostgresServer } from "../postgres/server.ts";
 import { admission, answered, timeline, Walk } from "./bench.ts";
 
 const ignore = !hasPostgres();

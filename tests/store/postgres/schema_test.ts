@@ -15,7 +15,7 @@ import { delivery, StoreBench } from "../../contract/store/bench.ts";
 import { Authority } from "../../connectors/certificates.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../ciphers.ts";
 import { openStore, postgresBackend } from "./bench.ts";
-import { hasPostgres, PostgresServer } from "./server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 
 const isHere = hasPostgres();
 const server = isHere ? await PostgresServer.start() : undefined;

@@ -28,6 +28,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   let isFlowing = true;
   try {
     await strike(options, { site, traffic, picture, front, signal });
+    picture.nextKillMs = undefined;
     if (signal.aborted) picture.note("Ending: what is under way is waited for");
     await site.leader(END_MS);
     await traffic.acknowledges(1, END_MS);

@@ -123,7 +123,8 @@ function rowsOf(figures: readonly (readonly [string, string])[]): string[] {
 
 function columnsOf(): number {
   try {
-    return Math.max(40, Deno.consoleSize().columns - 1);
+    // A terminal that does not know says 0.
+    return Math.max(40, (Deno.consoleSize().columns || 121) - 1);
   } catch {
     return 120;
   }
@@ -155,7 +156,7 @@ export function closingLines(
       `All ${traffic.acknowledged.length} messages that were acknowledged arrived, in order, through ` +
       `${kills} ${kills === 1 ? "failover" : "failovers"}; the longest gap was ${longest} s.`,
       `${duplicates} arrived twice: ${duplicatesOfSender} the sender sent again for want of an ` +
-      `answer, ${duplicates - duplicatesOfSender} were on the wire when their leader fell.`,
+      `answer, ${duplicates - duplicatesOfSender} the cluster, which had them on the wire when a leader fell.`,
     ]
     : ["It does not add up:", ...problems.map((problem) => `  - ${problem}`)];
   return {

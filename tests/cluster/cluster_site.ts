@@ -18,6 +18,8 @@ export interface SiteOptions extends PostgresServerOptions {
   readonly heartbeat?: number;
   readonly fence?: number;
   readonly ttl?: number;
+  /** Instead of the site's own `[store]` and `[cluster]`, for a database on that port. */
+  readonly nodeSettings?: (databasePort: number) => string;
 }
 
 export interface SpawnOptions {
@@ -25,6 +27,8 @@ export interface SpawnOptions {
   readonly bundleDir?: string;
   /** Any free one when left out. */
   readonly apiPort?: number;
+  /** Of what stands between this node and the database. */
+  readonly databasePort?: number;
 }
 
 export class ClusterSite implements AsyncDisposable {
@@ -75,11 +79,11 @@ export class ClusterSite implements AsyncDisposable {
   /** Starts node `number`, 1 to 9; again after it has ended. */
   async spawn(
     number: number,
-    { bundleDir = this.bundle.dir, apiPort: given }: SpawnOptions = {},
+    { bundleDir = this.bundle.dir, apiPort: given, databasePort }: SpawnOptions = {},
   ): Promise<NodeProcess> {
     const apiPort = given ?? await freePort();
     const file = `node${number}.toml`;
-    await this.bundle.write(file, this.#settingsText(number, apiPort));
+    await this.bundle.write(file, this.#settingsText(number, { apiPort, databasePort }));
     const process = new NodeProcess({
       name: `node${number}`,
       bundleDir,
@@ -93,9 +97,15 @@ export class ClusterSite implements AsyncDisposable {
   }
 
   /** Starts nodes 1 to `count` at once and waits until one of them serves. */
-  async spawnAll(count: number): Promise<NodeProcess[]> {
+  async spawnAll(
+    count: number,
+    databasePortOf = async (_number: number, databasePort: number) => databasePort,
+  ): Promise<NodeProcess[]> {
     const nodes = await Promise.all(
-      Array.from({ length: count }, (_, index) => this.spawn(index + 1)),
+      Array.from({ length: count }, async (_, index) => {
+        const databasePort = await databasePortOf(index + 1, this.server.port);
+        return await this.spawn(index + 1, { databasePort });
+      }),
     );
     for (const node of nodes) {
       if (!await node.starts()) throw new Error(`${node.name} ended: ${node.said}`);
@@ -185,25 +195,12 @@ export class ClusterSite implements AsyncDisposable {
     return this.processes.filter(({ hasEnded }) => !hasEnded);
   }
 
-  #settingsText(number: number, apiPort: number): string {
-    const { heartbeat = 0.5, fence = 2, ttl = 3 } = this.#options;
-    return `[store]
-backend = "postgres"
-server = "127.0.0.1"
-port = ${this.server.port}
-database = "postgres"
-username = "postgres"
-path = "${this.bundle.dir}/unused.db"
-encrypt = false
-
-[cluster]
-enabled = true
-heartbeat_seconds = ${heartbeat}
-leader_fence_timeout_seconds = ${fence}
-leader_lease_ttl_seconds = ${ttl}
-node_timeout_seconds = ${Math.max(2, heartbeat * 3)}
-reclaim_interval_seconds = 2
-
+  #settingsText(
+    number: number,
+    { apiPort, databasePort = this.server.port }: { apiPort: number; databasePort?: number },
+  ): string {
+    const { nodeSettings = (port: number) => this.#storeText(port) } = this.#options;
+    return `${nodeSettings(databasePort)}
 [inbound]
 bind_host = "127.0.0.1${number}"
 
@@ -218,6 +215,27 @@ format = "json"
 
 [environments]
 base_dir = "${this.bundle.dir}"
+`;
+  }
+
+  #storeText(databasePort: number): string {
+    const { heartbeat = 0.5, fence = 2, ttl = 3 } = this.#options;
+    return `[store]
+backend = "postgres"
+server = "127.0.0.1"
+port = ${databasePort}
+database = "postgres"
+username = "postgres"
+path = "${this.bundle.dir}/unused.db"
+encrypt = false
+
+[cluster]
+enabled = true
+heartbeat_seconds = ${heartbeat}
+leader_fence_timeout_seconds = ${fence}
+leader_lease_ttl_seconds = ${ttl}
+node_timeout_seconds = ${Math.max(2, heartbeat * 3)}
+reclaim_interval_seconds = 2
 `;
   }
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { pause, until } from "../connectors/waiting.ts";
+import { MllpSender } from "../connectors/mllp_sender.ts";
 import { ClusterSite } from "./cluster_site.ts";
+import { FaultProxy } from "./fault_proxy.ts";
 import { judgeLease, watchLease } from "./lease_history.ts";
 import type { NodeProcess } from "./node_process.ts";
 import { hasPostgres } from "../postgres/server.ts";
@@ -18,11 +20,16 @@ interface Bench {
 
 /** Runs `fault` under traffic over `count` nodes, then holds everybody to account. */
 async function underTraffic(
-  { count = 2, duplicatesMax = 1 }: { count?: number; duplicatesMax?: number },
+  { count = 2, duplicatesMax = 1, databasePortOf }: {
+    count?: number;
+    duplicatesMax?: number;
+    /** What stands between each node and the database. */
+    databasePortOf?: (number: number, databasePort: number) => Promise<number>;
+  },
   fault: (bench: Bench) => Promise<void>,
 ): Promise<void> {
   await using site = await ClusterSite.open();
-  const nodes = await site.spawnAll(count);
+  const nodes = await site.spawnAll(count, databasePortOf);
   await watchLease(site);
   const traffic = new Traffic(site);
   traffic.start();
@@ -89,12 +96,49 @@ if (hasPostgres()) {
   });
 
   Deno.test("a leader that was frozen for less than its lease goes on or leads again", async () => {
-    await underTraffic({}, async ({ site }) => {
+    await underTraffic({}, async ({ site, nodes }) => {
       const first = await site.leader();
       first.signal("SIGSTOP");
-      await pause(2_400);
+      await pause(700);
+      first.signal("SIGCONT");
+      await pause(300);
+      assert.ok(nodes.every((node) => !node.saw("cluster.demoted")), "shorter than the fence");
+      first.signal("SIGSTOP");
+      await pause(2_300);
       first.signal("SIGCONT");
       await site.leader();
+    });
+  });
+
+  Deno.test("a node cut off from the database: a standby waits, a leader is followed", async () => {
+    const proxies = new Map<string, FaultProxy>();
+    await using stack = new AsyncDisposableStack();
+    const databasePortOf = async (number: number, databasePort: number) => {
+      const proxy = stack.use(await FaultProxy.start(databasePort));
+      proxies.set(`node${number}`, proxy);
+      return proxy.port;
+    };
+    // The partner refuses for a while, which makes copies of one message.
+    await underTraffic({ duplicatesMax: 20, databasePortOf }, async ({ site, nodes, traffic }) => {
+      const first = await site.leader();
+      const second = nodes.find((node) => node !== first)!;
+      proxies.get(second.name)!.hold("to_database", "to_node");
+      site.partner.otherwise = { do: "close" };
+      await pause(site.ttlMs + 300);
+      site.partner.otherwise = { do: "ack" };
+      proxies.get(second.name)!.release();
+      await traffic.acknowledges(20);
+      assert.ok(nodes.every((node) => !node.saw("cluster.demoted")));
+      assert.equal((await second.readiness())?.status, 503);
+
+      proxies.get(first.name)!.hold("to_database", "to_node");
+      await until(() => first.saw("cluster.demoted"), "the fence", 10_000);
+      await assert.rejects(MllpSender.connect(site.inboundOf(first).port, site.inboundOf(first)));
+      assert.equal(await site.leader(), second);
+      await traffic.acknowledges(20);
+      proxies.get(first.name)!.release();
+      await until(() => first.saw("cluster.lease_reached"), "the database", 10_000);
+      assert.equal((await first.readiness(2_000))?.status, 503);
     });
   });
 
@@ -126,13 +170,65 @@ if (hasPostgres()) {
     });
   });
 
-  Deno.test("statements that hang for longer than the lease cost no leadership", async () => {
+  Deno.test("a pool full of statements that hang costs no leadership", async () => {
     await underTraffic({}, async ({ site, nodes }) => {
       const leader = await site.leader();
-      await site.query(`
-        BEGIN; LOCK TABLE messages, queue IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT`);
+      const locked = site.query(
+        "BEGIN; LOCK TABLE messages, queue IN ACCESS EXCLUSIVE MODE; " +
+          `SELECT pg_sleep(${site.ttlMs / 1_000 + 0.5}); COMMIT`,
+      );
+      await pause(200);
+      const asked = Array.from({ length: 12 }, () => leader.get("/messages", 20_000));
+      await pause(site.ttlMs - 500);
+      const [hanging] = await site.query(`
+        SELECT count(*)::integer AS n FROM pg_stat_activity
+         WHERE wait_event_type = 'Lock' AND application_name = 'messagefoundry'`);
+      // All that its pool reads with, and the writer.
+      assert.ok(Number(hanging!.n) >= 3, `${hanging!.n} statements hang`);
+      await locked;
       assert.equal((await leader.readiness())?.status, 200);
+      for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
       assert.ok(nodes.every((node) => !node.saw("cluster.demoted")));
+    });
+  });
+
+  Deno.test("while the database's disk is full nobody is acknowledged, and nothing is given up", async () => {
+    await underTraffic({}, async ({ site, nodes, traffic }) => {
+      await site.query(`
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OR DELETE ON queue
+           FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+      const before = traffic.acknowledged.length;
+      await pause(1_000);
+      assert.equal(traffic.acknowledged.length, before);
+      await site.query("DROP TRIGGER full_disk ON queue");
+      await traffic.acknowledges(20);
+      const [dead] = await site.query(
+        "SELECT count(*)::integer AS n FROM queue WHERE status = 'dead'",
+      );
+      assert.equal(dead!.n, 0);
+      assert.ok(nodes.every((node) => !node.saw("cluster.demoted")));
+    });
+  });
+
+  Deno.test("a lease that seems to have ended early, by the database's clock, has one owner a row", async () => {
+    await underTraffic({ duplicatesMax: 2 }, async ({ site, nodes }) => {
+      const first = await site.leader();
+      // Whatever the leader renews has ended already, as after a step of that clock.
+      await site.query(`
+        CREATE FUNCTION ended() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN
+            IF NEW.leader_epoch = OLD.leader_epoch THEN NEW.lease_expires_at := 1; END IF;
+            RETURN NEW;
+          END $$;
+        CREATE TRIGGER a_step BEFORE UPDATE ON leader_lease
+           FOR EACH ROW EXECUTE FUNCTION ended()`);
+      const others = nodes.filter((node) => node !== first);
+      await until(() => others.some((node) => node.saw("cluster.acquired")), "another", 10_000);
+      await site.query("DROP TRIGGER a_step ON leader_lease");
+      await until(() => first.saw("cluster.demoted"), "the demotion", 10_000);
+      await site.leader();
     });
   });
 }

@@ -156,7 +156,9 @@ export function closingLines(
       `All ${traffic.acknowledged.length} messages that were acknowledged arrived, in order, through ` +
       `${kills} ${kills === 1 ? "failover" : "failovers"}; the longest gap was ${longest} s.`,
       `${duplicates} arrived twice: ${duplicatesOfSender} the sender sent again for want of an ` +
-      `answer, ${duplicates - duplicatesOfSender} the cluster, which had them on the wire when a leader fell.`,
+      `answer, ${
+        duplicates - duplicatesOfSender
+      } the cluster, which had them on the wire when a leader fell.`,
     ]
     : ["It does not add up:", ...problems.map((problem) => `  - ${problem}`)];
   return {

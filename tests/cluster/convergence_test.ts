@@ -78,6 +78,43 @@ if (hasPostgres()) {
     }
   });
 
+  Deno.test("rows that the leader was not told of are found by its sweep", async () => {
+    await using site = await ClusterSite.open();
+    const [node] = await site.spawnAll(1);
+    using sender = await MllpSender.connect(site.inboundOf(node!).port, site.inboundOf(node!));
+    sender.send(admission("S1"));
+    await site.partner.waitForFrames(1);
+    await site.drained();
+    // As a former leader's, stored after this one had counted.
+    await site.query("UPDATE queue SET status = 'pending', due_at = 0 WHERE stage = 'outbound'");
+    await until(() => node!.saw("cluster.reclaimed"), "the sweep", 10_000);
+    await site.partner.waitForFrames(2);
+    await site.drained();
+  });
+
+  // Goal: I46, nothing of a destination that this node has not heard of yet is given up.
+  // Method: the leader loads it and falls while the other node stands still.
+  Deno.test("a node that leads before it knows of a new destination loads it first", async () => {
+    await using site = await ClusterSite.open();
+    const nodes = await site.spawnAll(2);
+    const { leader, standby } = await rolesOf(site, nodes);
+    standby.signal("SIGSTOP");
+    await site.bundle.write("graph/pass.ts", site.graph.replaceAll("OB_LAB", "OB_NEW"));
+    assert.equal((await leader.post("/config/reload", {})).status, 200);
+    site.partner.otherwise = { do: "close" };
+    using sender = await MllpSender.connect(site.inboundOf(leader).port, site.inboundOf(leader));
+    sender.send(admission("N1"));
+    await sender.waitForReplies(1);
+    await site.partner.waitForFrames(1);
+    await leader.kill();
+    site.partner.otherwise = { do: "ack" };
+    standby.signal("SIGCONT");
+    assert.equal(await site.leader(), standby);
+    await site.drained();
+    const rows = await site.query("SELECT status, lane FROM queue WHERE stage = 'outbound'");
+    assert.deepEqual(rows, [{ status: "done", lane: "OB_NEW" }]);
+  });
+
   Deno.test("a node whose bundle is broken never leads, and leads when it is mended", async () => {
     await using site = await ClusterSite.open();
     await using own = await openBundle({ "graph/pass.ts": site.graph });

@@ -86,7 +86,9 @@ if (hasPostgres()) {
     await site.partner.waitForFrames(1);
     await site.drained();
     // As a former leader's, stored after this one had counted.
-    await site.query("UPDATE queue SET status = 'pending', due_at = 0 WHERE stage = 'outbound'");
+    await site.query(
+      "UPDATE queue SET status = 'pending', next_attempt_at = 0 WHERE stage = 'outbound'",
+    );
     await until(() => node!.saw("cluster.reclaimed"), "the sweep", 10_000);
     await site.partner.waitForFrames(2);
     await site.drained();

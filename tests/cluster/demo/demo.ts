@@ -7,7 +7,7 @@ import { ClusterSite } from "../cluster_site.ts";
 import { Haproxy, haproxyPath } from "../haproxy.ts";
 import { judge, Traffic } from "../traffic.ts";
 import type { DemoOptions } from "./options.ts";
-import { closingLines, openingLines, Picture } from "./picture.ts";
+import { closingLines, GAP_MS, openingLines, Picture } from "./picture.ts";
 
 const LOOK_MS = 500;
 /** What a person at a terminal waits for at the end, at most. */
@@ -64,9 +64,14 @@ async function strike(
   picture.begin();
   const endAt = performance.now() + seconds * 1_000;
   let killAt = performance.now() + every * 1_000;
+  let gapsSeen = 0;
   while (performance.now() < endAt && !signal.aborted) {
     await pause(LOOK_MS);
     const leftMs = endAt - performance.now();
+    for (const gapMs of traffic.gapsMs.slice(gapsSeen)) {
+      if (gapMs > GAP_MS) picture.note(`traffic goes on after ${(gapMs / 1_000).toFixed(1)} s`);
+    }
+    gapsSeen = traffic.gapsMs.length;
     // A failover that the time is too short for would show nothing.
     picture.nextKillMs = killAt < endAt - site.ttlMs ? killAt - performance.now() : undefined;
     await picture.show();

@@ -5,7 +5,8 @@ import type { DemoOptions } from "./options.ts";
 
 /** How often a line is written where nothing can be redrawn. */
 const LINE_MS = 2_000;
-const GAP_MS = 1_000;
+/** A time without an acknowledgement that is worth a word. */
+export const GAP_MS = 1_000;
 const NOTES_SHOWN = 3;
 
 /** Where everything is while it runs. */

@@ -44,6 +44,13 @@ Deno.test({
     assert.deepEqual(partner.controlIds, ["A1", "A2"]);
     const { ok } = await walk.engine.store.checkIntegrity();
     assert.ok(ok);
+    // I69: what only nodes of a cluster write is not even there.
+    const { rows } = await server.ask({ schema: "engine" }, (it) =>
+      it.ask(
+        "SELECT relname FROM pg_class " +
+          "WHERE relname IN ('leader_lease', 'nodes', 'cluster_config', 'cluster_act')",
+      ));
+    assert.deepEqual(rows, []);
   },
 });
 

@@ -9,6 +9,7 @@ import { freePort, pause } from "../connectors/waiting.ts";
 import { Connection, type Row } from "../../src/cluster/postgres/connection.ts";
 import { addressOf } from "./cluster_bench.ts";
 import { type BundleDir, openBundle } from "../graph/bench.ts";
+import { FaultProxy } from "./fault_proxy.ts";
 import type { Member } from "./haproxy.ts";
 import { NodeProcess } from "./node_process.ts";
 import { PostgresServer, type PostgresServerOptions } from "../postgres/server.ts";
@@ -20,6 +21,8 @@ export interface SiteOptions extends PostgresServerOptions {
   readonly ttl?: number;
   /** Instead of the site's own `[store]` and `[cluster]`, for a database on that port. */
   readonly nodeSettings?: (databasePort: number) => string;
+  /** Between each node and the database stands a proxy, so that it can be cut off. */
+  readonly hasProxies?: boolean;
 }
 
 export interface SpawnOptions {
@@ -27,8 +30,6 @@ export interface SpawnOptions {
   readonly bundleDir?: string;
   /** Any free one when left out. */
   readonly apiPort?: number;
-  /** Of what stands between this node and the database. */
-  readonly databasePort?: number;
 }
 
 export class ClusterSite implements AsyncDisposable {
@@ -37,6 +38,8 @@ export class ClusterSite implements AsyncDisposable {
   readonly bundle: BundleDir;
   /** Every process ever started here. */
   readonly processes: NodeProcess[] = [];
+  /** By the names of nodes; with `hasProxies`. */
+  readonly proxies = new Map<string, FaultProxy>();
   readonly #inboundPort: number;
   readonly #options: SiteOptions;
 
@@ -79,10 +82,11 @@ export class ClusterSite implements AsyncDisposable {
   /** Starts node `number`, 1 to 9; again after it has ended. */
   async spawn(
     number: number,
-    { bundleDir = this.bundle.dir, apiPort: given, databasePort }: SpawnOptions = {},
+    { bundleDir = this.bundle.dir, apiPort: given }: SpawnOptions = {},
   ): Promise<NodeProcess> {
     const apiPort = given ?? await freePort();
     const file = `node${number}.toml`;
+    const databasePort = await this.#databasePort(`node${number}`);
     await this.bundle.write(file, this.#settingsText(number, { apiPort, databasePort }));
     const process = new NodeProcess({
       name: `node${number}`,
@@ -97,15 +101,9 @@ export class ClusterSite implements AsyncDisposable {
   }
 
   /** Starts nodes 1 to `count` at once and waits until one of them serves. */
-  async spawnAll(
-    count: number,
-    databasePortOf = async (_number: number, databasePort: number) => databasePort,
-  ): Promise<NodeProcess[]> {
+  async spawnAll(count: number): Promise<NodeProcess[]> {
     const nodes = await Promise.all(
-      Array.from({ length: count }, async (_, index) => {
-        const databasePort = await databasePortOf(index + 1, this.server.port);
-        return await this.spawn(index + 1, { databasePort });
-      }),
+      Array.from({ length: count }, (_, index) => this.spawn(index + 1)),
     );
     for (const node of nodes) {
       if (!await node.starts()) throw new Error(`${node.name} ended: ${node.said}`);
@@ -172,9 +170,15 @@ export class ClusterSite implements AsyncDisposable {
     }
   }
 
-  /** Lets go on what was frozen. */
+  /** Lets go on what was frozen or cut off. */
   thaw(): void {
     for (const node of this.living) node.signal("SIGCONT");
+    for (const proxy of this.proxies.values()) proxy.release();
+  }
+
+  /** What stands between a node and the database. */
+  proxyOf({ name }: NodeProcess): FaultProxy {
+    return this.proxies.get(name)!;
   }
 
   /** Where this node takes messages. */
@@ -195,9 +199,19 @@ export class ClusterSite implements AsyncDisposable {
     return this.processes.filter(({ hasEnded }) => !hasEnded);
   }
 
+  async #databasePort(name: string): Promise<number> {
+    if (!this.#options.hasProxies) return this.server.port;
+    let proxy = this.proxies.get(name);
+    if (proxy === undefined) {
+      proxy = this.#rooms.use(await FaultProxy.start(this.server.port));
+      this.proxies.set(name, proxy);
+    }
+    return proxy.port;
+  }
+
   #settingsText(
     number: number,
-    { apiPort, databasePort = this.server.port }: { apiPort: number; databasePort?: number },
+    { apiPort, databasePort }: { apiPort: number; databasePort: number },
   ): string {
     const { nodeSettings = (port: number) => this.#storeText(port) } = this.#options;
     return `${nodeSettings(databasePort)}

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { pause, until } from "../connectors/waiting.ts";
 import { MllpSender } from "../connectors/mllp_sender.ts";
 import { ClusterSite } from "./cluster_site.ts";
-import { FaultProxy } from "./fault_proxy.ts";
 import { judgeLease, watchLease } from "./lease_history.ts";
 import type { NodeProcess } from "./node_process.ts";
 import { hasPostgres } from "../postgres/server.ts";
@@ -20,16 +19,15 @@ interface Bench {
 
 /** Runs `fault` under traffic over `count` nodes, then holds everybody to account. */
 async function underTraffic(
-  { count = 2, duplicatesMax = 1, databasePortOf }: {
+  { count = 2, duplicatesMax = 1, hasProxies }: {
     count?: number;
     duplicatesMax?: number;
-    /** What stands between each node and the database. */
-    databasePortOf?: (number: number, databasePort: number) => Promise<number>;
+    hasProxies?: boolean;
   },
   fault: (bench: Bench) => Promise<void>,
 ): Promise<void> {
-  await using site = await ClusterSite.open();
-  const nodes = await site.spawnAll(count, databasePortOf);
+  await using site = await ClusterSite.open({ hasProxies });
+  const nodes = await site.spawnAll(count);
   await watchLease(site);
   const traffic = new Traffic(site);
   traffic.start();
@@ -111,35 +109,31 @@ if (hasPostgres()) {
   });
 
   Deno.test("a node cut off from the database: a standby waits, a leader is followed", async () => {
-    const proxies = new Map<string, FaultProxy>();
-    await using stack = new AsyncDisposableStack();
-    const databasePortOf = async (number: number, databasePort: number) => {
-      const proxy = stack.use(await FaultProxy.start(databasePort));
-      proxies.set(`node${number}`, proxy);
-      return proxy.port;
-    };
     // The partner refuses for a while, which makes copies of one message.
-    await underTraffic({ duplicatesMax: 20, databasePortOf }, async ({ site, nodes, traffic }) => {
-      const first = await site.leader();
-      const second = nodes.find((node) => node !== first)!;
-      proxies.get(second.name)!.hold("to_database", "to_node");
-      site.partner.otherwise = { do: "close" };
-      await pause(site.ttlMs + 300);
-      site.partner.otherwise = { do: "ack" };
-      proxies.get(second.name)!.release();
-      await traffic.acknowledges(20);
-      assert.ok(nodes.every((node) => !node.saw("cluster.demoted")));
-      assert.equal((await second.readiness())?.status, 503);
+    await underTraffic(
+      { duplicatesMax: 20, hasProxies: true },
+      async ({ site, nodes, traffic }) => {
+        const first = await site.leader();
+        const second = nodes.find((node) => node !== first)!;
+        site.proxyOf(second).hold("to_database", "to_node");
+        site.partner.otherwise = { do: "close" };
+        await pause(site.ttlMs + 300);
+        site.partner.otherwise = { do: "ack" };
+        site.proxyOf(second).release();
+        await traffic.acknowledges(20);
+        assert.ok(nodes.every((node) => !node.saw("cluster.demoted")));
+        assert.equal((await second.readiness())?.status, 503);
 
-      proxies.get(first.name)!.hold("to_database", "to_node");
-      await until(() => first.saw("cluster.demoted"), "the fence", 10_000);
-      await assert.rejects(MllpSender.connect(site.inboundOf(first).port, site.inboundOf(first)));
-      assert.equal(await site.leader(), second);
-      await traffic.acknowledges(20);
-      proxies.get(first.name)!.release();
-      await until(() => first.saw("cluster.lease_reached"), "the database", 10_000);
-      assert.equal((await first.readiness(2_000))?.status, 503);
-    });
+        site.proxyOf(first).hold("to_database", "to_node");
+        await until(() => first.saw("cluster.demoted"), "the fence", 10_000);
+        await assert.rejects(MllpSender.connect(site.inboundOf(first).port, site.inboundOf(first)));
+        assert.equal(await site.leader(), second);
+        await traffic.acknowledges(20);
+        site.proxyOf(first).release();
+        await until(() => first.saw("cluster.lease_reached"), "the database", 10_000);
+        assert.equal((await first.readiness(2_000))?.status, 503);
+      },
+    );
   });
 
   Deno.test("the database is killed and comes back", async () => {

@@ -30,7 +30,7 @@ const RECOVER_MS = 40_000;
 
 export async function runRound({ seed, faults: count, nodes }: RoundOptions): Promise<RoundResult> {
   const random = new Random(seed);
-  await using site = await ClusterSite.open();
+  await using site = await ClusterSite.open({ hasProxies: true });
   await site.spawnAll(nodes);
   await watchLease(site);
   const traffic = new Traffic(site);

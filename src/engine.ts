@@ -256,7 +256,7 @@ export class Engine implements AsyncDisposable {
   /** Builds the graph over a store; nothing of it runs yet. */
   #makePipeline(
     store: Store,
-    { mayAct, openLanes }: Pick<PipelineOptions, "mayAct" | "openLanes"> = {},
+    rules: Pick<PipelineOptions, "mayAct" | "mayAnswer" | "openLanes"> = {},
   ): Pipeline {
     const { settings, alerts, clock, logger } = this;
     const env = this.#env;
@@ -279,8 +279,7 @@ export class Engine implements AsyncDisposable {
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
       onStopped: (event) => alerts.raise(event),
-      mayAct,
-      openLanes,
+      ...rules,
     });
   }
 
@@ -336,7 +335,11 @@ export class Engine implements AsyncDisposable {
       convergeConfig: () => config.converge(load),
       convergeState: (entries) => this.#live.convergeState(entries),
       convergeReferences: () => this.references.converge(),
-      makePipeline: (store, term) => this.#makePipeline(store, { mayAct: () => term.isCurrent }),
+      makePipeline: (store, term) =>
+        this.#makePipeline(store, {
+          mayAct: () => term.isCurrent,
+          mayAnswer: () => !term.isFollowed,
+        }),
       startChores: (store, pipeline, term) => {
         const chores = new AsyncDisposableStack();
         this.#maintenance = chores.use(this.#maintain(store, () => term.isCurrent));

@@ -50,7 +50,10 @@ export async function openTermStore(
   const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = options.settings.cluster;
   // A leader that lost the database has to be done with it while its lease lasts.
   const closeMs = (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 4;
-  const store = await openShared(options, { connections: TERM_CONNECTIONS, closeMs });
+  const store = await openShared(options, {
+    ...{ connections: TERM_CONNECTIONS, closeMs },
+    onFenced: () => term.follow(),
+  });
   try {
     // The lease's row is read in each transaction, after the store's lock is held.
     store.setFence({
@@ -67,14 +70,14 @@ export async function openTermStore(
 
 async function openShared(
   { settings, clock, ...rest }: StoreOptions,
-  { connections, closeMs }: { connections: number; closeMs?: number },
+  { connections, ...rules }: { connections: number; closeMs?: number; onFenced?: () => void },
 ): Promise<PostgresStore> {
   const postgres = await import("../store/postgres/store.ts");
   return postgres.PostgresStore.open({
     server: await serverOptionsOf(settings.store),
     poolSize: Math.max(2, connections),
     isShared: true,
-    closeMs,
+    ...rules,
     ...rest,
     now: () => micros(clock),
   });

@@ -58,6 +58,25 @@ Deno.test("a term that ends while it is promoted is taken down, and nothing says
   }
 });
 
+Deno.test("a term that the database shows to be over ends at once, and the next has a lease of its own", async () => {
+  const bench = new SupervisorBench();
+  try {
+    await until(() => bench.supervisor.role === "primary", "a term");
+    const term = bench.term!;
+    // Another node has the lease, and this one's next renewal is far.
+    bench.table.epoch += 1;
+    bench.table.holder = undefined;
+    bench.table.expiresMs = 0;
+    term.follow();
+    assert.deepEqual([term.isCurrent, term.isFollowed, term.signal.reason], [false, true, "lost"]);
+    await until(() => bench.rests === 1, "its end", 200);
+    await until(() => bench.supervisor.role === "primary", "the next term");
+    assert.ok(bench.term!.epoch > term.epoch + 1, `${bench.term!.epoch} after ${term.epoch}`);
+  } finally {
+    await bench.end();
+  }
+});
+
 class SupervisorBench {
   readonly table = new LeaseTable();
   readonly me = { nodeId: "me", incarnation: "1" };

@@ -54,6 +54,8 @@ export interface PostgresStoreOptions {
   readonly patienceMs?: number;
   /** How long closing waits for what was submitted; milliseconds, as long as it takes without. */
   readonly closeMs?: number;
+  /** The fence was seen closed; called before whoever submitted then is answered. */
+  readonly onFenced?: () => void;
 }
 
 const PATIENCE_MS = 2_000;
@@ -76,6 +78,7 @@ export class PostgresStore implements Store {
   readonly #logger: Logger | undefined;
   readonly #keyNotices: KeyNotices | undefined;
   readonly #closeMs: number | undefined;
+  readonly #onFenced: (() => void) | undefined;
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
@@ -108,13 +111,14 @@ export class PostgresStore implements Store {
     writer: Worker,
     opened: Extract<FromWriter, { type: "opened" }>,
   ) {
-    const { server, poolSize, keys, logger, closeMs } = options;
+    const { server, poolSize, keys, logger, closeMs, onFenced } = options;
     this.path = nameOf(server);
     this.recovered = opened.recovered;
     this.openLanes = opened.lanes;
     this.#writer = writer;
     this.#logger = logger;
     this.#closeMs = closeMs;
+    this.#onFenced = onFenced;
     this.#token = opened.epoch * TOKENS_PER_EPOCH;
     this.#cipher = cellCipherOf(keys);
     this.keyId = this.#cipher.keyId;
@@ -296,6 +300,8 @@ export class PostgresStore implements Store {
         return this.#onBatch(message);
       case "link":
         return this.#onLink(message.change);
+      case "fenced":
+        return this.#onFenced?.();
       case "key_uses":
         return this.#keyNotices?.used(message.uses);
       case "failed":

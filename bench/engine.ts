@@ -6,6 +6,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { fixedFlags } from "../src/cli/serve/permission_set.ts";
+import { signIn } from "./api_session.ts";
 import { Child } from "./child.ts";
 import { bundleFiles } from "./engine_bundle.ts";
 import type { StoreTotals, Target, TargetOptions } from "./target.ts";
@@ -18,7 +19,7 @@ const POLL_MS = 100;
 
 /** Starts the engine and waits until it is healthy and listens. @throws {Error} when it is not. */
 export async function startEngine(options: TargetOptions): Promise<Target> {
-  const { directory, inboundPorts, apiPort } = options;
+  const { directory, inboundPorts, apiPort, profile } = options;
   for (const [name, text] of Object.entries(bundleFiles(options))) {
     const path = `${directory}/${name}`;
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -33,7 +34,9 @@ export async function startEngine(options: TargetOptions): Promise<Target> {
     await child.stop();
     throw error;
   }
+  const token = profile.apiCallsPerSecond > 0 ? await signIn(apiPort, directory) : undefined;
   return {
+    token,
     pid: child.pid,
     get hasEnded() {
       return child.hasEnded;
@@ -41,7 +44,7 @@ export async function startEngine(options: TargetOptions): Promise<Target> {
     get errors() {
       return child.errors;
     },
-    stats: () => readTotals(apiPort),
+    stats: () => readTotals(apiPort, token),
     [Symbol.asyncDispose]: () => child.stop(),
   };
 }
@@ -106,15 +109,19 @@ async function accepts(port: number): Promise<boolean> {
 }
 
 /** Reads the store's counters; undefined when this engine does not report them. */
-async function readTotals(apiPort: number): Promise<StoreTotals | undefined> {
-  const response = await request(apiPort, "/stats");
+async function readTotals(
+  apiPort: number,
+  token: string | undefined,
+): Promise<StoreTotals | undefined> {
+  const response = await request(apiPort, "/stats", token);
   const { diagnostics } = await response.json();
   const { commits, statements, fsyncs } = diagnostics ?? {};
   const isComplete = [commits, statements, fsyncs].every((total) => typeof total === "number");
   return isComplete ? { commits, statements, fsyncs } : undefined;
 }
 
-function request(apiPort: number, path: string): Promise<Response> {
+function request(apiPort: number, path: string, token?: string): Promise<Response> {
   const signal = AbortSignal.timeout(REQUEST_LIMIT_MS);
-  return fetch(`http://127.0.0.1:${apiPort}${path}`, { signal });
+  const headers = token === undefined ? undefined : { authorization: `Bearer ${token}` };
+  return fetch(`http://127.0.0.1:${apiPort}${path}`, { headers, signal });
 }

@@ -5,6 +5,7 @@
  * router and a handler that does what a typical one does: reads four fields, maps one through a
  * code set, sets two, sends the message to the inbound's lanes.
  */
+import { AUTH_LINES } from "./api_session.ts";
 import { FACILITY, FACILITY_MAPPED } from "./messages.ts";
 import { lanesOfInbound, type Profile } from "./profiles.ts";
 
@@ -71,7 +72,7 @@ interfaces.forEach(({ port, lanes }, index) => {
 }
 
 function settingsText(
-  { directory, apiPort, synchronous, storeLines }: BundleOptions,
+  { profile, directory, apiPort, synchronous, storeLines }: BundleOptions,
 ): string {
   return `[store]
 path = ${JSON.stringify(`${directory}/messagefoundry.db`)}
@@ -82,7 +83,7 @@ host = "127.0.0.1"
 port = ${apiPort}
 
 [auth]
-enabled = false
+${profile.apiCallsPerSecond > 0 ? AUTH_LINES : "enabled = false"}
 
 [environments]
 base_dir = ${JSON.stringify(directory)}

@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { API_READS_PROFILE, runApiReads } from "./api_reads_run.ts";
 import { BenchDatabase } from "./database.ts";
 import { describeMachine, measureSyncTime } from "./machine.ts";
 import { medianRun } from "./median.ts";
@@ -39,6 +40,7 @@ interface Options {
   readonly withSandbox: boolean;
   readonly withStarts: boolean;
   readonly withReloads: boolean;
+  readonly withApiReads: boolean;
   /** Of each batch size. */
   readonly sandboxSeconds: number;
 }
@@ -58,6 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
     runs,
     sandbox: options.withSandbox ? await runSandbox(options.sandboxSeconds) : [],
     starts: options.withStarts ? await runStarts(options.directory, options.repeat) : [],
+    apiReads: options.withApiReads ? await runApiReads(options.directory) : [],
     reloads: options.withReloads ? await runReloads(options.directory, options.repeat) : [],
   };
   for (const profile of options.profiles) {
@@ -65,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   console.log(table(report));
   if (options.jsonFile !== undefined) await Deno.writeTextFile(options.jsonFile, json(report));
-  const all = [...runs, ...report.sandbox, ...report.starts, ...report.reloads];
+  const all = [...runs, ...report.sandbox, ...report.starts, ...report.reloads, ...report.apiReads];
   return all.every(({ reason }) => reason === undefined) ? 0 : 1;
 }
 
@@ -117,6 +120,9 @@ function readOptions(args: readonly string[]): Options | undefined {
     console.log(`${SANDBOX_PROFILE.padEnd(12)} author code alone, no sockets, no store`);
     console.log(`${START_PROFILE.padEnd(12)} the shipped bundle, process start to first ACK`);
     console.log(`${RELOAD_PROFILE.padEnd(12)} a bundle of 200 modules loaded anew under traffic`);
+    console.log(
+      `${API_READS_PROFILE.padEnd(12)} reads of the API, of a store with a million messages`,
+    );
     return undefined;
   }
   const seconds = positive(values.seconds, "seconds");
@@ -125,7 +131,7 @@ function readOptions(args: readonly string[]): Options | undefined {
   const sources = positive(values.sources, "sources");
   const isWanted = (name: string) =>
     values.profile.includes(name) || values.profile.length === 0 && values.target !== "reference";
-  const others = [SANDBOX_PROFILE, START_PROFILE, RELOAD_PROFILE];
+  const others = [SANDBOX_PROFILE, START_PROFILE, RELOAD_PROFILE, API_READS_PROFILE];
   const loads = values.profile.filter((name) => !others.includes(name));
   const selected = loads.length === 0 && values.profile.length > 0 ? [] : selectProfiles(loads);
   const chosen = selected.map((profile) => ({
@@ -149,6 +155,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     withSandbox: isWanted(SANDBOX_PROFILE),
     withStarts: isWanted(START_PROFILE),
     withReloads: isWanted(RELOAD_PROFILE),
+    withApiReads: values.profile.includes(API_READS_PROFILE),
     sandboxSeconds: seconds ?? SANDBOX_SECONDS,
     repeat: Math.ceil(positive(values.repeat, "repeat") ?? 1),
   };

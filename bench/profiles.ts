@@ -30,6 +30,8 @@ export interface Profile {
   /** True when the target is also watched doing nothing for some seconds. */
   readonly watchesIdle: boolean;
   readonly isDefault: boolean;
+  /** Reads of the engine's API meanwhile; the reference loop has none. */
+  readonly apiCallsPerSecond: number;
 }
 
 const TYPICAL_BYTES = 2_000;
@@ -49,6 +51,7 @@ const base = {
   isBacklog: false,
   watchesIdle: false,
   isDefault: true,
+  apiCallsPerSecond: 0,
 } satisfies Omit<Profile, "name" | "title">;
 
 /** Every profile, in the order of a full run. */
@@ -61,6 +64,16 @@ export const profiles: readonly Profile[] = [
     sources: 32,
     inbounds: 8,
     lanes: 8,
+  },
+  {
+    ...base,
+    name: "lanes-8-api",
+    title: "lanes-8, and 200 reads of the API a second",
+    sources: 32,
+    inbounds: 8,
+    lanes: 8,
+    isDefault: false,
+    apiCallsPerSecond: 200,
   },
   { ...base, name: "lanes-32", title: "32 strict lanes, 32 sources", inbounds: 32, lanes: 32 },
   {

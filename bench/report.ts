@@ -3,6 +3,7 @@
  *
  * Upstream: `main.ts`. Downstream: a person, or a file that another run is compared with.
  */
+import type { ApiReadResult } from "./api_reads_run.ts";
 import type { Figures } from "./figures.ts";
 import type { SyncTime } from "./machine.ts";
 import type { ReloadResult } from "./reload_run.ts";
@@ -19,6 +20,7 @@ export interface Report {
   readonly sandbox: readonly SandboxResult[];
   readonly starts: readonly StartResult[];
   readonly reloads: readonly ReloadResult[];
+  readonly apiReads: readonly ApiReadResult[];
 }
 
 const NOTHING = "-";
@@ -57,6 +59,7 @@ const columns: readonly Column[] = [
   { title: "CPU s/1000", cell: figure((f) => f.cpuSecondsPerThousand.toFixed(3)) },
   { title: "other load", cell: figure((f) => (f.otherLoad + f.stolenLoad).toFixed(2)) },
   { title: "MB peak", cell: figure(({ peakMemoryMb }) => whole(peakMemoryMb)) },
+  { title: "API ms p50/p99", cell: ({ api }) => api ? tenths(api.p50Ms, api.p99Ms) : NOTHING },
   { title: "messages", cell: figure(({ messages }) => String(messages)) },
 ];
 
@@ -76,7 +79,7 @@ export function table(report: Report): string {
     if (reason !== undefined) lines.push(`${profile.name} ${kind}: ${reason}`);
   }
   lines.push(...sandboxLines(report.sandbox), ...startLines(report.starts));
-  lines.push(...reloadLines(report.reloads));
+  lines.push(...reloadLines(report.reloads), ...apiReadLines(report.apiReads));
   return lines.join("\n");
 }
 
@@ -126,6 +129,22 @@ function reloadLines(results: readonly ReloadResult[]): readonly string[] {
   ]);
   const reasons = results.flatMap(({ reason }) =>
     reason === undefined ? [] : [`reload: ${reason}`]
+  );
+  return [...aligned([titles, ...rows]), ...reasons];
+}
+
+function apiReadLines(results: readonly ApiReadResult[]): readonly string[] {
+  if (results.length === 0) return [];
+  const titles = ["asked of the API", "stored", "calls", "ms p50", "ms p99"];
+  const rows = results.map((result) => [
+    result.asked,
+    String(result.stored),
+    String(result.calls),
+    optional(result.p50Ms, 1),
+    optional(result.p99Ms, 1),
+  ]);
+  const reasons = results.flatMap(({ asked, reason }) =>
+    reason === undefined ? [] : [`${asked}: ${reason}`]
   );
   return [...aligned([titles, ...rows]), ...reasons];
 }

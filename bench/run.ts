@@ -5,6 +5,7 @@
  * process is stopped by its handle, whatever happens.
  */
 import { fileURLToPath } from "node:url";
+import type { CallerPlan } from "./api_caller.ts";
 import { Child, type ChildEvent } from "./child.ts";
 import { loadArrivals, loadSent } from "./columns.ts";
 import { freePorts, readMachineCpu, readUsage } from "./machine.ts";
@@ -38,7 +39,17 @@ export interface RunResult {
   readonly isOnServer: boolean;
   readonly findings?: Findings;
   readonly figures?: Figures;
+  /** What was read of the API meanwhile. */
+  readonly api?: ApiCalls;
   readonly reason?: string;
+}
+
+export interface ApiCalls {
+  readonly asked: number;
+  readonly refused: number;
+  readonly callsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
 }
 
 const CHILD_LIMIT_MS = 20_000;
@@ -73,7 +84,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
 
 async function measure(
   { profile, kind, synchronous, isEncrypted, database, directory }: RunOptions,
-): Promise<Pick<RunResult, "findings" | "figures" | "reason">> {
+): Promise<Pick<RunResult, "findings" | "figures" | "api" | "reason">> {
   const epochMs = Date.now();
   // Chosen together: the partners' are not bound yet in a backlog run.
   const [apiPort, ...ports] = freePorts(1 + profile.inbounds + profile.lanes);
@@ -116,6 +127,13 @@ async function measure(
   await sender.tell({ command: "connect" });
   await sender.next("connected", CONNECT_LIMIT_MS);
 
+  const { token } = target;
+  await using caller = token === undefined ? undefined : startChild("api_caller", {
+    plan: { port: apiPort!, token, ratePerSecond: profile.apiCallsPerSecond },
+    directory,
+  });
+  await caller?.next("ready", CHILD_LIMIT_MS);
+
   const read = async (): Promise<Reading> => ({
     totals: await target.stats(),
     usage: readUsage(target.pid),
@@ -132,7 +150,10 @@ async function measure(
     const idleFrom = profile.watchesIdle ? await read() : undefined;
     if (profile.watchesIdle) await pause(IDLE_MS);
     const before = await read();
-    const sent = await send(sender, { profile, seconds: profile.seconds });
+    const [sent, api] = await Promise.all([
+      send(sender, { profile, seconds: profile.seconds }),
+      caller && call(caller, profile.seconds),
+    ]);
     const atEndOfSending = await read();
     if (profile.isBacklog) await listen(sink);
     const drained = await drain(processes, Number(sent.endRow) * profile.fanOut);
@@ -150,7 +171,8 @@ async function measure(
     const { findings, arrivedAt } = reconcile(sentLog, arrivals, routes);
     const reason = complaint(findings) ??
       (drained ? undefined : "the queue did not drain in time") ??
-      (untransformed === 0 ? undefined : `${untransformed} messages arrived untransformed`);
+      (untransformed === 0 ? undefined : `${untransformed} messages arrived untransformed`) ??
+      (api === undefined || api.refused === 0 ? undefined : `${api.refused} calls were refused`);
     if (reason !== undefined) return { findings, reason };
     const figures = figuresOf({
       sent: sentLog,
@@ -164,7 +186,7 @@ async function measure(
       atEndOfSending,
       after,
     });
-    return { findings, figures };
+    return { findings, figures, api };
   } catch (error) {
     if (target.errors === "") throw error;
     throw new Error(`${error instanceof Error ? error.message : error}; target: ${target.errors}`);
@@ -172,8 +194,8 @@ async function measure(
 }
 
 function startChild(
-  name: "sender" | "sink",
-  { plan, directory }: { plan: SenderPlan | SinkPlan; directory: string },
+  name: "sender" | "sink" | "api_caller",
+  { plan, directory }: { plan: SenderPlan | SinkPlan | CallerPlan; directory: string },
 ): Child {
   return new Child({
     name,
@@ -181,6 +203,12 @@ function startChild(
     module: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
     args: [JSON.stringify(plan)],
   });
+}
+
+async function call(caller: Child, seconds: number): Promise<ApiCalls> {
+  await caller.tell({ command: "call", seconds });
+  const { event: _, ...calls } = await caller.next("called", seconds * 1000 + ANSWER_LIMIT_MS);
+  return calls as unknown as ApiCalls;
 }
 
 async function listen(sink: Child): Promise<void> {

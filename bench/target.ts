@@ -24,6 +24,8 @@ export interface StoreTotals {
 export interface Target extends AsyncDisposable {
   readonly pid: number;
   readonly hasEnded: boolean;
+  /** Of a session with the API; undefined when nobody asks it. */
+  readonly token: string | undefined;
   /** Undefined when the target does not count. */
   stats(): Promise<StoreTotals | undefined>;
   /** Last lines it wrote to standard error. */
@@ -84,6 +86,7 @@ async function startReference(options: TargetOptions): Promise<Target> {
     throw error;
   }
   return {
+    token: undefined,
     pid: child.pid,
     get hasEnded() {
       return child.hasEnded;

@@ -11,6 +11,12 @@ export const queryNames = [
   "messagesOfChannel",
   /** control ID, status, type, channel, limit, offset. */
   "messagesOfControlId",
+  /** status but processed, type, control ID, JSON list of channels or null, limit, offset. */
+  "messagesOfStatus",
+  "countOfStatus",
+  "countProcessed",
+  /** JSON list of channels. */
+  "countAllOfChannels",
   "countAll",
   "countMessages",
   "countOfChannels",

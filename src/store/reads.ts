@@ -265,8 +265,14 @@ function planMessages(filter: MessageFilter): MessagePlan {
     const channels = channel === undefined
       ? filter.channels
       : filter.channels.filter((name) => name === channel);
+    if (isUnprocessed(status)) {
+      return planStatus([status, messageType ?? null, controlId ?? null, listOf(channels)]);
+    }
     const values = [listOf(channels), ...shared, controlId ?? null];
-    return { select: "messagesOfChannels", values, count: { name: "countOfChannels", values } };
+    const count = isFiltered || controlId !== undefined
+      ? { name: "countOfChannels", values } as const
+      : { name: "countAllOfChannels", values: [listOf(channels)] } as const;
+    return { select: "messagesOfChannels", values, count };
   }
   if (controlId !== undefined) {
     const values = [controlId, ...shared, channel ?? null];
@@ -282,11 +288,21 @@ function planMessages(filter: MessageFilter): MessagePlan {
       : { name: "countAllOfChannel", values: [channel] } as const;
     return { select: "messagesOfChannel", values, count };
   }
+  if (isUnprocessed(status)) return planStatus([status, messageType ?? null, null, null]);
   const values = [null, ...shared, null];
-  const count = isFiltered
+  const count = messageType !== undefined
     ? { name: "countMessages", values } as const
-    : { name: "countAll", values: [] } as const;
+    : { name: status === undefined ? "countAll" : "countProcessed", values: [] } as const;
   return { select: "messages", values, count };
+}
+
+function planStatus(values: readonly Value[]): MessagePlan {
+  return { select: "messagesOfStatus", values, count: { name: "countOfStatus", values } };
+}
+
+/** Of these there are few, and an index finds them. */
+function isUnprocessed(status: string | undefined): status is string {
+  return status !== undefined && status !== "processed";
 }
 
 function listOf(names: readonly string[] | undefined): string | null {

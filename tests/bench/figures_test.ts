@@ -68,6 +68,7 @@ function reportOf(...runs: RunResult[]): Report {
     sandbox: [],
     starts: [],
     reloads: [],
+    apiReads: [],
   };
 }
 

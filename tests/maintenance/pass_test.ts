@@ -247,7 +247,7 @@ Deno.test("a store over its size is told of with each pass, and nothing is delet
 // Goal: I45, over restarts too; the file gives back what purges freed.
 Deno.test("free pages are given back once a local day, at its time", async () => {
   await using bench = await PassBench.open();
-  for (let n = 0; n < 60; n += 1) await bench.message(`m${n} ${"x".repeat(20_000)}`);
+  for (let n = 0; n < 90; n += 1) await bench.message(`m${n} ${"x".repeat(20_000)}`);
   const size = () => Deno.statSync(bench.store.path).size;
   const at = (time: string) => bench.bench.now = Date.parse(`2026-06-0${time}:00Z`) * 1000;
   const settings = 'messages_days = 1\nvacuum_at = "03:30"';

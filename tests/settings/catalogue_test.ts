@@ -203,6 +203,7 @@ const publishedRules = `
 const ours: readonly string[] = [
   "inbound.ack_after",
   "store.tls_ca_file",
+  "store.allow_unencrypted_phi",
   "egress.allowed_smtp",
   "diagnostics.response_sent",
   "diagnostics.connection_events",

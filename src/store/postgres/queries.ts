@@ -24,28 +24,34 @@ function isAmong(column: string, list: string): string {
 }
 
 const BY_ALL = `
-       ${is("m.channel_id", "$1")}
-   AND ${is("m.status", "$2")}
-   AND ${is("m.message_type", "$3")}
-   AND ${is("m.control_id", "$4")}`;
+       ${is(`m.channel_id`, "$1")}
+   AND ${is(`m.status`, "$2")}
+   AND ${is(`m.message_type`, "$3")}
+   AND ${is(`m.control_id`, "$4")}`;
 
 const OF_CHANNELS = `
-       ${isAmong("m.channel_id", "$1")}
-   AND ${is("m.status", "$2")}
-   AND ${is("m.message_type", "$3")}
-   AND ${is("m.control_id", "$4")}`;
+       ${isAmong(`m.channel_id`, "$1")}
+   AND ${is(`m.status`, "$2")}
+   AND ${is(`m.message_type`, "$3")}
+   AND ${is(`m.control_id`, "$4")}`;
 
 const OF_CHANNEL = `
        m.channel_id = $1
-   AND ${is("m.status", "$2")}
-   AND ${is("m.message_type", "$3")}
-   AND ${is("m.control_id", "$4")}`;
+   AND ${is(`m.status`, "$2")}
+   AND ${is(`m.message_type`, "$3")}
+   AND ${is(`m.control_id`, "$4")}`;
 
 const OF_CONTROL_ID = `
        ${isControlId("$1")}
-   AND ${is("m.status", "$2")}
-   AND ${is("m.message_type", "$3")}
-   AND ${is("m.channel_id", "$4")}`;
+   AND ${is(`m.status`, "$2")}
+   AND ${is(`m.message_type`, "$3")}
+   AND ${is(`m.channel_id`, "$4")}`;
+
+const OF_STATUS = `
+       m.status = $1
+   AND ${is(`m.message_type`, "$2")}
+   AND ${is(`m.control_id`, "$3")}
+   AND ${isAmong(`m.channel_id`, "$4")}`;
 
 function page(where: string): string {
   return `
@@ -69,6 +75,14 @@ export const queries: Readonly<Record<QueryName, string>> = {
   messagesOfChannel: page(OF_CHANNEL),
   messagesOfControlId: page(OF_CONTROL_ID),
 
+  messagesOfStatus: page(OF_STATUS),
+  countOfStatus: count(OF_STATUS),
+  countProcessed: `SELECT count(*) AS total FROM messages WHERE status = 'processed'`,
+  countAllOfChannels: `
+    SELECT coalesce(sum(total), 0) AS total
+      FROM totals
+     WHERE kind = 'messages' AND ${isAmong("name", "$1")}`,
+
   countAll: `SELECT coalesce(sum(total), 0) AS total FROM totals WHERE kind = 'messages'`,
   countMessages: count(BY_ALL),
   countOfChannels: count(OF_CHANNELS),
@@ -84,7 +98,7 @@ export const queries: Readonly<Record<QueryName, string>> = {
       LEFT JOIN bodies b ON b.seq = m.body_seq
      WHERE ${BY_ALL}
        AND m.seq < $5::bigint
-       AND ${isAmong("m.channel_id", "$7")}
+       AND ${isAmong(`m.channel_id`, "$7")}
      ORDER BY m.seq DESC
      LIMIT $6::bigint`,
 
@@ -133,9 +147,9 @@ export const queries: Readonly<Record<QueryName, string>> = {
       FROM queue q
       JOIN messages m ON m.seq = q.message_seq
      WHERE q.status = 'dead' AND q.stage = 'outbound'
-       AND ${is("q.channel_id", "$1")}
-       AND ${is("q.lane", "$2")}
-       AND ${isAmong("q.channel_id", "$5")}
+       AND ${is(`q.channel_id`, "$1")}
+       AND ${is(`q.lane`, "$2")}
+       AND ${isAmong(`q.channel_id`, "$5")}
      ORDER BY q.updated_at DESC, q.seq DESC
      LIMIT $3::bigint OFFSET $4::bigint`,
 

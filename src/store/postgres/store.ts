@@ -88,7 +88,7 @@ export class PostgresStore implements Store {
    * @throws {StoreError} `store.unavailable`, `store.locked`, `store.newer_schema`, …
    */
   static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
-    const writer = new Worker(new URL("./writer_worker.ts", import.meta.url), {
+    const writer = new Worker(new URL("./server_writer_worker.ts", import.meta.url), {
       type: "module",
       name: "store writer",
     });

@@ -44,6 +44,16 @@ function isAmong(column: string, list: string): string {
   return `(${list} IS NULL OR ${column} IN (SELECT value FROM json_each(${list})))`;
 }
 
+const OF_STATUS = `
+       m.status = ?1 AND m.status <> 'processed'
+   AND (?2 IS NULL OR m.message_type = ?2)
+   AND (?3 IS NULL OR m.control_id = ?3)
+   AND ${isAmong(`m.channel_id`, "?4")}`;
+
+const COUNT_ALL = `
+    SELECT coalesce((SELECT sum(total) FROM totals WHERE kind = 'messages'), 0)
+         + (SELECT count(*) FROM messages WHERE seq > ${INDEXED_TO})`;
+
 export const queries: Readonly<Record<QueryName, string>> = {
   /** Newest first; numbers grow with arrival, so no sort is needed. */
   messages: `
@@ -64,6 +74,24 @@ export const queries: Readonly<Record<QueryName, string>> = {
      ORDER BY m.seq DESC
      LIMIT ?5 OFFSET ?6`,
 
+  /** Index: messages_unprocessed. */
+  messagesOfStatus: `
+    SELECT ${SUMMARY}
+      FROM messages m INDEXED BY messages_unprocessed
+     WHERE ${OF_STATUS}
+     ORDER BY m.seq DESC
+     LIMIT ?5 OFFSET ?6`,
+
+  countOfStatus: `
+    SELECT count(*) AS total
+      FROM messages m INDEXED BY messages_unprocessed
+     WHERE ${OF_STATUS}`,
+
+  /** All but those that are something else. Index: messages_unprocessed. */
+  countProcessed: `
+    SELECT (${COUNT_ALL})
+         - (SELECT count(*) FROM messages WHERE status <> 'processed') AS total`,
+
   messagesOfChannel: `
     SELECT ${SUMMARY}
       FROM (${numbersBy("message_by_channel", "channel_id")}) n
@@ -82,9 +110,7 @@ export const queries: Readonly<Record<QueryName, string>> = {
        AND (?4 IS NULL OR m.channel_id = ?4)
      LIMIT ?5 OFFSET ?6`,
 
-  countAll: `
-    SELECT coalesce((SELECT sum(total) FROM totals WHERE kind = 'messages'), 0)
-         + (SELECT count(*) FROM messages WHERE seq > ${INDEXED_TO}) AS total`,
+  countAll: `${COUNT_ALL} AS total`,
 
   countMessages: `
     SELECT count(*) AS total
@@ -98,6 +124,12 @@ export const queries: Readonly<Record<QueryName, string>> = {
        AND (?2 IS NULL OR m.status = ?2)
        AND (?3 IS NULL OR m.message_type = ?3)
        AND (?4 IS NULL OR m.control_id = ?4)`,
+
+  countAllOfChannels: `
+    SELECT coalesce((SELECT sum(total) FROM totals
+                      WHERE kind = 'messages' AND ${isAmong("name", "?1")}), 0)
+         + (SELECT count(*) FROM messages
+             WHERE seq > ${INDEXED_TO} AND ${isAmong("channel_id", "?1")}) AS total`,
 
   countOfChannel: `
     SELECT count(*) AS total

@@ -16,15 +16,16 @@ Deno.test("serve reads the breach list it is given, and nothing starts without i
   const [apiPort, port, partnerPort] = [await freePort(), await freePort(), await freePort()];
   await dir.write("graph/adt.ts", graphText({ port, partnerPort }));
   const listed = "eleven purple boats at night";
-  await dir.write("breached.txt", `${listed}\n`);
+  await using lists = await tempDir();
+  await lists.write("breached.txt", `${listed}\n`);
   const settings = (file: string) =>
-    `[api]\nport = ${apiPort}\n[auth]\nbreach_corpus_file = "${dir.path}/${file}"\n`;
+    `[api]\nport = ${apiPort}\n[auth]\nbreach_corpus_file = "${lists.path}/${file}"\n`;
   await dir.write("messagefoundry.toml", settings("breached.txt"));
   const args = ["--project-root", dir.path, "--db", `${dir.path}/mf.db`, "--env", "dev"];
   {
     await using served = new Served(args, { flags });
     const shown = await served.line(/^engine permissions: /);
-    assert.match(shown, new RegExp(`--allow-read=\\S*${dir.path}/breached\\.txt\\b`));
+    assert.match(shown, new RegExp(`--allow-read=\\S*${lists.path}/breached\\.txt\\b`));
     await served.line(/engine\.started/);
     const file = await Deno.readTextFile(`${dir.path}/bootstrap-admin.txt`);
     const [, password = ""] = /password: (\S+)/.exec(file) ?? [];

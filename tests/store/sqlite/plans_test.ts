@@ -28,6 +28,7 @@ const walks: Readonly<Record<string, string>> = {
   outbox: "over dead and over cancelled rows only",
   messages: "newest first, ends with the page",
   countMessages: "filters no index serves",
+  countProcessed: "an index of those alone that are something else",
   messagesOfChannels: "newest first, ends with the page; for whoever sees a few inbounds only",
   countOfChannels: "filters no index serves; for whoever sees a few inbounds only",
   connectionEvents: "newest first, ends with the page",

@@ -213,6 +213,7 @@ Deno.test("a store of the first version gets its totals when it is opened", asyn
     for (const name of tablesSinceFirstVersion(db)) db.exec(`DROP TABLE ${name}`);
     db.exec(`
       DROP INDEX messages_unpurged;
+      DROP INDEX messages_unprocessed;
       DROP INDEX queue_dead_unpurged;
       DROP INDEX state_set_at;
       DROP INDEX connection_event_ts;

@@ -10,6 +10,7 @@ import { sql as retention } from "./0007_retention.ts";
 import { sql as changedBodies } from "./0008_changed_bodies.ts";
 import { sql as responses } from "./0009_responses.ts";
 import { sql as references } from "./0010_references.ts";
+import { sql as unprocessed } from "./0011_unprocessed.ts";
 
 export const migrations: readonly Migration[] = [
   { version: 1, name: "0001_staged_queue", sql: stagedQueue },
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   { version: 8, name: "0008_changed_bodies", sql: changedBodies },
   { version: 9, name: "0009_responses", sql: responses },
   { version: 10, name: "0010_references", sql: references },
+  { version: 11, name: "0011_unprocessed", sql: unprocessed },
 ];

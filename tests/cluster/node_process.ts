@@ -90,6 +90,10 @@ export class NodeProcess {
     return this.log.some((record) => record.event === event);
   }
 
+  count(event: string): number {
+    return this.log.filter((record) => record.event === event).length;
+  }
+
   /** What it last said, for a failure's sake. */
   get said(): string {
     const last = this.log.slice(-8).map((record) => JSON.stringify(record));

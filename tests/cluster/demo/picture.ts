@@ -11,11 +11,12 @@ const NOTES_SHOWN = 3;
 
 /** Where everything is while it runs. */
 export function openingLines(site: ClusterSite, front: string): readonly string[] {
-  const nodes = site.living.map((node) => {
+  const living = site.living.toSorted((a, b) => a.name.localeCompare(b.name));
+  const nodes = living.map((node) => {
     const { host, port } = site.inboundOf(node);
     return `  ${node.name}       MLLP ${host}:${port}, API http://127.0.0.1:${node.apiPort}`;
   });
-  const [first] = site.living;
+  const [first] = living;
   return [
     "",
     `  PostgreSQL  psql -h 127.0.0.1 -p ${site.server.port} -U postgres, in ${site.server.dir}`,
@@ -156,10 +157,10 @@ export function closingLines(
     ? [
       `All ${traffic.acknowledged.length} messages that were acknowledged arrived, in order, through ` +
       `${kills} ${kills === 1 ? "failover" : "failovers"}; the longest gap was ${longest} s.`,
-      `${duplicates} arrived twice: ${duplicatesOfSender} the sender sent again for want of an ` +
+      `${duplicates} arrived twice: ${duplicatesOfSender} the sender had sent again for want of an ` +
       `answer, ${
         duplicates - duplicatesOfSender
-      } the cluster, which had them on the wire when a leader fell.`,
+      } the cluster, for they were on the wire when a leader fell.`,
     ]
     : ["It does not add up:", ...problems.map((problem) => `  - ${problem}`)];
   return {

@@ -6,7 +6,7 @@
 import { ApiConnection } from "./api_connection.ts";
 import { startEngine } from "./engine.ts";
 import { fillHistory } from "./history.ts";
-import { freePorts } from "./machine.ts";
+import { freePorts, readUsage } from "./machine.ts";
 import { type Profile, profiles } from "./profiles.ts";
 import { percentile } from "./reconcile.ts";
 
@@ -19,6 +19,8 @@ export interface ApiReadResult {
   readonly calls: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  /** Of the engine, all threads, for one call. */
+  readonly cpuMs?: number;
   readonly reason?: string;
 }
 
@@ -72,7 +74,12 @@ async function measure(directory: string): Promise<ApiReadResult[]> {
   using connection = await ApiConnection.open(apiPort!, engine.token!);
   const results: ApiReadResult[] = [];
   for (const [asked, path] of Object.entries(ASKED)) {
-    results.push({ asked, stored: STORED, calls: CALLS, ...await time(connection, path) });
+    results.push({
+      asked,
+      stored: STORED,
+      calls: CALLS,
+      ...await time(connection, path, engine.pid),
+    });
   }
   return results;
 }
@@ -80,14 +87,18 @@ async function measure(directory: string): Promise<ApiReadResult[]> {
 async function time(
   connection: ApiConnection,
   path: string,
-): Promise<Pick<ApiReadResult, "p50Ms" | "p99Ms" | "reason">> {
+  pid: number,
+): Promise<Pick<ApiReadResult, "p50Ms" | "p99Ms" | "cpuMs" | "reason">> {
   const took: number[] = [];
+  let cpuBefore = 0;
   for (let call = 0; call < WARM_UP + CALLS; call++) {
+    if (call === WARM_UP) cpuBefore = readUsage(pid).cpuSeconds;
     const startedAt = performance.now();
     const { status } = await connection.get(path);
     if (status !== 200) return { reason: `GET ${path} was answered ${status}` };
     if (call >= WARM_UP) took.push(performance.now() - startedAt);
   }
   const sorted = Float64Array.from(took).sort();
-  return { p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99) };
+  const cpuMs = (readUsage(pid).cpuSeconds - cpuBefore) * 1000 / CALLS;
+  return { cpuMs, p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99) };
 }

@@ -135,13 +135,14 @@ function reloadLines(results: readonly ReloadResult[]): readonly string[] {
 
 function apiReadLines(results: readonly ApiReadResult[]): readonly string[] {
   if (results.length === 0) return [];
-  const titles = ["asked of the API", "stored", "calls", "ms p50", "ms p99"];
+  const titles = ["asked of the API", "stored", "calls", "ms p50", "ms p99", "CPU ms"];
   const rows = results.map((result) => [
     result.asked,
     String(result.stored),
     String(result.calls),
     optional(result.p50Ms, 1),
     optional(result.p99Ms, 1),
+    optional(result.cpuMs, 2),
   ]);
   const reasons = results.flatMap(({ asked, reason }) =>
     reason === undefined ? [] : [`${asked}: ${reason}`]

@@ -80,6 +80,11 @@ export function describeFailure(thrown: unknown): StoreFailure {
   };
 }
 
+/** A failure as it came from another thread. */
+export function toError({ code, message, hint }: StoreFailure): StoreError {
+  return new StoreError(code, message, { hint });
+}
+
 /** True for failures of the file or disk: no member of the batch is to blame. */
 export function isEnvironmental(thrown: unknown): boolean {
   const primary = primaryCode(thrown);

@@ -3,7 +3,7 @@ import type { CellCipher } from "../../crypto/cells.ts";
 import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
-import { StoreError, type StoreFailure } from "../errors.ts";
+import { StoreError, type StoreFailure, toError } from "../errors.ts";
 import { foldIntent } from "../fold.ts";
 import {
   defaultGroupCommit,
@@ -404,10 +404,6 @@ function ask(worker: Worker, message: ToWriter): Promise<FromWriter> {
   };
   worker.postMessage(message);
   return promise;
-}
-
-function toError({ code, message, hint }: StoreFailure): StoreError {
-  return new StoreError(code, message, { hint });
 }
 
 function toOpenError({ code, message, hint }: StoreFailure, server: ServerOptions): StoreError {

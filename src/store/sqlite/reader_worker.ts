@@ -5,7 +5,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
-import type { FromReader, ToReader } from "./protocol.ts";
+import type { FromReader, Query, QueryAnswer, ToReader } from "./protocol.ts";
 import type { QueryName } from "../query_names.ts";
 import { queries } from "./queries.ts";
 import { registerSql } from "./registers/mod.ts";
@@ -17,14 +17,14 @@ let copier: DatabaseSync | undefined;
 let channel: MessagePort | undefined;
 let path = "";
 const texts = { ...queries, ...registerSql };
-const prepared = new Map<string, StatementSync>();
+const prepared = new Map<string, Prepared>();
 
 self.onmessage = ({ data }: MessageEvent<ToReader>) => {
   switch (data.type) {
     case "open":
       return open(data);
-    case "query":
-      return query(data);
+    case "queries":
+      return post({ type: "answers", answers: data.queries.map(answer) });
     case "checkpoint":
       checkpoint();
       return post({ type: "checkpointed", id: data.id });
@@ -70,23 +70,37 @@ function checkpoint(): void {
   }
 }
 
-function query({ id, query: { name, values } }: Extract<ToReader, { type: "query" }>): void {
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly columns: readonly string[];
+}
+
+function answer({ id, name, values }: Query): QueryAnswer {
   try {
-    let statement = prepared.get(name);
-    if (!statement) prepared.set(name, statement = db!.prepare(texts[name as QueryName]));
-    post({ type: "rows", id, rows: statement.all(...values).map(toPlain) });
+    const { statement, columns } = prepare(name);
+    const rows = statement.all(...values) as unknown as (string | number | null | Uint8Array)[][];
+    for (const row of rows) {
+      // Cells read as bytes become text again.
+      for (const [at, cell] of row.entries()) {
+        if (cell instanceof Uint8Array) row[at] = textOf(cell) ?? null;
+      }
+    }
+    return { id, columns, cells: JSON.stringify(rows) };
   } catch (thrown) {
-    post({ type: "failed", id, failure: describeFailure(thrown) });
+    return { id, failure: describeFailure(thrown) };
   }
 }
 
-/** Cells read as bytes become text again. */
-function toPlain(row: Record<string, unknown>): Record<string, string | number | null> {
-  const plain = row as Record<string, string | number | null>;
-  for (const [name, cell] of Object.entries(row)) {
-    if (cell instanceof Uint8Array) plain[name] = textOf(cell) ?? null;
+function prepare(name: string): Prepared {
+  let found = prepared.get(name);
+  if (found === undefined) {
+    const statement = db!.prepare(texts[name as QueryName]);
+    const columns = statement.columns().map((column) => String(column.name));
+    // The runtime has it, and its types do not.
+    (statement as unknown as { setReturnArrays(isOn: boolean): void }).setReturnArrays(true);
+    prepared.set(name, found = { statement, columns });
   }
-  return plain;
+  return found;
 }
 
 function post(message: FromReader): void {

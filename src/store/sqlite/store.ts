@@ -3,7 +3,7 @@ import type { CellCipher } from "../../crypto/cells.ts";
 import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
-import { StoreError, type StoreFailure } from "../errors.ts";
+import { StoreError, toError } from "../errors.ts";
 import { foldIntent } from "../fold.ts";
 import {
   defaultGroupCommit,
@@ -42,7 +42,9 @@ import type { QueryName } from "../query_names.ts";
 import { Reads } from "../reads.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { IntegrityAnswer } from "./integrity_worker.ts";
-import type { FromReader, FromWriter, ToReader, ToWriter } from "./protocol.ts";
+import type { FromReader, FromWriter, Query, ToReader, ToWriter } from "./protocol.ts";
+import { ReaderQueries, type Row } from "./reader_queries.ts";
+import { Settling } from "./settling.ts";
 
 import { Sealer } from "./sealer.ts";
 import { CLEAR } from "../store_keys.ts";
@@ -61,8 +63,6 @@ export interface SqliteStoreOptions {
   /** Module of the writer's thread, which calls `serveWriter()`; for tests. */
   readonly writer?: URL;
 }
-
-type Row = Record<string, string | number | null>;
 
 /** Batches of a purge until what they wrote is copied back. */
 const COPY_BACK_EVERY = 8;
@@ -104,9 +104,8 @@ export class SqliteStore implements Store {
   readonly #keyNotices: KeyNotices | undefined;
   /** Seals what was stored in clear, if there may be any. */
   readonly #sealer: Sealer | undefined;
-  /** Batches the writer was given, and how many of them the tables are known to hold. */
-  #batchesSent = 0;
-  #settledTo = 0;
+  readonly #queries: ReaderQueries;
+  readonly #settling: Settling;
 
   /**
    * Opens the store, migrating it when needed.
@@ -173,6 +172,10 @@ export class SqliteStore implements Store {
     );
     this.#cipher = cellCipherOf(options.keys);
     this.keyId = this.#cipher.keyId;
+    this.#queries = new ReaderQueries((message) => this.#post(this.#reader, message));
+    this.#settling = new Settling(
+      () => this.#call(this.#writer, (id) => ({ type: "settle", id })),
+    );
     this.#reads = new Reads((name, values) => this.#query(name, values), this.#cipher);
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
@@ -314,6 +317,7 @@ export class SqliteStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken?.code === "store.closed") return;
     this.#group.flushNow();
+    this.#settling.stop();
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
     const hasDied = this.#hasDied;
     this.#broken = closed;
@@ -337,7 +341,7 @@ export class SqliteStore implements Store {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;
-    this.#batchesSent += 1;
+    this.#settling.sent();
     this.#batches.set(id, settles);
     this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
   }
@@ -374,7 +378,8 @@ export class SqliteStore implements Store {
   }
 
   #onReader(message: FromReader): void {
-    this.#onReply(message);
+    if (message.type === "answers") this.#queries.answered(message.answers);
+    else this.#onReply(message);
   }
 
   #onReply(message: FromReader | FromWriter): void {
@@ -420,28 +425,13 @@ export class SqliteStore implements Store {
     return reply.left;
   }
 
-  /** Readers see what is answered: the writer brings it into the tables first. */
-  async #settled(): Promise<void> {
-    if (this.#broken || this.#settledTo === this.#batchesSent) return;
-    const sent = this.#batchesSent;
-    await this.#ask(this.#writer, (id) => ({ type: "settle", id }));
-    this.#settledTo = Math.max(this.#settledTo, sent);
-  }
-
-  async #query(name: QueryName, values: readonly (string | number | null)[]): Promise<Row[]> {
-    await this.#settled();
+  async #query(name: QueryName, values: Query["values"]): Promise<Row[]> {
+    if (!this.#broken) await this.#settling.settled();
     return this.#read(name, values);
   }
 
-  async #read(
-    name: QueryName | RegisterQueryName,
-    values: readonly (string | number | null)[],
-  ): Promise<Row[]> {
-    const reply = await this.#call<Extract<FromReader, { type: "rows" }>>(
-      this.#reader,
-      (id) => ({ type: "query", id, query: { name, values } }),
-    );
-    return [...reply.rows];
+  #read(name: QueryName | RegisterQueryName, values: Query["values"]): Promise<Row[]> {
+    return this.#broken ? Promise.reject(this.#broken) : this.#queries.ask(name, values);
   }
 
   #call<R>(worker: Worker, make: (id: number) => ToWriter | ToReader): Promise<R> {
@@ -481,6 +471,8 @@ export class SqliteStore implements Store {
     this.#batches.clear();
     rejectAll(this.#replies.values(), error);
     this.#replies.clear();
+    this.#queries.failAll(error);
+    this.#settling.stop();
   }
 }
 
@@ -515,8 +507,4 @@ function ask<R>(
   };
   worker.postMessage(message, transfer);
   return promise;
-}
-
-function toError({ code, message, hint }: StoreFailure): StoreError {
-  return new StoreError(code, message, { hint });
 }

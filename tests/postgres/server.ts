@@ -112,16 +112,22 @@ export class PostgresServer implements AsyncDisposable {
     throw new Error(`PostgreSQL does not answer on port ${this.port}`);
   }
 
-  /** `SIGINT` ends sessions and stops; `SIGKILL` is a crash. Resolves when it has ended. */
+  /**
+   * `SIGINT` ends sessions and stops; `SIGKILL` is a crash of the machine, which leaves none of its
+   * processes. Resolves when it has ended.
+   */
   async down(signal: "SIGINT" | "SIGKILL"): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined) return;
     const insist = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already.
+    const backends = signal === "SIGKILL" ? await childrenOf(child.pid) : [];
+    for (const end of [() => child.kill(signal), ...backends]) {
+      try {
+        end();
+      } catch {
+        // It has ended already.
+      }
     }
     await child.status;
     clearTimeout(insist);
@@ -171,6 +177,13 @@ export class PostgresServer implements AsyncDisposable {
       detached: this.#isDetached,
     }).spawn();
   }
+}
+
+/** What ends each process that a server has started for its sessions and chores. */
+async function childrenOf(pid: number): Promise<readonly (() => void)[]> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
+  const pids = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+  return pids.map((one) => () => Deno.kill(Number(one), "SIGKILL"));
 }
 
 /** Making a data folder takes a second, copying one next to nothing. */

@@ -15,7 +15,7 @@ export interface CallerPlan {
   readonly ratePerSecond: number;
 }
 
-const CONNECTIONS = 8;
+const CONNECTIONS = 24;
 
 /** What a console asks: mostly lists, then what was found in them, then figures. */
 const MIX = [

@@ -64,6 +64,9 @@ export interface SqliteStoreOptions {
   readonly writer?: URL;
 }
 
+/** Asked by a number that a read has just found: the tables have what it means. */
+const followUps: ReadonlySet<QueryName> = new Set(["rows", "events", "outbound"]);
+
 /** Batches of a purge until what they wrote is copied back. */
 const COPY_BACK_EVERY = 8;
 /** A reader that begins in between keeps SQLite's log from being cut off. */
@@ -426,7 +429,7 @@ export class SqliteStore implements Store {
   }
 
   async #query(name: QueryName, values: Query["values"]): Promise<Row[]> {
-    if (!this.#broken) await this.#settling.settled();
+    if (!this.#broken && !followUps.has(name)) await this.#settling.settled();
     return this.#read(name, values);
   }
 

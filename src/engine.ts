@@ -328,6 +328,9 @@ export class Engine implements AsyncDisposable {
       load: () => this.#inTurn(load),
       read: () => cluster.readConfigVersion(),
       bump: () => cluster.bumpConfig(),
+      fingerprint: () => this.graph.fingerprint,
+      leads: () => cluster.isServing,
+      tell: (fingerprint) => cluster.noteGraph(fingerprint),
     });
     const leading = new Leading({
       logger,
@@ -354,7 +357,7 @@ export class Engine implements AsyncDisposable {
       stopMs: Math.min(STOP_GRACE_MS, (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 2),
     });
     cluster.start(leading, {
-      onConfigVersion: (version) => config.heard(version),
+      onConfig: (version, graph) => config.heard(version, graph),
       onAct: (act) => {
         const { lanes, edges } = JSON.parse(act) as Touched;
         void this.#pipeline.touched(lanes, edges);

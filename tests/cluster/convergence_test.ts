@@ -50,12 +50,13 @@ if (hasPostgres()) {
 
   Deno.test("a node whose bundle is broken never leads, and leads when it is mended", async () => {
     await using site = await ClusterSite.open();
-    await using own = await openBundle({ "graph/pass.ts": site.graph });
+    await using own = await openBundle({ "graph/pass.ts": `${site.graph}// Another one.\n` });
     const first = await site.spawn(1);
     assert.ok(await first.starts());
     await site.leader();
     const second = await site.spawn(2, { bundleDir: own.dir });
     assert.ok(await second.starts());
+    await until(() => second.saw("cluster.graph_differs"), "word of another graph", 10_000);
 
     await own.write("graph/pass.ts", "this is no module");
     assert.equal((await first.post("/config/reload", {})).status, 200);
@@ -154,6 +155,7 @@ async function reloadEverywhere(
     assert.equal((await node.get("/cluster/status")).json.config_version, 1);
     const times = node.count("cluster.config_converged");
     assert.equal(times, node === standby ? 0 : 1, node.name);
+    assert.ok(!node.saw("cluster.graph_differs"), node.name);
   }
 }
 

@@ -35,7 +35,8 @@ const LOCK_WAIT_MS = 250;
 
 /**
  * The writer's session: commits are durable when they are answered, plans go by the indexes and are
- * made once, and a transaction that is left alone does not keep the store's lock.
+ * made once, and a transaction that is left alone, by a machine that failed, does not keep the
+ * store's lock for longer than a short lease of the cluster.
  */
 const session = [
   "SET enable_seqscan TO off",
@@ -43,7 +44,7 @@ const session = [
   "SET enable_mergejoin TO off",
   "SET jit TO off",
   "SET plan_cache_mode TO force_generic_plan",
-  "SET idle_in_transaction_session_timeout TO '10s'",
+  "SET idle_in_transaction_session_timeout TO '5s'",
   "SELECT set_config('synchronous_commit', 'on', false) " +
   "WHERE current_setting('synchronous_commit') IN ('off', 'local')",
 ];

@@ -54,6 +54,10 @@ export interface PostgresStoreOptions {
   readonly logger?: Logger;
   /** How long a batch waits for a connection that was lost; milliseconds. */
   readonly patienceMs?: number;
+  /** How long closing waits for what was submitted; milliseconds, as long as it takes without. */
+  readonly closeMs?: number;
+  /** The fence was seen closed; called before whoever submitted then is answered. */
+  readonly onFenced?: () => void;
 }
 
 const PATIENCE_MS = 2_000;
@@ -75,6 +79,8 @@ export class PostgresStore implements Store {
   readonly #replies = new Map<number, Settle>();
   readonly #logger: Logger | undefined;
   readonly #keyNotices: KeyNotices | undefined;
+  readonly #closeMs: number | undefined;
+  readonly #onFenced: (() => void) | undefined;
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
@@ -107,12 +113,14 @@ export class PostgresStore implements Store {
     writer: Worker,
     opened: Extract<FromWriter, { type: "opened" }>,
   ) {
-    const { server, poolSize, keys, logger } = options;
+    const { server, poolSize, keys, logger, closeMs, onFenced } = options;
     this.path = nameOf(server);
     this.recovered = opened.recovered;
     this.openLanes = opened.lanes;
     this.#writer = writer;
     this.#logger = logger;
+    this.#closeMs = closeMs;
+    this.#onFenced = onFenced;
     this.#token = opened.epoch * TOKENS_PER_EPOCH;
     this.#cipher = cellCipherOf(keys);
     this.keyId = this.#cipher.keyId;
@@ -252,21 +260,35 @@ export class PostgresStore implements Store {
     return opened;
   }
 
-  /** Waits for what was submitted, then closes connections and thread. */
+  /**
+   * Waits for what was submitted, then closes connections and thread. What is not answered in time
+   * is refused, whatever the server made of it.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken?.code === "store.closed") return;
     this.#group.flushNow();
     const hasDied = this.#hasDied;
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
     this.#broken = closed;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => {
+      if (this.#closeMs !== undefined) timer = setTimeout(resolve, this.#closeMs);
+    });
+    try {
+      await Promise.race([this.#close(hasDied), limit]);
+    } finally {
+      clearTimeout(timer);
+      this.#failAll(closed);
+      this.#writer.terminate();
+    }
+  }
+
+  async #close(hasDied: boolean): Promise<void> {
     try {
       await this.#readers[Symbol.asyncDispose]();
       if (!hasDied) await this.#ask((id) => ({ type: "close", id }));
     } catch {
-      // A thread that died meanwhile has nothing left to close.
-    } finally {
-      this.#failAll(closed);
-      this.#writer.terminate();
+      // A thread that died or was ended meanwhile has nothing left to close.
     }
   }
 
@@ -284,6 +306,8 @@ export class PostgresStore implements Store {
         return this.#onBatch(message);
       case "link":
         return this.#onLink(message.change);
+      case "fenced":
+        return this.#onFenced?.();
       case "key_uses":
         return this.#keyNotices?.used(message.uses);
       case "failed":

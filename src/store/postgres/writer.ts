@@ -48,6 +48,8 @@ export interface WriterOptions {
   readonly patienceMs: number;
   /** The same for a batch that may have taken place. */
   readonly doubtMs: number;
+  /** The fence was seen closed: somebody else leads. Told once for each fence. */
+  readonly onFenced?: () => void;
   readonly onPoint?: OnPoint;
 }
 
@@ -82,6 +84,8 @@ export class Writer {
   readonly #acts: Acts;
   readonly #memory: Memory;
   #batch = 0;
+  /** The fence that was told of. */
+  #toldFence: Fence | undefined;
   /** Undefined: this node is alone. */
   fence: Fence | undefined;
   readonly counters = { commits: 0, intents: 0 };
@@ -143,7 +147,10 @@ export class Writer {
         ...{ connection, session, link: link.number, batch, isTrusting },
         ...{ numbers: this.#numbers, fence: this.fence },
       });
-      tx.begun.then(() => tx.wasMine || memory.forget(), () => {});
+      tx.begun.then(() => {
+        if (!tx.wasMine) memory.forget();
+        if (!tx.mayClaim) this.#tellFenced();
+      }, () => {});
       try {
         const result = tx.result = await act(tx);
         await tx.begun;
@@ -170,6 +177,12 @@ export class Writer {
         }
       }
     }
+  }
+
+  #tellFenced(): void {
+    if (this.#toldFence === this.fence) return;
+    this.#toldFence = this.fence;
+    this.#options.onFenced?.();
   }
 
   async #runRegisters(intents: readonly RegisterIntent[]): Promise<readonly Outcome[]> {

@@ -85,6 +85,7 @@ class WriterThread {
         audit: new AuditLog(auditKey),
         patienceMs,
         doubtMs: Math.max(patienceMs, server.connectTimeoutMs),
+        onFenced: () => post({ type: "fenced" }),
         onPoint: failpoints === noFailpoints ? undefined : pointsOf(failpoints),
       });
       post({ type: "opened", ...opened });

@@ -2,7 +2,7 @@
 import { PostgresStore, type PostgresStoreOptions } from "../../../src/store/postgres/store.ts";
 import type { ServerOptions } from "../../../src/store/postgres/connection.ts";
 import type { StoreBackend } from "../../contract/store_contract.ts";
-import type { PostgresServer } from "./server.ts";
+import type { PostgresServer } from "../../postgres/server.ts";
 
 export function openStore(
   server: ServerOptions,

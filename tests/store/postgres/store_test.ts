@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { checkStore } from "../../../src/store/postgres/integrity.ts";
 import { testStore } from "../../contract/store_contract.ts";
 import { postgresBackend } from "./bench.ts";
-import { hasPostgres, PostgresServer } from "./server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 
 if (hasPostgres()) {
   const server = await PostgresServer.start();

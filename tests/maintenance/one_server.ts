@@ -1,5 +1,5 @@
 /** One PostgreSQL server for a file of tests. */
-import { hasPostgres, PostgresServer } from "../store/postgres/server.ts";
+import { hasPostgres, PostgresServer } from "../postgres/server.ts";
 
 export { hasPostgres, PostgresServer };
 

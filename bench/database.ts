@@ -2,7 +2,7 @@
  * A PostgreSQL server for the engine's store, started by the benchmark on the disk under test, with
  * the settings it is shipped with but for its memory.
  */
-import { PostgresServer } from "../tests/store/postgres/server.ts";
+import { PostgresServer } from "../tests/postgres/server.ts";
 
 export class BenchDatabase implements AsyncDisposable {
   readonly #server: PostgresServer;

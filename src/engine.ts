@@ -256,7 +256,7 @@ export class Engine implements AsyncDisposable {
   /** Builds the graph over a store; nothing of it runs yet. */
   #makePipeline(
     store: Store,
-    { mayAct, openLanes }: Pick<PipelineOptions, "mayAct" | "openLanes"> = {},
+    rules: Pick<PipelineOptions, "mayAct" | "mayAnswer" | "openLanes"> = {},
   ): Pipeline {
     const { settings, alerts, clock, logger } = this;
     const env = this.#env;
@@ -279,8 +279,7 @@ export class Engine implements AsyncDisposable {
       allowInsecureTls: env.MEFOR_ALLOW_INSECURE_TLS === "1",
       stopGraceMs: STOP_GRACE_MS,
       onStopped: (event) => alerts.raise(event),
-      mayAct,
-      openLanes,
+      ...rules,
     });
   }
 
@@ -329,6 +328,9 @@ export class Engine implements AsyncDisposable {
       load: () => this.#inTurn(load),
       read: () => cluster.readConfigVersion(),
       bump: () => cluster.bumpConfig(),
+      fingerprint: () => this.graph.fingerprint,
+      leads: () => cluster.isServing,
+      tell: (fingerprint) => cluster.noteGraph(fingerprint),
     });
     const leading = new Leading({
       logger,
@@ -336,7 +338,11 @@ export class Engine implements AsyncDisposable {
       convergeConfig: () => config.converge(load),
       convergeState: (entries) => this.#live.convergeState(entries),
       convergeReferences: () => this.references.converge(),
-      makePipeline: (store, term) => this.#makePipeline(store, { mayAct: () => term.isCurrent }),
+      makePipeline: (store, term) =>
+        this.#makePipeline(store, {
+          mayAct: () => term.isCurrent,
+          mayAnswer: () => !term.isFollowed,
+        }),
       startChores: (store, pipeline, term) => {
         const chores = new AsyncDisposableStack();
         this.#maintenance = chores.use(this.#maintain(store, () => term.isCurrent));
@@ -351,7 +357,7 @@ export class Engine implements AsyncDisposable {
       stopMs: Math.min(STOP_GRACE_MS, (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 2),
     });
     cluster.start(leading, {
-      onConfigVersion: (version) => config.heard(version),
+      onConfig: (version, graph) => config.heard(version, graph),
       onAct: (act) => {
         const { lanes, edges } = JSON.parse(act) as Touched;
         void this.#pipeline.touched(lanes, edges);

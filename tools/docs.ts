@@ -11,7 +11,7 @@ import type {
 } from "../src/authoring/connectors/schema.ts";
 import { buildProgram } from "../src/cli/program.ts";
 import type { Terminal } from "../src/cli/terminal.ts";
-import { transports } from "../src/graph/mod.ts";
+import { databaseRefSchema, transports } from "../src/graph/mod.ts";
 import { settingsReference } from "../src/settings/mod.ts";
 
 /** Every generated page by its path from the repository's root. */
@@ -52,6 +52,12 @@ Options of the connection itself (\`router\`, \`retry\`, \`ordering\`, …) stan
       parts.push(`## ${schema.type}, ${title}\n\n${tableOf(schema, direction)}\n`);
     }
   }
+  parts.push(`## databaseRef
+
+What \`databaseRef({ … })\` takes, of a [reference set](../authoring/references.md#from-a-database).
+
+${tableOf(databaseRefSchema, "in")}
+`);
   return parts.join("\n");
 }
 

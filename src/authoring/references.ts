@@ -6,12 +6,15 @@
  * Source: spec connectors-and-graph §4.6, pipeline-store-cluster §6.
  */
 import type { Table } from "./code_sets.ts";
+import { databaseRefSchema } from "./connectors/database_ref.ts";
+import { checkSettings } from "./connectors/schema.ts";
 import { GraphError } from "./errors.ts";
+import { toSnakeCase } from "./keys.ts";
 import { requireMaker } from "./maker.ts";
 import { nameProblem, quoteName } from "./names.ts";
 import { callerPosition, type Position } from "./position.ts";
 import { currentRun, currentSession, loading } from "./session.ts";
-import { plainValue, type Setting } from "./specs.ts";
+import { plainValue, type Setting, type SettingsOf } from "./specs.ts";
 
 export interface FileRefSettings {
   /** The file: `.csv`, `.toml` or `.json`. */
@@ -20,16 +23,7 @@ export interface FileRefSettings {
   readonly encoding?: Setting<string>;
 }
 
-export interface DatabaseRefSettings {
-  readonly server: Setting<string>;
-  readonly database: Setting<string>;
-  readonly statement: string;
-  readonly keyColumn: string;
-  readonly valueColumn?: string;
-  readonly port?: Setting<number>;
-  readonly username?: Setting<string>;
-  readonly password?: Setting<string>;
-}
+export type DatabaseRefSettings = SettingsOf<typeof databaseRefSchema, "in">;
 
 export interface ReferenceOptions {
   readonly source: ReferenceSource;
@@ -54,7 +48,7 @@ const maker = Symbol("messagefoundry");
 export class ReferenceSource {
   readonly #settings: Readonly<Record<string, unknown>>;
 
-  /** Not for authors: `fileRef()` makes these. */
+  /** Not for authors: `fileRef()` and `databaseRef()` make these. */
   constructor(by: symbol, settings: Readonly<Record<string, unknown>>) {
     requireMaker(by, maker);
     this.#settings = settings;
@@ -95,17 +89,32 @@ export function fileRef(settings: FileRefSettings): ReferenceSource {
 }
 
 /**
- * The result of a query. This engine has no database connector, so it refuses.
+ * The rows of a query, which the engine runs at its own pace and never while a message runs.
  *
- * @throws {GraphError} `graph.reference_source_unavailable`, always.
+ * @throws {GraphError} `graph.reference_invalid`
  */
-export function databaseRef(_settings: DatabaseRefSettings): ReferenceSource {
-  throw new GraphError(
-    "graph.reference_source_unavailable",
-    "Cannot read a reference from a database: this engine has no database connector",
-    { hint: "Have the rows exported to a file and declare it with fileRef()" },
-  );
+export function databaseRef(settings: DatabaseRefSettings): ReferenceSource {
+  const what = "read a reference from a database";
+  if (typeof settings !== "object" || settings === null) {
+    throw invalid(what, "want its settings as an object");
+  }
+  const plain: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(settings)) {
+    const known = toSnakeCase(key);
+    if (!databaseKeys.has(known) || (known === key && /_/.test(key))) {
+      throw invalid(what, `setting "${key}" is unknown`);
+    }
+    if (value !== undefined) plain[known] = plainValue(value);
+  }
+  const [problem] = checkSettings(databaseRefSchema, "in", plain);
+  if (problem !== undefined) {
+    const { message } = problem;
+    throw invalid(what, `${message.charAt(0).toLowerCase()}${message.slice(1)}`);
+  }
+  return new ReferenceSource(maker, Object.freeze({ kind: "database", ...plain }));
 }
+
+const databaseKeys: ReadonlySet<string> = new Set(databaseRefSchema.settings.map(({ key }) => key));
 
 /**
  * Declares a reference set, or reads one declared elsewhere when there are no options.
@@ -141,7 +150,9 @@ function declare(name: string, options: ReferenceOptions): void {
   }
   const { refreshSeconds, maxStalenessSeconds = 0 } = options;
   const source = ReferenceSource.dataOf(options.source);
-  if (source === undefined) throw invalid(what, 'option "source" must be fileRef({ … })');
+  if (source === undefined) {
+    throw invalid(what, 'option "source" must be fileRef({ … }) or databaseRef({ … })');
+  }
   if (refreshSeconds !== undefined && !isSeconds(refreshSeconds)) {
     throw invalid(what, 'option "refreshSeconds" must be a number of at least 0');
   }

@@ -5,6 +5,7 @@
  * Exit codes: 0 done, 1 the act was refused and nothing changed, 2 cannot begin.
  */
 import { EngineError, errorText } from "../errors.ts";
+import type { Settings } from "../settings/mod.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes, tellError } from "./failure.ts";
@@ -48,8 +49,19 @@ async function administer(
   const { terminal, isDebug } = context;
   try {
     const known = requireAct(act, user);
+    const { findAnchor } = await import("./anchor.ts");
+    const anchor = await findAnchor({
+      options: { ...options, config: "." },
+      env: requireVariables(context.env),
+      flags: { "store.path": options.db },
+    });
+    const { passStoreGates } = await import("./serve/gates.ts");
+    passStoreGates(anchor.loaded.settings);
+    const { runBesideServer } = await import("./beside_server.ts");
+    const code = await runBesideServer(anchor, context, options);
+    if (code !== undefined) return code;
     const { acts } = await import("./admin_acts.ts");
-    using place = await openPlace(options, context);
+    await using place = await openPlace(anchor.loaded.settings);
     const { shown, lines } = await acts[known]({ ...place, user, roles: options.role });
     if (options.json) terminal.out(JSON.stringify(shown));
     else for (const line of lines) terminal.out(line);
@@ -81,26 +93,12 @@ function requireAct(act: string, user: string): AdminAct {
 }
 
 /** Opens the accounts where the engine has its store. */
-async function openPlace(options: AdminOptions, context: CliContext) {
-  const { findAnchor } = await import("./anchor.ts");
-  const { passStoreGates } = await import("./serve/gates.ts");
-  const { RegistersBeside } = await import("../store/sqlite/registers/beside.ts");
-  const { readKeys } = await import("../crypto/keys.ts");
+async function openPlace(settings: Settings) {
   const { atConsole, consoleOf } = await import("../operations/mod.ts");
   const { createLogger } = await import("../logging/mod.ts");
   const { systemClock } = await import("../clock.ts");
   const { consoleUser } = await import("./console_user.ts");
-  const { loaded: { settings } } = await findAnchor({
-    options: { ...options, config: "." },
-    env: requireVariables(context.env),
-    flags: { "store.path": options.db },
-  });
-  passStoreGates(settings);
-  const keys = readKeys({
-    active: settings.store.encryptionKey?.reveal(),
-    retired: settings.store.encryptionKeysRetired?.reveal(),
-  });
-  const store = RegistersBeside.open({ path: settings.store.path, keys });
+  const store = await openRegisters(settings);
   const console = consoleOf({
     settings: settings.auth,
     store,
@@ -110,6 +108,24 @@ async function openPlace(options: AdminOptions, context: CliContext) {
   return {
     console,
     actor: atConsole(consoleUser(store.path)),
-    [Symbol.dispose]: () => store[Symbol.dispose](),
+    [Symbol.asyncDispose]: async () => {
+      if (Symbol.asyncDispose in store) await store[Symbol.asyncDispose]();
+      else store[Symbol.dispose]();
+    },
   };
+}
+
+async function openRegisters({ store }: Settings) {
+  const { readKeys } = await import("../crypto/keys.ts");
+  const keys = readKeys({
+    active: store.encryptionKey?.reveal(),
+    retired: store.encryptionKeysRetired?.reveal(),
+  });
+  if (store.backend === "sqlite") {
+    const { RegistersBeside } = await import("../store/sqlite/registers/beside.ts");
+    return RegistersBeside.open({ path: store.path, keys });
+  }
+  const { ServerRegistersBeside } = await import("../store/postgres/registers/beside.ts");
+  const { serverOptionsOf } = await import("../store/open.ts");
+  return await ServerRegistersBeside.open({ server: await serverOptionsOf(store), keys });
 }

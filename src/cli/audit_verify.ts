@@ -8,6 +8,7 @@ import type { CellKeys } from "../crypto/keys.ts";
 import { errorText } from "../errors.ts";
 import type { ServerBackend } from "../store/open.ts";
 import type { Settings } from "../settings/mod.ts";
+import type { Anchor } from "./anchor.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { exitCodes, tellError } from "./failure.ts";
@@ -28,7 +29,11 @@ export function declareAuditVerify(program: CliCommand, context: CliContext): vo
   command.runs(async (options: AuditVerifyOptions) => {
     const { terminal, isDebug } = context;
     try {
-      const verdict = await verify(options, context);
+      const anchor = await findAnchorOf(options, context);
+      const { runBesideServer } = await import("./beside_server.ts");
+      const code = await runBesideServer(anchor, context, options);
+      if (code !== undefined) return code;
+      const verdict = await verify(anchor.loaded.settings);
       if (options.json) terminal.out(JSON.stringify(verdict));
       else tell(verdict, context);
       return verdict.ok ? exitCodes.ok : exitCodes.failed;
@@ -40,15 +45,21 @@ export function declareAuditVerify(program: CliCommand, context: CliContext): vo
   });
 }
 
-async function verify(options: AuditVerifyOptions, { env }: CliContext): Promise<AuditVerdict> {
-  const { openAuditRows, verifyAudit, verifyServerAudit } = await import("../audit/mod.ts");
-  const { readKeys } = await import("../crypto/keys.ts");
+async function findAnchorOf(options: AuditVerifyOptions, { env }: CliContext): Promise<Anchor> {
   const { findAnchor } = await import("./anchor.ts");
-  const { loaded: { settings } } = await findAnchor({
+  const { passStoreGates } = await import("./serve/gates.ts");
+  const anchor = await findAnchor({
     options: { ...options, config: "." },
     env: requireVariables(env),
     flags: { "store.path": options.db },
   });
+  if (anchor.loaded.settings.store.backend !== "sqlite") passStoreGates(anchor.loaded.settings);
+  return anchor;
+}
+
+async function verify(settings: Settings): Promise<AuditVerdict> {
+  const { openAuditRows, verifyAudit, verifyServerAudit } = await import("../audit/mod.ts");
+  const { readKeys } = await import("../crypto/keys.ts");
   const { store } = settings;
   const keys = readKeys({
     active: store.encryptionKey?.reveal(),
@@ -67,10 +78,8 @@ async function openServerLog(
   backend: ServerBackend,
   keys: CellKeys | undefined,
 ) {
-  const { passStoreGates } = await import("./serve/gates.ts");
   const { dialectOf, serverOptionsOf } = await import("../store/open.ts");
   const { openServerAuditRows } = await import("../store/server/audit_rows.ts");
-  passStoreGates(settings);
   return await openServerAuditRows(
     await dialectOf(backend),
     await serverOptionsOf(settings.store),

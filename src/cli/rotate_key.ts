@@ -7,7 +7,8 @@
 import type { CellKeys } from "../crypto/keys.ts";
 import { EngineError, errorText } from "../errors.ts";
 import type { Settings } from "../settings/mod.ts";
-import type { RotationReport } from "../store/sqlite/rotate_key.ts";
+import type { RotationReport } from "../store/rotation.ts";
+import type { RotateOptions } from "../store/sqlite/rotate_key.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes, tellError } from "./failure.ts";
@@ -24,6 +25,7 @@ interface RotateKeyOptions extends ServiceOptions {
 const underWay: ReadonlySet<string> = new Set([
   "store.unreadable",
   "store.busy",
+  "store.unavailable",
   "store.disk_full",
   "store.io",
   "store.corrupt",
@@ -42,7 +44,18 @@ export function declareRotateKey(program: CliCommand, context: CliContext): void
 async function rotate(options: RotateKeyOptions, context: CliContext): Promise<number> {
   const { terminal, isDebug } = context;
   try {
-    const report = await seal(options, context);
+    const { findAnchor } = await import("./anchor.ts");
+    const { passStoreGates } = await import("./serve/gates.ts");
+    const { runBesideServer } = await import("./beside_server.ts");
+    const anchor = await findAnchor({
+      options: { ...options, config: "." },
+      env: requireVariables(context.env),
+      flags: { "store.path": options.db },
+    });
+    passStoreGates(anchor.loaded.settings);
+    const code = await runBesideServer(anchor, context, options);
+    if (code !== undefined) return code;
+    const report = await seal(options, anchor.loaded.settings, context);
     if (options.json) terminal.out(JSON.stringify(jsonOf(report)));
     else tell(report, context);
     return exitCodes.ok;
@@ -53,28 +66,20 @@ async function rotate(options: RotateKeyOptions, context: CliContext): Promise<n
   }
 }
 
-async function seal(options: RotateKeyOptions, context: CliContext): Promise<RotationReport> {
-  const { terminal } = context;
-  const { findAnchor } = await import("./anchor.ts");
-  const { passStoreGates } = await import("./serve/gates.ts");
-  const { rotateKey } = await import("../store/sqlite/rotate_key.ts");
+async function seal(
+  options: RotateKeyOptions,
+  settings: Settings,
+  { terminal, env = {} }: CliContext,
+): Promise<RotationReport> {
   const { ProgressBar } = await import("./progress_bar.ts");
   const { parseFailpoints } = await import("../failpoints.ts");
   const { micros, systemClock } = await import("../clock.ts");
-  const env = requireVariables(context.env);
-  const { loaded: { settings } } = await findAnchor({
-    options: { ...options, config: "." },
-    env,
-    flags: { "store.path": options.db },
-  });
-  passStoreGates(settings);
-  requireFile(settings);
+  const keys = await keysOf(settings);
   const bar = options.json ? undefined : new ProgressBar(terminal, 0);
   bar?.say("counting");
   try {
-    return await rotateKey({
-      path: settings.store.path,
-      keys: await keysOf(settings),
+    return await sealStore(settings, {
+      keys,
       now: micros(systemClock),
       onProgress: bar && (({ done, total }) => bar.show(done, total)),
       failpoints: parseFailpoints(env.MEFOR_FAILPOINTS ?? ""),
@@ -84,18 +89,17 @@ async function seal(options: RotateKeyOptions, context: CliContext): Promise<Rot
   }
 }
 
-/** Sealing anew goes through a store file's own tables; on a server nobody does it yet. */
-function requireFile({ store }: Settings): void {
-  if (store.backend === "sqlite") return;
-  throw new CommandFailure(
-    `Cannot seal a store of [store] backend "${store.backend}" anew: this version does that for ` +
-      '"sqlite" only',
-    {
-      exitCode: exitCodes.refused,
-      hint: "Keep the former key in MEFOR_STORE_ENCRYPTION_KEYS_RETIRED: what it sealed stays " +
-        "readable, and new cells are sealed with the active key",
-    },
-  );
+async function sealStore(
+  { store }: Settings,
+  options: Omit<RotateOptions, "path">,
+): Promise<RotationReport> {
+  if (store.backend === "sqlite") {
+    const { rotateKey } = await import("../store/sqlite/rotate_key.ts");
+    return await rotateKey({ path: store.path, ...options });
+  }
+  const { rotateServerKey } = await import("../store/postgres/rotate_key.ts");
+  const { serverOptionsOf } = await import("../store/open.ts");
+  return await rotateServerKey({ server: await serverOptionsOf(store), ...options });
 }
 
 async function keysOf({ store }: Settings): Promise<CellKeys> {

@@ -45,8 +45,8 @@ export interface ClusterOptions {
 
 /** What a node does about what it hears. */
 export interface Followers {
-  /** At each beat. */
-  onConfigVersion(version: number): void;
+  /** At each beat: the configuration's number, and the fingerprint of the leader's graph. */
+  onConfig(version: number, graph: string | undefined): void;
   /** Another node changed rows; only a leader hears it. */
   onAct(act: string): void;
 }
@@ -116,9 +116,9 @@ export class Cluster implements AsyncDisposable {
     this.#heartbeat = new Heartbeat({
       ...{ store: backend.store, nodeId: me.nodeId, heartbeatMs: settings.heartbeatMs, logger },
       leads: () => ({ isLeader: this.isLeader, epoch: this.#keeper.epoch ?? 0 }),
-      onConfigVersion: (version) => {
+      onConfig: (version, graph) => {
         this.#configVersion = version;
-        this.#followers?.onConfigVersion(version);
+        this.#followers?.onConfig(version, graph);
         // Word that was not heard of is found here.
         void this.#takeActs();
       },
@@ -187,6 +187,12 @@ export class Cluster implements AsyncDisposable {
     const { epoch = 0 } = this.#keeper;
     const beat = await this.#backend.store.beat({ isLeader: this.isLeader, epoch });
     return this.#configVersion = beat.configVersion;
+  }
+
+  /** Says which graph runs; of a node that leads. @throws {ClusterError} */
+  async noteGraph(graph: string): Promise<void> {
+    const { epoch } = this.#keeper;
+    if (epoch !== undefined) await this.#backend.store.noteGraph(graph, epoch);
   }
 
   /** Leaves word for the leader; a node that does not lead calls it. @throws {ClusterError} */

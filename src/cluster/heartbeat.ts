@@ -15,7 +15,7 @@ export interface HeartbeatOptions {
   /** What to say at this beat. */
   readonly leads: () => { readonly isLeader: boolean; readonly epoch: number };
   /** After each beat that succeeded. */
-  readonly onConfigVersion: (version: number) => void;
+  readonly onConfig: (version: number, graph: string | undefined) => void;
 }
 
 const RETRY_MS = 500;
@@ -74,12 +74,12 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { store, leads, logger, nodeId, onConfigVersion } = this.#options;
+    const { store, leads, logger, nodeId, onConfig } = this.#options;
     const said = leads();
-    const { configVersion, isMine } = await store.beat(said);
+    const { configVersion, graph, isMine } = await store.beat(said);
     if (!isMine && !this.#isNameTaken) logger.error("cluster.node_id_in_use", { node: nodeId });
     this.#isNameTaken = !isMine;
-    onConfigVersion(configVersion);
+    onConfig(configVersion, graph);
     if (said.isLeader && this.#beats++ % FORGET_EVERY_BEATS === 0) {
       await store.forgetNodes(FORGET_AFTER_MS);
     }

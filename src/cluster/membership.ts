@@ -30,6 +30,8 @@ export interface OpenLane {
 
 export interface BeatAnswer {
   readonly configVersion: number;
+  /** The fingerprint of the leader's graph, as it last said; undefined: none has yet. */
+  readonly graph: string | undefined;
   /** False: a live process bears this node's ID. */
   readonly isMine: boolean;
 }
@@ -48,6 +50,8 @@ export interface ClusterStore {
   openLanes(): Promise<readonly OpenLane[]>;
   /** Says that another graph was loaded; returns its number. The other nodes are told. */
   bumpConfig(): Promise<number>;
+  /** Says which graph the leader runs; nothing, unless `epoch` leads. */
+  noteGraph(graph: string, epoch: number): Promise<void>;
   /** Leaves word for the leader of what was done to rows here; it is told at once. */
   noteAct(act: string): Promise<void>;
   /** Takes what was left, in order; each is taken once. Nothing, unless `epoch` leads. */

@@ -120,6 +120,7 @@ export class Supervisor {
       epoch,
       () => keeper.epoch === epoch && keeper.isLeader,
     );
+    term.signal.addEventListener("abort", () => this.#wake.resolve(), { once: true });
     this.#turn("promoting");
     logger.info("cluster.acquired", { node: nodeId, epoch });
     try {
@@ -149,7 +150,7 @@ export class Supervisor {
   }
 
   async #rest(term: Term): Promise<void> {
-    const { logger, nodeId, clock, duties } = this.#options;
+    const { logger, nodeId, clock, duties, keeper } = this.#options;
     const begunMs = clock.monotonic();
     this.#turn("demoting");
     try {
@@ -157,6 +158,8 @@ export class Supervisor {
     } catch (thrown) {
       logger.error("cluster.demotion_failed", { node: nodeId, error: errorClass(thrown) });
     }
+    // What this node believes of its lease is wrong, whatever the next renewal says.
+    if (term.isFollowed) keeper.stepDown(0);
     this.#term = undefined;
     this.#doubtSinceMs = undefined;
     this.#turn("standby");

@@ -16,7 +16,16 @@ export interface ConfigConvergenceOptions {
   readonly read: () => Promise<number>;
   /** Counts the version up. */
   readonly bump: () => Promise<number>;
+  /** Of the graph of now. */
+  readonly fingerprint: () => string;
+  /** Whether this node's graph is the one that runs. */
+  readonly leads: () => boolean;
+  /** Says which graph runs. */
+  readonly tell: (fingerprint: string) => Promise<void>;
 }
+
+/** A graph that was just loaded somewhere is told of a moment later. */
+const SIGHTINGS = 3;
 
 export class ConfigConvergence {
   readonly #options: ConfigConvergenceOptions;
@@ -25,14 +34,20 @@ export class ConfigConvergence {
   #isTelling = false;
   /** The version that could not be loaded; told once. */
   #failed: number | undefined;
+  /** Beats in a row that told of another graph than this node's. */
+  #sightings = 0;
 
   constructor(options: ConfigConvergenceOptions) {
     this.#options = options;
     this.#applied = options.applied;
   }
 
-  /** The cluster is at `version`, as a beat says; what fails is tried again at the next. */
-  heard(version: number): void {
+  /**
+   * The cluster is at `version`, and its leader runs `graph`, as a beat says; what fails is tried
+   * again at the next.
+   */
+  heard(version: number, graph: string | undefined): void {
+    this.#compare(version, graph);
     if (version <= this.#applied || this.#isTelling || this.#loading !== undefined) return;
     void this.#load(version).catch(() => {});
   }
@@ -56,6 +71,20 @@ export class ConfigConvergence {
     } finally {
       this.#isTelling = false;
     }
+  }
+
+  /** The same number with another graph: somebody forgot this node's folder. */
+  #compare(version: number, graph: string | undefined): void {
+    const { fingerprint, leads, tell, logger } = this.#options;
+    const own = fingerprint();
+    if (leads()) {
+      this.#sightings = 0;
+      if (graph !== own) void tell(own).catch(() => {});
+      return;
+    }
+    const differs = version === this.#applied && graph !== undefined && graph !== own;
+    this.#sightings = differs ? this.#sightings + 1 : 0;
+    if (this.#sightings === SIGHTINGS) logger.warning("cluster.graph_differs", { version });
   }
 
   async #load(version: number): Promise<void> {

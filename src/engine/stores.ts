@@ -31,7 +31,8 @@ export async function openNodeStore(options: StoreOptions): Promise<Store> {
   if (!settings.cluster.enabled) {
     return openStore(settings.store, { ...rest, now: () => micros(clock) });
   }
-  const store = await openShared(options, settings.store.poolSize - TERM_CONNECTIONS);
+  const connections = settings.store.poolSize - TERM_CONNECTIONS;
+  const store = await openShared(options, { connections });
   store.lead(undefined);
   return store;
 }
@@ -46,7 +47,13 @@ export async function openTermStore(
   options: StoreOptions,
   term: Term,
 ): Promise<{ readonly store: Store; readonly recovered: number }> {
-  const store = await openShared(options, TERM_CONNECTIONS);
+  const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = options.settings.cluster;
+  // A leader that lost the database has to be done with it while its lease lasts.
+  const closeMs = (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 4;
+  const store = await openShared(options, {
+    ...{ connections: TERM_CONNECTIONS, closeMs },
+    onFenced: () => term.follow(),
+  });
   try {
     store.lead(term.epoch);
     return { store, recovered: await store.recoverOthers(micros(options.clock)) };
@@ -58,13 +65,14 @@ export async function openTermStore(
 
 async function openShared(
   { settings, clock, ...rest }: StoreOptions,
-  connections: number,
+  { connections, ...rules }: { connections: number; closeMs?: number; onFenced?: () => void },
 ): Promise<PostgresStore> {
   const postgres = await import("../store/postgres/store.ts");
   return postgres.PostgresStore.open({
     server: await serverOptionsOf(settings.store),
     poolSize: Math.max(2, connections),
     isShared: true,
+    ...rules,
     ...rest,
     now: () => micros(clock),
   });

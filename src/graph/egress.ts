@@ -32,7 +32,8 @@ export type Reach =
 
 export interface ConnectionReach {
   readonly connection: string;
-  readonly direction: "inbound" | "outbound";
+  /** A reference set reaches the database it is read from. */
+  readonly direction: "inbound" | "outbound" | "reference";
   readonly position: SourcePosition | undefined;
   readonly reach: readonly Reach[];
 }
@@ -47,7 +48,7 @@ export async function checkEgress(
     for (const one of reach) {
       const reason = await refusalOf(one, egress);
       if (reason === undefined) continue;
-      const side = direction === "inbound" ? "Inbound" : "Outbound";
+      const side = `${direction.charAt(0).toUpperCase()}${direction.slice(1)}`;
       problems.push(problemAt(
         position,
         `${side} ${quoteName(connection)} may not reach "${describe(one)}": ${reason}`,

@@ -6,6 +6,7 @@
  * references for display.
  */
 import type { SourcePosition } from "../sandbox/protocol.ts";
+import type { Secret } from "../settings/mod.ts";
 
 export type AckMode = "original" | "enhanced" | "none";
 export type Ordering = "fifo" | "unordered";
@@ -91,16 +92,42 @@ export interface HandlerDefinition {
 
 export type ReferenceFormat = "csv" | "toml" | "json";
 
-export interface ReferenceDefinition {
+interface AnyReference {
   readonly name: string;
-  /** Absolute. */
-  readonly path: string;
-  readonly format: ReferenceFormat;
-  readonly encoding: string;
   /** 0: whenever somebody looks. */
   readonly refreshMs: number;
   readonly position: SourcePosition | undefined;
 }
+
+export interface FileReference extends AnyReference {
+  readonly kind: "file";
+  /** Absolute. */
+  readonly path: string;
+  readonly format: ReferenceFormat;
+  readonly encoding: string;
+}
+
+export interface DatabaseReference extends AnyReference {
+  readonly kind: "database";
+  readonly dialect: "postgres";
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly username: string;
+  readonly password: Secret | undefined;
+  readonly statement: string;
+  readonly keyColumn: string;
+  /** Undefined: a record of all columns but the key. */
+  readonly valueColumn: string | undefined;
+  readonly encrypt: boolean;
+  readonly trustServerCertificate: boolean;
+  /** Absolute; undefined: the public authorities. */
+  readonly tlsCaFile: string | undefined;
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+}
+
+export type ReferenceDefinition = FileReference | DatabaseReference;
 
 export interface Graph {
   readonly bundleDir: string;

@@ -10,6 +10,7 @@ import { type Bundle, type BundleEdit, readBundle } from "./bundle.ts";
 import { type CodeSet, loadCodeSets } from "./code_sets.ts";
 import { type DeclaredInToml, readConnectionsToml } from "./connections_toml.ts";
 import { type Declared, mergeDeclared } from "./declared.ts";
+import { reachesOfReferences } from "./database_references.ts";
 import { checkEgress, type ConnectionReach, type Reach } from "./egress.ts";
 import {
   environmentsDir,
@@ -137,9 +138,11 @@ async function resolveBundle<S extends Disposable>(
   const { references, problems: inReferences } = resolveReferences(declared.references, {
     settings: settings.reference,
     environment,
+    allowInsecureTls: options.env.MEFOR_ALLOW_INSECURE_TLS === "1",
   });
   problems.push(...inReferences);
-  problems.push(...await checkEgress(reachesOf(resolved, options.reachOf), settings.egress));
+  const reaches = [...reachesOf(resolved, options.reachOf), ...reachesOfReferences(references)];
+  problems.push(...await checkEgress(reaches, settings.egress));
   const ordered = inOrder(problems);
   if (ordered.some(({ severity }) => severity === "error")) {
     throw new BundleError(bundleDir, ordered);

@@ -53,6 +53,8 @@ export {
   type ReloadRoots,
   resolveReloadDir,
 } from "./reload_roots.ts";
-export { readReference } from "./references.ts";
+export { databaseRefSchema } from "../authoring/connectors/database_ref.ts";
+export { reachesOfReferences } from "./database_references.ts";
+export { readReference, unreadableReference } from "./references.ts";
 export { listenersOf } from "./resolve.ts";
 export { transports } from "./transports.ts";

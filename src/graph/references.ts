@@ -11,18 +11,23 @@ import { codecFor } from "../hl7/mod.ts";
 import type { DeclaredReference, ReferenceData } from "../sandbox/protocol.ts";
 import { isTable, type ReferenceSettings } from "../settings/mod.ts";
 import { type Entry, readTable } from "./code_sets.ts";
+import { resolveDatabaseReference } from "./database_references.ts";
 import { type EnvironmentValues, resolveReference } from "./environment_values.ts";
-import type { ReferenceDefinition, ReferenceFormat } from "./graph.ts";
-import { type GraphProblem, problemAt } from "./problems.ts";
+import type { FileReference, ReferenceDefinition, ReferenceFormat } from "./graph.ts";
+import { type GraphProblem, problemAt, warningAt } from "./problems.ts";
 import { isReference } from "./resolve.ts";
+
+export interface ReferenceContext {
+  readonly settings: Pick<ReferenceSettings, "refreshIntervalMs">;
+  readonly environment: EnvironmentValues;
+  /** `MEFOR_ALLOW_INSECURE_TLS=1`. */
+  readonly allowInsecureTls?: boolean;
+}
 
 /** Resolves every set; one with a problem is left out. */
 export function resolveReferences(
   declared: readonly DeclaredReference[],
-  { settings, environment }: {
-    readonly settings: Pick<ReferenceSettings, "refreshIntervalMs">;
-    readonly environment: EnvironmentValues;
-  },
+  { settings, environment, allowInsecureTls = false }: ReferenceContext,
 ): {
   readonly references: ReadonlyMap<string, ReferenceDefinition>;
   readonly problems: readonly GraphProblem[];
@@ -33,27 +38,44 @@ export function resolveReferences(
     const tell = (message: string) => {
       problems.push(problemAt(position, `Reference ${quoteName(name)}: ${message}`));
     };
-    const path = textOf(source, { key: "path", environment, tell });
-    const encoding = textOf(source, { key: "encoding", environment, tell });
-    if (path === undefined || encoding === undefined) continue;
-    const format = formatOf(path);
-    if (format === undefined) {
-      tell('setting "path" must name a .csv, .toml or .json file');
-      continue;
-    }
-    try {
-      codecFor(encoding);
-    } catch {
-      tell('setting "encoding" is not a character set this engine reads');
-      continue;
-    }
+    const warn = (message: string) => {
+      problems.push(warningAt(position, `Reference ${quoteName(name)}: ${message}`));
+    };
     const refreshMs = refreshSeconds === undefined
       ? settings.refreshIntervalMs
       : refreshSeconds * 1000;
-    const definition = { name, path: resolve(path), format, encoding, refreshMs, position };
-    references.set(name, Object.freeze(definition));
+    const any = { name, refreshMs, position };
+    const definition = source.kind === "database"
+      ? resolveDatabaseReference(source, { any, environment, allowInsecureTls, tell, warn })
+      : resolveFileReference(source, { any, environment, tell });
+    if (definition !== undefined) references.set(name, Object.freeze(definition));
   }
   return { references, problems };
+}
+
+function resolveFileReference(
+  source: Readonly<Record<string, unknown>>,
+  { any, environment, tell }: {
+    readonly any: Pick<FileReference, "name" | "refreshMs" | "position">;
+    readonly environment: EnvironmentValues;
+    readonly tell: (message: string) => void;
+  },
+): FileReference | undefined {
+  const path = textOf(source, { key: "path", environment, tell });
+  const encoding = textOf(source, { key: "encoding", environment, tell });
+  if (path === undefined || encoding === undefined) return undefined;
+  const format = formatOf(path);
+  if (format === undefined) {
+    tell('setting "path" must name a .csv, .toml or .json file');
+    return undefined;
+  }
+  try {
+    codecFor(encoding);
+  } catch {
+    tell('setting "encoding" is not a character set this engine reads');
+    return undefined;
+  }
+  return { ...any, kind: "file", path: resolve(path), format, encoding };
 }
 
 /**
@@ -68,6 +90,8 @@ export async function readLiteralReferences(
   const { references } = resolveReferences(declared, { settings, environment });
   const filled: ReferenceData[] = [];
   for (const definition of references.values()) {
+    // No command opens a connection on its own.
+    if (definition.kind !== "file") continue;
     try {
       const rows = readReference(await Deno.readFile(definition.path), definition);
       filled.push({ name: definition.name, entries: JSON.stringify(rows) });
@@ -113,13 +137,13 @@ function formatOf(path: string): ReferenceFormat | undefined {
  */
 export function readReference(
   bytes: Uint8Array,
-  { format, encoding }: Pick<ReferenceDefinition, "format" | "encoding">,
+  { format, encoding }: Pick<FileReference, "format" | "encoding">,
 ): readonly Entry[] {
   let text: string;
   try {
     text = codecFor(encoding).decode(bytes).replace(/^\ufeff/, "");
   } catch {
-    throw unreadable(`it is not text in "${encoding}"`);
+    throw unreadableReference(`it is not text in "${encoding}"`);
   }
   let first: string | undefined;
   const tell = (line: number | undefined, reason: string) => {
@@ -127,10 +151,11 @@ export function readReference(
   };
   const { entries } = format === "json" ? readJson(text, tell) : readTable(text, format, tell);
   if (first === undefined) return entries;
-  throw unreadable(first);
+  throw unreadableReference(first);
 }
 
-function unreadable(reason: string): GraphError {
+/** A source whose content is no table; `reason` quotes neither key nor value. */
+export function unreadableReference(reason: string): GraphError {
   return new GraphError("graph.reference_unreadable", `Cannot read the source: ${reason}`);
 }
 

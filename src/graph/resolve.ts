@@ -102,8 +102,26 @@ function resolveSettings(
   const schema = transports.get(connection.type);
   if (schema === undefined) return { settings: {}, problems };
   const { values } = context.environment;
+  const settings = resolveTable(schema, direction, { declared: connection.settings, values, tell });
+  return { settings: Object.freeze(settings), problems };
+}
+
+/**
+ * Puts values in the place of references, and defaults in that of absent keys; `tell` hears of every
+ * key that is wrong, and nothing of what it holds.
+ */
+export function resolveTable(
+  schema: TransportSchema,
+  direction: SettingDirection,
+  { declared, values, tell }: {
+    readonly declared: Values;
+    readonly values: ReadonlyMap<string, unknown>;
+    readonly tell: (key: string, message: string) => void;
+  },
+): Values {
   const settings: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(connection.settings)) {
+  let isWhole = true;
+  for (const [key, value] of Object.entries(declared)) {
     if (!isReference(value)) {
       settings[key] = value;
       continue;
@@ -111,17 +129,20 @@ function resolveSettings(
     const wanted = wantedType(schema, key);
     const resolution = resolveReference(value, { values, wanted });
     if (resolution.ok) settings[key] = resolution.value;
-    else tell(key, `setting "${key}": environment value "${value.env}" ${resolution.reason}`);
+    else {
+      tell(key, `setting "${key}": environment value "${value.env}" ${resolution.reason}`);
+      isWhole = false;
+    }
   }
   // A literal that is wrong was reported already; what is new here came from the environment.
-  if (problems.length === 0) {
+  if (isWhole) {
     for (const { key, message } of checkSettings(schema, direction, settings, { resolved: true })) {
-      const reference = connection.settings[key];
+      const reference = declared[key];
       const from = isReference(reference) ? ` (environment value "${reference.env}")` : "";
       tell(key, `${message.charAt(0).toLowerCase()}${message.slice(1)}${from}`);
     }
   }
-  return { settings: Object.freeze(applyDefaults(schema, direction, settings)), problems };
+  return applyDefaults(schema, direction, settings);
 }
 
 /** True for `{ env: "key" }`, as the declarations write it. */

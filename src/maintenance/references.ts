@@ -5,16 +5,15 @@
  * A source that fails costs nothing but its own refresh: the version before stays. On the leader
  * only. Source: spec pipeline-store-cluster §6, connectors-and-graph §4.6.
  */
-import { createHash } from "node:crypto";
 import { auditRecord } from "../audit/mod.ts";
 import type { Clock } from "../clock.ts";
 import { EngineError, errorClass } from "../errors.ts";
-import { readReference } from "../graph/mod.ts";
 import type { ReferenceDefinition } from "../graph/graph.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { ReferenceSettings } from "../settings/mod.ts";
 import type { Store } from "../store/store.ts";
 import { rest } from "./pass.ts";
+import { readSource, sourceName, type SourceRead } from "./reference_sources.ts";
 
 /** The rows of one set, as author code gets them. */
 export interface Snapshot {
@@ -45,8 +44,6 @@ interface Known {
   rows: number;
 }
 
-/** Largest source, in bytes: a table is in memory as a whole, and in the sandbox once more. */
-export const SOURCE_BYTES_MAX = 16 * 1024 * 1024;
 /** UTF-16 units of one part in the store. */
 const PART_CHARS = 256 * 1024;
 /** A timer holds no more. */
@@ -55,8 +52,11 @@ const WAIT_MS_MAX = 2_000_000_000;
 export class References implements AsyncDisposable {
   readonly #options: ReferencesOptions;
   readonly #known = new Map<string, Known>();
-  /** Paths that were last read, by set: another source is due at once. */
-  readonly #paths = new Map<string, string>();
+  /** What was last read, by set: another source is due at once. */
+  readonly #sources = new Map<string, string>();
+  /** Sets that a start left to be read right after it. */
+  readonly #late = new Set<string>();
+  #hurry = new AbortController();
   readonly #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   /** Reads of sources run one after the other. */
@@ -88,6 +88,9 @@ export class References implements AsyncDisposable {
   /**
    * Makes the sets of a graph ready before it runs: what the store holds, and whatever was never
    * read; all of them when `[reference] sync_on_startup` says so. Never throws.
+   *
+   * A database whose rows the store holds already is read right afterwards instead: one that does not
+   * answer must not hold up whoever takes over from a leader that fell.
    */
   async prepare(
     definitions: ReadonlyMap<string, ReferenceDefinition>,
@@ -96,16 +99,20 @@ export class References implements AsyncDisposable {
     const { settings, isLeader } = this.#options;
     await this.#inTurn(async () => {
       for (const definition of definitions.values()) {
-        const { name, path } = definition;
+        const { name } = definition;
         const known = this.#known.get(name);
-        const former = this.#paths.get(name);
+        const former = this.#sources.get(name);
         const wants = known === undefined ||
-          (former === undefined ? settings.syncOnStartup : former !== path);
-        const fresh = wants && isLeader() ? await this.#sync(definition) : undefined;
+          (former === undefined ? settings.syncOnStartup : former !== sourceName(definition));
+        const isFirst = former === undefined;
+        const isLate = wants && isFirst && known !== undefined && definition.kind === "database";
+        if (isLate && isLeader()) this.#late.add(name);
+        const fresh = wants && !isLate && isLeader() ? await this.#sync(definition) : undefined;
         const snapshot = fresh ?? await this.#load(name);
         if (snapshot !== undefined) publish(snapshot);
       }
     });
+    if (this.#late.size > 0) this.#hurry.abort();
   }
 
   /** Begins to refresh what is due; ends when disposed. */
@@ -119,8 +126,10 @@ export class References implements AsyncDisposable {
       const { clock, definitions, isLeader, publish } = this.#options;
       for (const definition of definitions().values()) {
         if (this.#stopping.signal.aborted || !isLeader()) return;
-        const known = this.#known.get(definition.name);
-        if (known !== undefined && clock.now() - known.syncedAt < definition.refreshMs) continue;
+        const { name, refreshMs } = definition;
+        const known = this.#known.get(name);
+        const isDue = known === undefined || clock.now() - known.syncedAt >= refreshMs;
+        if (!isDue && !this.#late.has(name)) continue;
         const fresh = await this.#sync(definition);
         if (fresh !== undefined) publish(fresh);
       }
@@ -133,6 +142,7 @@ export class References implements AsyncDisposable {
   converge(): Promise<void> {
     return this.#inTurn(async () => {
       const { definitions, publish } = this.#options;
+      this.#late.clear();
       const before = new Map([...this.#known].map(([name, { version }]) => [name, version]));
       await this.#recall();
       for (const name of definitions().keys()) {
@@ -169,14 +179,18 @@ export class References implements AsyncDisposable {
     const { settings: { refreshIntervalMs } } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await rest(this.#waitMs(refreshIntervalMs), signal);
+      this.#hurry = new AbortController();
+      const hurry = AbortSignal.any([signal, this.#hurry.signal]);
+      await rest(this.#waitMs(refreshIntervalMs), hurry);
       if (signal.aborted) return;
+      if (hurry.aborted) continue;
       await (this.#options.isLeader() ? this.refresh() : this.converge());
     }
   }
 
   /** Until the next set is due, but no longer than the interval says. */
   #waitMs(intervalMs: number): number {
+    if (this.#late.size > 0) return MIN_WAIT_MS;
     const now = this.#options.clock.now();
     const waits = [...this.#options.definitions().values()].flatMap(({ name, refreshMs }) => {
       const known = this.#known.get(name);
@@ -197,16 +211,17 @@ export class References implements AsyncDisposable {
 
   /** Reads one source and keeps what it says; undefined when it fails or says nothing new. */
   async #sync(definition: ReferenceDefinition): Promise<Snapshot | undefined> {
-    const { name, path } = definition;
+    const { name } = definition;
     const { clock, logger } = this.#options;
-    let read: { readonly rows: number; readonly digest: string; readonly entries: string };
+    this.#late.delete(name);
+    let read: SourceRead;
     try {
-      read = await readSource(definition);
+      read = await readSource(definition, this.#stopping.signal);
     } catch (thrown) {
       this.#failed(definition, thrown);
       return undefined;
     }
-    this.#paths.set(name, path);
+    this.#sources.set(name, sourceName(definition));
     const known = this.#known.get(name);
     if (known?.digest === read.digest) {
       known.syncedAt = clock.now();
@@ -240,7 +255,7 @@ export class References implements AsyncDisposable {
 
   async #keep(
     name: string,
-    { rows, digest, entries }: { rows: number; digest: string; entries: string },
+    { rows, digest, entries }: SourceRead,
   ): Promise<Snapshot> {
     const { store, clock, logger } = this.#options;
     const now = clock.now();
@@ -287,21 +302,6 @@ export class References implements AsyncDisposable {
 
 /** A set that is always due is looked at no more often than this. */
 const MIN_WAIT_MS = 1_000;
-
-async function readSource(definition: ReferenceDefinition) {
-  const { path, format } = definition;
-  const { size } = await Deno.stat(path);
-  if (size > SOURCE_BYTES_MAX) {
-    throw new EngineError(
-      "reference.source_too_large",
-      `Cannot read the source: it has more than ${SOURCE_BYTES_MAX} bytes`,
-    );
-  }
-  const bytes = await Deno.readFile(path);
-  const rows = readReference(bytes, definition);
-  const digest = createHash("sha256").update(format).update("\0").update(bytes).digest("hex");
-  return { rows: rows.length, digest, entries: JSON.stringify(rows) };
-}
 
 /** Texts that make the whole when they are put together again. */
 function partsOf(entries: string): readonly string[] {

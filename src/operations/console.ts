@@ -1,10 +1,10 @@
 /**
- * What stands in for an engine at the console of its machine: the accounts in the store's file, with
+ * What stands in for an engine at the console of its machine: the accounts in the store, with
  * the same operations, whether an engine runs on it or not. For an installation that nobody can sign
  * in to.
  *
- * The operating system is the guard: whoever can write the file and has the store's key could do
- * anything to it anyway. Source: spec api §7.3 (`admin-unlock`).
+ * The operating system is the guard, or the database server: whoever can write the store and has its
+ * key could do anything to it anyway. Source: spec api §7.3 (`admin-unlock`).
  */
 import { ConsoleAccounts } from "../auth/mod.ts";
 import type { Clock } from "../clock.ts";

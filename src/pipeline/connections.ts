@@ -48,6 +48,8 @@ export interface BuilderOptions {
   readonly onFailed: (connection: string, code: string) => void;
   /** Whether this node may act at this moment. */
   readonly mayAct?: () => boolean;
+  /** Whether a sender may be told that its message is taken. */
+  readonly mayAnswer?: () => boolean;
 }
 
 export interface InboundParts {
@@ -154,6 +156,7 @@ export class ConnectionBuilder {
       pace: this.#options.pace,
       statistics: this.#options.statistics.inbound(name),
       mayAct: this.#options.mayAct,
+      mayAnswer: this.#options.mayAnswer,
       onCharsetMismatch: (characterSet) =>
         note("charset_mismatch", `MSH-18 says "${characterSet.slice(0, 40)}"`),
       onStoreFailure: (thrown) => {

@@ -50,6 +50,8 @@ export interface IntakeOptions {
   readonly onStoreFailure: (error: unknown) => void;
   /** Whether this node may take messages at this moment; what it has begun to store is stored. */
   readonly mayAct?: () => boolean;
+  /** Whether a sender may be told that its message is taken, once it is stored. */
+  readonly mayAnswer?: () => boolean;
 }
 
 export class Intake {
@@ -136,6 +138,9 @@ export class Intake {
     } catch (thrown) {
       return this.#refuse(thrown);
     }
+    // Whoever leads by now finds the row later than what the sender would give it next: the sender
+    // keeps the message and sends it there, in its place.
+    if (this.#options.mayAnswer?.() === false) return { stored: false };
     failpoints.hit("intake.before_reply");
     if (failpoints !== noFailpoints) {
       // The source writes in a microtask; by then the reply has left.

@@ -52,6 +52,8 @@ export interface PipelineOptions {
   readonly openLanes?: Store["openLanes"];
   /** Whether this node may act at this moment: take a message, send one. Left out: always. */
   readonly mayAct?: () => boolean;
+  /** Whether a sender may be told that its message is taken. Left out: always. */
+  readonly mayAnswer?: () => boolean;
 }
 
 /** A graph that may take the place of the running one: everything it needs is built. */

@@ -108,6 +108,9 @@ Deno.test("settings and options are checked again at run time", () => {
   const into = (...values: unknown[]) => () => js.inbound!("X", ...values);
   const r = { router: "r" };
   const fileRef = () => mf.fileRef({ path: "/x.csv" });
+  const query = { server: "s", database: "d", username: "u", statement: "TABLE t", keyColumn: "k" };
+  const dbRef = (parts: Record<string, unknown>) => () =>
+    js.databaseRef!({ dialect: "postgres", ...query, ...parts });
   const cases: readonly (readonly [() => unknown, RegExp])[] = [
     [out(mf.mllp({ port: 1 })), /"X": Setting "host" is required/],
     [into(mllpOut(), r), /"X": Setting "host" belongs to outbound connections only/],
@@ -155,7 +158,23 @@ Deno.test("settings and options are checked again at run time", () => {
     [() => js.reference!("r", { source: fileRef(), key: "x" }), /option "key" is unknown/],
     [() => js.fileRef!({ path: " " }), /setting "path" must be a text that is not blank/],
     [() => js.fileRef!({ path: "/x.csv", sheet: 1 }), /setting "sheet" is unknown/],
-    [() => js.databaseRef!({}), /this engine has no database connector/],
+    [() => js.databaseRef!({}), /^Cannot read a reference from a database: .*"server" is required/],
+    [
+      dbRef({ dialect: undefined }),
+      /"dialect" must be "postgres": .*"sqlserver", which is the def/,
+    ],
+    [
+      dbRef({ password: "plain" }),
+      /"password" is a secret and must come from the env.*use env\(\)/,
+    ],
+    [
+      dbRef({ password: mf.env("p", { default: "x" }) }),
+      /"password" .* its env\(\) takes no default/,
+    ],
+    [dbRef({ table: "t" }), /setting "table" is unknown/],
+    [dbRef({ key_column: "k" }), /setting "key_column" is unknown/],
+    [dbRef({ keyColumn: " " }), /"key_column" must be a string that is not blank/],
+    [dbRef({ port: 0 }), /"port" must be a whole number between 1 and 65535/],
     [out(mllpOut(), { retry: { maxAttempts: 1.5 } }), /key "max_attempts" must be a whole number/],
     [out(mllpOut(), { retry: { attempts: 1 } }), /key "attempts" is unknown/],
     [out(mllpOut(), { retry: 3 }), /Option "retry" must be a table/],

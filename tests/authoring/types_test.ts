@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {
   codeSet,
   currentCorrelation,
+  databaseRef,
   env,
   file,
   fileRef,
@@ -56,6 +57,17 @@ export function wellTyped(): void {
   handler("again", (msg) => [send(loop, msg), send("IB_L", msg)]);
   const npi = reference("npi", { source: fileRef({ path: env("npi_csv") }), refreshSeconds: 60 });
   const wards = reference<{ readonly floor: string }>("wards");
+  reference<{ readonly payer: string }>("plans", {
+    source: databaseRef({
+      dialect: "postgres",
+      server: env("mdm_host"),
+      database: "mdm",
+      username: env("mdm_user"),
+      password: env("mdm_password"),
+      statement: "SELECT plan, payer FROM plans",
+      keyColumn: "plan",
+    }),
+  });
   handler("look", (msg) => {
     const answer: string | undefined = response(out)?.body;
     const depth: number | undefined = currentCorrelation()?.depth;
@@ -81,6 +93,11 @@ export function illTyped(): void {
   inbound("IB", loopback(), { router: "r", strict: true });
   // @ts-expect-error: it listens nowhere
   inbound("IB", loopback(), { router: "r", bindAddress: "::1" });
+  const query = { server: "s", database: "d", username: "u", statement: "TABLE t" };
+  // @ts-expect-error: a row needs a key
+  databaseRef(query);
+  // @ts-expect-error: secrets come from the environment
+  databaseRef({ ...query, keyColumn: "k", password: "plain" });
   // @ts-expect-error: a source is made by fileRef()
   reference("r", { source: "/x.csv" });
   // @ts-expect-error: an outbound needs a host

@@ -111,7 +111,16 @@ Deno.test("rotate-key refuses with one sentence and a hint", async () => {
     [["--db", `${dir.path}/no.db`], both, /Cannot find the store ".*no\.db"\nhint: Name it with/],
     [["--db", `${dir.path}/theirs.db`], both, /not a SQLite database/],
     [[...db, "--service-config", `${dir.path}/kms.toml`], both, /key_provider "vault"/],
-    [["--service-config", `${dir.path}/server.toml`], both, /backend "postgres"/],
+    [
+      ["--service-config", `${dir.path}/server.toml`],
+      both,
+      /server: this process may not\nhint: S/,
+    ],
+    [
+      [...db, "--service-config", `${dir.path}/server.toml`],
+      both,
+      /Cannot take --db: .*"postgres"/,
+    ],
     [["--service-config", `${dir.path}/none.toml`], both, /no file/],
     [[...db, "--fast"], both, /unknown option/],
   ];

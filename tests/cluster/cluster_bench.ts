@@ -67,7 +67,7 @@ export class BenchNode implements AsyncDisposable, Duties {
     });
     const node = new BenchNode(cluster, events);
     cluster.start(node, {
-      onConfigVersion: (version) => node.configVersion = version,
+      onConfig: (version) => node.configVersion = version,
       onAct: (act) => node.heard.push(act),
     });
     return node;

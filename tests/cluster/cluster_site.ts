@@ -9,15 +9,20 @@ import { freePort, pause } from "../connectors/waiting.ts";
 import { Connection, type Row } from "../../src/cluster/postgres/connection.ts";
 import { addressOf } from "./cluster_bench.ts";
 import { type BundleDir, openBundle } from "../graph/bench.ts";
+import { FaultProxy } from "./fault_proxy.ts";
 import type { Member } from "./haproxy.ts";
 import { NodeProcess } from "./node_process.ts";
-import { PostgresServer, type PostgresServerOptions } from "./postgres_server.ts";
+import { PostgresServer, type PostgresServerOptions } from "../postgres/server.ts";
 
 export interface SiteOptions extends PostgresServerOptions {
   /** Seconds. */
   readonly heartbeat?: number;
   readonly fence?: number;
   readonly ttl?: number;
+  /** Instead of the site's own `[store]` and `[cluster]`, for a database on that port. */
+  readonly nodeSettings?: (databasePort: number) => string;
+  /** Between each node and the database stands a proxy, so that it can be cut off. */
+  readonly hasProxies?: boolean;
 }
 
 export interface SpawnOptions {
@@ -33,6 +38,8 @@ export class ClusterSite implements AsyncDisposable {
   readonly bundle: BundleDir;
   /** Every process ever started here. */
   readonly processes: NodeProcess[] = [];
+  /** By the names of nodes; with `hasProxies`. */
+  readonly proxies = new Map<string, FaultProxy>();
   readonly #inboundPort: number;
   readonly #options: SiteOptions;
 
@@ -79,13 +86,15 @@ export class ClusterSite implements AsyncDisposable {
   ): Promise<NodeProcess> {
     const apiPort = given ?? await freePort();
     const file = `node${number}.toml`;
-    await this.bundle.write(file, this.#settingsText(number, apiPort));
+    const databasePort = await this.#databasePort(`node${number}`);
+    await this.bundle.write(file, this.#settingsText(number, { apiPort, databasePort }));
     const process = new NodeProcess({
       name: `node${number}`,
       bundleDir,
       storeDir: this.bundle.dir,
       settingsFile: `${this.bundle.dir}/${file}`,
       apiPort,
+      isDetached: this.#options.isDetached,
     });
     this.processes.push(process);
     return process;
@@ -161,9 +170,15 @@ export class ClusterSite implements AsyncDisposable {
     }
   }
 
-  /** Lets go on what was frozen. */
+  /** Lets go on what was frozen or cut off. */
   thaw(): void {
     for (const node of this.living) node.signal("SIGCONT");
+    for (const proxy of this.proxies.values()) proxy.release();
+  }
+
+  /** What stands between a node and the database. */
+  proxyOf({ name }: NodeProcess): FaultProxy {
+    return this.proxies.get(name)!;
   }
 
   /** Where this node takes messages. */
@@ -184,25 +199,22 @@ export class ClusterSite implements AsyncDisposable {
     return this.processes.filter(({ hasEnded }) => !hasEnded);
   }
 
-  #settingsText(number: number, apiPort: number): string {
-    const { heartbeat = 0.5, fence = 2, ttl = 3 } = this.#options;
-    return `[store]
-backend = "postgres"
-server = "127.0.0.1"
-port = ${this.server.port}
-database = "postgres"
-username = "postgres"
-path = "${this.bundle.dir}/unused.db"
-encrypt = false
+  async #databasePort(name: string): Promise<number> {
+    if (!this.#options.hasProxies) return this.server.port;
+    let proxy = this.proxies.get(name);
+    if (proxy === undefined) {
+      proxy = this.#rooms.use(await FaultProxy.start(this.server.port));
+      this.proxies.set(name, proxy);
+    }
+    return proxy.port;
+  }
 
-[cluster]
-enabled = true
-heartbeat_seconds = ${heartbeat}
-leader_fence_timeout_seconds = ${fence}
-leader_lease_ttl_seconds = ${ttl}
-node_timeout_seconds = ${Math.max(2, heartbeat * 3)}
-reclaim_interval_seconds = 2
-
+  #settingsText(
+    number: number,
+    { apiPort, databasePort }: { apiPort: number; databasePort: number },
+  ): string {
+    const { nodeSettings = (port: number) => this.#storeText(port) } = this.#options;
+    return `${nodeSettings(databasePort)}
 [inbound]
 bind_host = "127.0.0.1${number}"
 
@@ -217,6 +229,27 @@ format = "json"
 
 [environments]
 base_dir = "${this.bundle.dir}"
+`;
+  }
+
+  #storeText(databasePort: number): string {
+    const { heartbeat = 0.5, fence = 2, ttl = 3 } = this.#options;
+    return `[store]
+backend = "postgres"
+server = "127.0.0.1"
+port = ${databasePort}
+database = "postgres"
+username = "postgres"
+path = "${this.bundle.dir}/unused.db"
+encrypt = false
+
+[cluster]
+enabled = true
+heartbeat_seconds = ${heartbeat}
+leader_fence_timeout_seconds = ${fence}
+leader_lease_ttl_seconds = ${ttl}
+node_timeout_seconds = ${Math.max(2, heartbeat * 3)}
+reclaim_interval_seconds = 2
 `;
   }
 }

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../src/cluster/postgres/connection.ts";
 import { pause, until } from "../connectors/waiting.ts";
-import { addressOf, BenchNode, leaderOf } from "./cluster_bench.ts";
-import { FaultProxy } from "./fault_proxy.ts";
-import { hasPostgres, PostgresServer } from "./postgres_server.ts";
+import { addressOf, BenchNode, leaderOf, settings } from "./cluster_bench.ts";
+import { together } from "./cases.ts";
+import { type Direction, FaultProxy } from "./fault_proxy.ts";
+import { hasPostgres, PostgresServer } from "../postgres/server.ts";
 
-if (await hasPostgres()) {
+const BEYOND_LEASE_MS = settings.leaderLeaseTtlMs + 300;
+
+if (hasPostgres()) {
   Deno.test("of three nodes started at once one leads, and a clean stop hands over within a second", async () => {
     await using server = await PostgresServer.start();
     const nodes = await Promise.all(["a", "b", "c"].map((name) => BenchNode.join(server, name)));
@@ -32,49 +35,6 @@ if (await hasPostgres()) {
     for (const node of rest) await node[Symbol.asyncDispose]();
   });
 
-  Deno.test("a leader whose connections are ended keeps the lease, and so it does over a restart", async () => {
-    await using server = await PostgresServer.start();
-    await using one = await BenchNode.join(server, "a", { patience: 4 });
-    await using other = await BenchNode.join(server, "b", { patience: 4 });
-    const leader = await leaderOf([one, other]);
-    await using admin = new Connection({ address: addressOf(server), timeoutMs: 5_000 });
-    const ended = await admin.run(
-      "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity WHERE application_name LIKE 'bench _%'",
-    );
-    assert.ok(Number(ended[0]!.n) >= 4, `${ended[0]!.n} backends ended`);
-    await pause(1_500);
-    assert.deepEqual(leader.acts, ["lead 1"]);
-    assert.ok(leader.cluster.isServing);
-
-    await server.kill();
-    await server.restart();
-    const restartedAt = Date.now();
-    await pause(2_500);
-    const { lease } = await leader.cluster.nodes();
-    assert.equal(lease.epoch, 1);
-    assert.ok(lease.expiresAt / 1_000 > restartedAt + 3_000, "renewed after the crash");
-    assert.ok(leader.cluster.isServing);
-    assert.deepEqual(leader.acts, ["lead 1"]);
-    assert.deepEqual([...one.acts, ...other.acts], ["lead 1"]);
-    assert.ok(!leader.saw("cluster.demoted"));
-  });
-
-  Deno.test("a leader that lost the database stops before the lease ends, and leads again", async () => {
-    await using server = await PostgresServer.start();
-    await using node = await BenchNode.join(server, "a");
-    await leaderOf([node]);
-    await server.stop();
-    const stoppedAt = performance.now();
-    await until(() => node.acts.includes("rest"), "the end of leading", 10_000);
-    const tookMs = performance.now() - stoppedAt;
-    assert.ok(tookMs > 1_000 && tookMs < 2_600, `${tookMs} ms`);
-    assert.ok(!node.cluster.isLeader);
-    await server.restart();
-    await leaderOf([node]);
-    // Nobody took the lease: it is the same one.
-    assert.deepEqual(node.acts, ["lead 1", "rest", "lead 1"]);
-  });
-
   Deno.test("a node that cannot do its duties leaves them to another, and can lead later", async () => {
     await using server = await PostgresServer.start();
     await using broken = await BenchNode.join(server, "broken");
@@ -88,81 +48,23 @@ if (await hasPostgres()) {
     await leaderOf([broken], 20_000);
   });
 
-  Deno.test("two live processes under one node ID: the second never leads", async () => {
-    await using server = await PostgresServer.start();
-    await using first = await BenchNode.join(server, "same");
-    await leaderOf([first]);
-    await using second = await BenchNode.join(server, "same");
-    await pause(4_000);
-    assert.deepEqual(second.acts, []);
-    assert.ok(second.saw("cluster.node_id_in_use"));
-    assert.ok(first.cluster.isServing);
-    assert.equal((await first.cluster.nodes()).nodes.length, 1);
-  });
-
-  Deno.test("a slow row of the nodes, and many statements elsewhere, cost no leadership", async () => {
-    await using server = await PostgresServer.start({ settings: ["max_connections=20"] });
-    await using node = await BenchNode.join(server, "a");
-    await leaderOf([node]);
-    await using admin = new Connection({ address: addressOf(server), timeoutMs: 60_000 });
-    await admin.run("BEGIN");
-    await admin.run("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE");
-    await pause(4_000);
-    assert.ok(node.cluster.isServing);
-    assert.deepEqual(node.acts, ["lead 1"]);
-    await admin.run("ROLLBACK");
+  Deno.test("ended sessions, a restart, a hung table, late answers, a set clock and a second of the name cost no leadership", async () => {
+    await together({
+      endedConnectionsAndARestart,
+      secondOfTheName,
+      lockedNodes,
+      slowDatabase,
+      clockSteps,
+    });
   });
 
   Deno.test("a leader cut off from the database stops first, then another leads, never both", async () => {
-    for (const way of [["to_database"], ["to_node"], ["to_database", "to_node"]] as const) {
-      await using server = await PostgresServer.start();
-      await using proxy = await FaultProxy.start(server.port);
-      await using cut = await BenchNode.join(proxy, "cut");
-      await leaderOf([cut]);
-      await using other = await BenchNode.join(server, "other");
-      let both = 0;
-      const looking = setInterval(() => {
-        if (cut.cluster.isLeader && other.cluster.isLeader) both += 1;
-      }, 1);
-      proxy.hold(...way);
-      const cutAt = performance.now();
-      await until(() => !cut.cluster.isLeader, "the fence", 5_000);
-      const fencedMs = performance.now() - cutAt;
-      assert.ok(fencedMs <= 2_050, `${fencedMs} ms after the cut, by ${way}`);
-      await until(() => other.cluster.isServing, "the other node", 10_000);
-      assert.ok(cut.acts.includes("rest"));
-      proxy.release();
-      await pause(1_500);
-      clearInterval(looking);
-      assert.equal(both, 0);
-      assert.ok(other.cluster.isServing && !cut.cluster.isLeader);
-      assert.deepEqual(other.acts, ["lead 2"]);
-    }
-  });
-
-  Deno.test("a slow database costs no leadership while its answers come in time", async () => {
-    await using server = await PostgresServer.start();
-    await using proxy = await FaultProxy.start(server.port);
-    await using node = await BenchNode.join(proxy, "slow");
-    await leaderOf([node]);
-    proxy.latencyMs = 200;
-    await pause(4_000);
-    assert.ok(node.cluster.isServing);
-    assert.deepEqual(node.acts, ["lead 1"]);
-  });
-
-  Deno.test("steps of a node's wall clock by an hour cost no leadership", async () => {
-    await using server = await PostgresServer.start();
-    let stepMs = 0;
-    const clock = { now: () => Date.now() + stepMs, monotonic: () => performance.now() };
-    await using node = await BenchNode.join(server, "stepping", { clock });
-    await using other = await BenchNode.join(server, "other");
-    const leader = await leaderOf([node, other]);
-    for (stepMs of [3_600_000, -3_600_000, 0]) {
-      await pause(1_200);
-      assert.ok(leader.cluster.isServing);
-    }
-    assert.deepEqual(leader.acts, ["lead 1"]);
+    await together({
+      lostDatabase,
+      toDatabase: () => cutOff(["to_database"]),
+      toNode: () => cutOff(["to_node"]),
+      bothWays: () => cutOff(["to_database", "to_node"]),
+    });
   });
 
   Deno.test("word that a standby leaves reaches the leader within a second, once", async () => {
@@ -198,4 +100,129 @@ async function leaderIn({ cluster }: BenchNode): Promise<void> {
     await pause(20);
   }
   throw new Error("The nodes do not name their leader");
+}
+
+/** Holds back what passes between the leader and its database, one way or both. */
+async function cutOff(way: readonly Direction[]): Promise<void> {
+  await using server = await PostgresServer.start();
+  await using proxy = await FaultProxy.start(server.port);
+  await using cut = await BenchNode.join(proxy, "cut");
+  await leaderOf([cut]);
+  await using other = await BenchNode.join(server, "other");
+  let both = 0;
+  const looking = setInterval(() => {
+    if (cut.cluster.isLeader && other.cluster.isLeader) both += 1;
+  }, 1);
+  proxy.hold(...way);
+  const cutAt = performance.now();
+  await until(() => !cut.cluster.isLeader, "the fence", 5_000);
+  const fencedMs = performance.now() - cutAt;
+  assert.ok(fencedMs < settings.leaderLeaseTtlMs, `${fencedMs} ms after the cut, by ${way}`);
+  await until(() => other.cluster.isServing, "the other node", 10_000);
+  assert.ok(cut.acts.includes("rest"));
+  proxy.release();
+  await pause(1_000);
+  clearInterval(looking);
+  assert.equal(both, 0);
+  assert.ok(other.cluster.isServing && !cut.cluster.isLeader);
+  assert.deepEqual(other.acts, ["lead 2"]);
+}
+
+/** Its connections are ended, and then the server is. */
+async function endedConnectionsAndARestart(): Promise<void> {
+  await using server = await PostgresServer.start();
+  await using one = await BenchNode.join(server, "a", { patience: 4 });
+  await using other = await BenchNode.join(server, "b", { patience: 4 });
+  const leader = await leaderOf([one, other]);
+  await using admin = new Connection({ address: addressOf(server), timeoutMs: 5_000 });
+  const ended = await admin.run(
+    "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity WHERE application_name LIKE 'bench _%'",
+  );
+  assert.ok(Number(ended[0]!.n) >= 4, `${ended[0]!.n} backends ended`);
+  await pause(800);
+  assert.deepEqual(leader.acts, ["lead 1"]);
+  assert.ok(leader.cluster.isServing);
+
+  await server.down("SIGKILL");
+  await server.up();
+  const restartedAt = Date.now();
+  await pause(2_500);
+  const { lease } = await leader.cluster.nodes();
+  assert.equal(lease.epoch, 1);
+  assert.ok(lease.expiresAt / 1_000 > restartedAt + 3_000, "renewed after the crash");
+  assert.ok(leader.cluster.isServing);
+  assert.deepEqual(leader.acts, ["lead 1"]);
+  assert.deepEqual([...one.acts, ...other.acts], ["lead 1"]);
+  assert.ok(!leader.saw("cluster.demoted"));
+}
+
+/** The second of two processes under one node ID never leads. */
+async function secondOfTheName(): Promise<void> {
+  await using server = await PostgresServer.start();
+  await using first = await BenchNode.join(server, "same");
+  await leaderOf([first]);
+  await using second = await BenchNode.join(server, "same");
+  await pause(BEYOND_LEASE_MS);
+  assert.deepEqual(second.acts, []);
+  assert.ok(second.saw("cluster.node_id_in_use"));
+  assert.ok(first.cluster.isServing);
+  assert.equal((await first.cluster.nodes()).nodes.length, 1);
+}
+
+/** Beats hang, and the lease does not. */
+async function lockedNodes(): Promise<void> {
+  await using server = await PostgresServer.start({ settings: ["max_connections=20"] });
+  await using node = await BenchNode.join(server, "a");
+  await leaderOf([node]);
+  await using admin = new Connection({ address: addressOf(server), timeoutMs: 60_000 });
+  await admin.run("BEGIN");
+  await admin.run("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE");
+  await pause(BEYOND_LEASE_MS);
+  assert.ok(node.cluster.isServing);
+  assert.deepEqual(node.acts, ["lead 1"]);
+  await admin.run("ROLLBACK");
+}
+
+/** Answers come late, and in time. */
+async function slowDatabase(): Promise<void> {
+  await using server = await PostgresServer.start();
+  await using proxy = await FaultProxy.start(server.port);
+  await using node = await BenchNode.join(proxy, "slow");
+  await leaderOf([node]);
+  proxy.latencyMs = 200;
+  await pause(BEYOND_LEASE_MS);
+  assert.ok(node.cluster.isServing);
+  assert.deepEqual(node.acts, ["lead 1"]);
+}
+
+/** A wall clock is set by an hour, forth and back. */
+async function clockSteps(): Promise<void> {
+  await using server = await PostgresServer.start();
+  let stepMs = 0;
+  const clock = { now: () => Date.now() + stepMs, monotonic: () => performance.now() };
+  await using node = await BenchNode.join(server, "stepping", { clock });
+  await using other = await BenchNode.join(server, "other");
+  const leader = await leaderOf([node, other]);
+  for (stepMs of [3_600_000, -3_600_000, 0]) {
+    await pause(settings.heartbeatMs * 1.6);
+    assert.ok(leader.cluster.isServing);
+  }
+  assert.deepEqual(leader.acts, ["lead 1"]);
+}
+
+/** The server is gone for longer than the lease. */
+async function lostDatabase(): Promise<void> {
+  await using server = await PostgresServer.start();
+  await using node = await BenchNode.join(server, "a");
+  await leaderOf([node]);
+  await server.down("SIGINT");
+  const stoppedAt = performance.now();
+  await until(() => node.acts.includes("rest"), "the end of leading", 10_000);
+  const tookMs = performance.now() - stoppedAt;
+  assert.ok(tookMs > 1_000 && tookMs < settings.leaderLeaseTtlMs, `${tookMs} ms`);
+  assert.ok(!node.cluster.isLeader);
+  await server.up();
+  await leaderOf([node]);
+  // Nobody took the lease: it is the same one.
+  assert.deepEqual(node.acts, ["lead 1", "rest", "lead 1"]);
 }

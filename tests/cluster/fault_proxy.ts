@@ -8,6 +8,8 @@ export class FaultProxy implements AsyncDisposable {
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   readonly #held = new Set<Direction>();
+  /** What is on its way, one of each connection and direction. */
+  readonly #ways = new Set<() => Promise<void>>();
   #waiting: (() => void)[] = [];
   /** Each way, for what comes from now on. */
   latencyMs = 0;
@@ -43,11 +45,13 @@ export class FaultProxy implements AsyncDisposable {
     this.release();
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await Promise.all([...this.#ways].map((turn) => turn()));
   }
 
   #pump(from: net.Socket, to: net.Socket, direction: Direction): void {
     this.#sockets.add(from);
     let turn = Promise.resolve();
+    this.#ways.add(() => turn);
     from.on("data", (chunk) => {
       turn = turn.then(async () => {
         if (this.latencyMs > 0) await new Promise((go) => setTimeout(go, this.latencyMs));

@@ -1,6 +1,8 @@
 /** What can befall a cluster, each as one act on a site under traffic. Source: spec §7.9. */
 import { pause } from "../connectors/waiting.ts";
 import type { ClusterSite } from "./cluster_site.ts";
+import type { Direction } from "./fault_proxy.ts";
+import type { NodeProcess } from "./node_process.ts";
 
 export type FaultName = keyof typeof faults;
 
@@ -31,14 +33,14 @@ export const faults = {
   },
   /** The machine of the database fails and comes back. */
   async kill_database({ site, chance }: FaultContext) {
-    await site.server.kill();
+    await site.server.down("SIGKILL");
     await pause(chance * site.ttlMs);
-    await site.server.restart();
+    await site.server.up();
   },
   async restart_database({ site, chance }: FaultContext) {
-    await site.server.stop();
+    await site.server.down("SIGINT");
     await pause(chance * site.ttlMs * 1.5);
-    await site.server.restart();
+    await site.server.up();
   },
   async end_sessions({ site }: FaultContext) {
     await site.query(
@@ -57,6 +59,45 @@ export const faults = {
       BEGIN; LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE;
       SELECT pg_sleep(${(0.2 + (chance * site.ttlMs) / 1_000).toFixed(2)}); COMMIT`);
   },
+  /** Cut off from the database one way, the other, or both; connections stay half open. */
+  async cut_leader({ site, chance }: FaultContext) {
+    await cut(site, await site.leader(), chance);
+  },
+  async cut_standby({ site, chance }: FaultContext) {
+    const leader = await site.leader();
+    const standby = site.living.find((node) => node !== leader && !node.isFrozen);
+    if (standby !== undefined) await cut(site, standby, chance);
+  },
+  /** Every answer of the database takes up to a second longer. */
+  async slow_database({ site, chance }: FaultContext) {
+    const proxies = [...site.proxies.values()];
+    for (const proxy of proxies) proxy.latencyMs = 20 + chance * 480;
+    await pause(site.ttlMs);
+    for (const proxy of proxies) proxy.latencyMs = 0;
+  },
+  /** What the leader renews has ended already, as after a step of the database's clock. */
+  async step_database_clock({ site }: FaultContext) {
+    await site.query(`
+      CREATE OR REPLACE FUNCTION ended() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF NEW.leader_epoch = OLD.leader_epoch THEN NEW.lease_expires_at := 1; END IF;
+          RETURN NEW;
+        END $$;
+      CREATE TRIGGER a_step BEFORE UPDATE ON leader_lease
+         FOR EACH ROW EXECUTE FUNCTION ended()`);
+    await pause(site.ttlMs * 1.5);
+    await site.query("DROP TRIGGER a_step ON leader_lease");
+  },
+  /** The database refuses every change of the queue for want of room. */
+  async fill_disk({ site, chance }: FaultContext) {
+    await site.query(`
+      CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
+      CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OR DELETE ON queue
+         FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+    await pause(200 + chance * site.ttlMs);
+    await site.query("DROP TRIGGER full_disk ON queue");
+  },
   /** All that runs is gone, and starts again at once. */
   async kill_all({ site }: FaultContext) {
     await Promise.all(site.living.map((node) => node.kill()));
@@ -64,3 +105,12 @@ export const faults = {
 } as const;
 
 export const faultNames = Object.keys(faults) as FaultName[];
+
+/** For up to twice the lease. */
+async function cut(site: ClusterSite, node: NodeProcess, chance: number): Promise<void> {
+  const ways: readonly Direction[][] = [["to_database"], ["to_node"], ["to_database", "to_node"]];
+  const proxy = site.proxyOf(node);
+  proxy.hold(...ways[Math.floor(chance * 1_000) % ways.length]!);
+  await pause(200 + chance * site.ttlMs * 2);
+  proxy.release();
+}

@@ -16,7 +16,10 @@ export class Haproxy implements AsyncDisposable {
   readonly #dir: string;
   readonly #child: Deno.ChildProcess;
 
-  static async start(members: readonly Member[]): Promise<Haproxy> {
+  static async start(
+    members: readonly Member[],
+    { isDetached = false }: { isDetached?: boolean } = {},
+  ): Promise<Haproxy> {
     const port = await freePort();
     const dir = await Deno.makeTempDir({ prefix: "mefor_haproxy_" });
     await Deno.writeTextFile(`${dir}/haproxy.cfg`, await configuration(port, members));
@@ -25,6 +28,7 @@ export class Haproxy implements AsyncDisposable {
       stdin: "null",
       stdout: "null",
       stderr: "inherit",
+      detached: isDetached,
     }).spawn();
     const proxy = new Haproxy({ port, dir, child });
     try {

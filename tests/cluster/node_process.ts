@@ -12,6 +12,8 @@ export interface NodeProcessOptions {
   /** Where it may write. */
   readonly storeDir: string;
   readonly apiPort: number;
+  /** Ctrl-C in a terminal is for whoever started it, who ends it in turn. */
+  readonly isDetached?: boolean;
 }
 
 /** What a node says of itself for load balancers; undefined: it does not answer. */
@@ -32,7 +34,9 @@ export class NodeProcess {
   hasEnded = false;
   isFrozen = false;
 
-  constructor({ name, bundleDir, storeDir, settingsFile, apiPort }: NodeProcessOptions) {
+  constructor(
+    { name, bundleDir, storeDir, settingsFile, apiPort, isDetached = false }: NodeProcessOptions,
+  ) {
     this.name = name;
     this.apiPort = apiPort;
     this.#child = new Deno.Command(Deno.execPath(), {
@@ -52,6 +56,7 @@ export class NodeProcess {
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
+      detached: isDetached,
     }).spawn();
     const readers = Promise.all([
       forEachLine(this.#child.stdout, (line) => this.#onLine(line)),
@@ -83,6 +88,10 @@ export class NodeProcess {
 
   saw(event: string): boolean {
     return this.log.some((record) => record.event === event);
+  }
+
+  count(event: string): number {
+    return this.log.filter((record) => record.event === event).length;
   }
 
   /** What it last said, for a failure's sake. */

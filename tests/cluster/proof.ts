@@ -1,23 +1,27 @@
 /**
  * The cluster proof: `deno task proof:cluster [--seed S] [--rounds N] [--minutes N] [--faults N]
- * [--nodes N] [--from N] [--json]`.
+ * [--nodes N] [--from N] [--json]`, or `--figures [--rounds N] [--nodes N] [--json]`.
  *
  * Engines over one PostgreSQL under traffic, faults drawn by the seed, and partner, sender, rows and
- * the lease's history held against the invariants. Exit codes: 0 all held, 1 one did not (its seed is
- * printed), 2 the command line cannot be read.
+ * the lease's history held against the invariants; or how long changes of leaders take. Exit codes: 0
+ * all held, 1 one did not (its seed is printed), 2 the command line cannot be read.
  */
 import { parseArgs } from "node:util";
+import { figureLines, isMet, measureFigures } from "./figures.ts";
 import { type RoundResult, runRound } from "./round.ts";
 
 const USAGE = "Usage: deno task proof:cluster [--seed TEXT] [--rounds N] [--minutes N] " +
-  "[--faults N] [--nodes N] [--from N] [--json]";
+  "[--faults N] [--nodes N] [--from N] [--json] | --figures [--rounds N] [--nodes N] [--json]";
+
+/** Long enough for several beats of the defaults. */
+const IDLE_SECONDS = 30;
 
 const options = readOptions(Deno.args);
 if (options === undefined) {
   console.error(USAGE);
   Deno.exit(2);
 }
-Deno.exit(await prove(options));
+Deno.exit(options.figures ? await measure(options) : await prove(options));
 
 type Options = NonNullable<ReturnType<typeof readOptions>>;
 
@@ -42,6 +46,14 @@ async function prove({ seed, rounds, minutes, faults, nodes, from, json }: Optio
   if (json) console.log(JSON.stringify({ seed, ...totals }, null, 2));
   else for (const [name, value] of Object.entries(totals)) say(`${name.padEnd(20)}${value}`);
   return totals.violations === 0 ? 0 : 1;
+}
+
+async function measure({ rounds, nodes, json }: Options): Promise<number> {
+  const say = json ? console.error : console.log;
+  const figures = await measureFigures({ rounds, nodes, idleSeconds: IDLE_SECONDS, say });
+  if (json) console.log(JSON.stringify({ nodes, figures }, null, 2));
+  else for (const line of ["", ...figureLines(figures)]) console.log(line);
+  return figures.every(isMet) ? 0 : 1;
 }
 
 function describe(result: RoundResult): string {
@@ -78,9 +90,11 @@ function readOptions(args: string[]) {
         nodes: { type: "string", default: "3" },
         from: { type: "string", default: "0" },
         json: { type: "boolean", default: false },
+        figures: { type: "boolean", default: false },
       },
     });
-    const { minutes, rounds } = values;
+    const { minutes, figures } = values;
+    const rounds = values.rounds ?? (figures ? "3" : undefined);
     const read = {
       seed: values.seed ?? crypto.randomUUID().slice(0, 8),
       rounds: Number(rounds ?? (minutes === undefined ? 10 : Number.MAX_SAFE_INTEGER)),
@@ -89,6 +103,7 @@ function readOptions(args: string[]) {
       nodes: Number(values.nodes),
       from: Number(values.from),
       json: values.json,
+      figures,
     };
     const numbers = [read.rounds, read.minutes, read.faults, read.from];
     const isRead = numbers.every((number) => number >= 0) && read.nodes >= 1 && read.nodes <= 9;

@@ -10,6 +10,7 @@ import { admission } from "../walk/bench.ts";
 import type { ClusterSite } from "./cluster_site.ts";
 
 const REPLY_MS = 1_500;
+const NOTICED_MS = 250;
 
 export interface TrafficOptions {
   readonly pauseMs?: number;
@@ -20,15 +21,18 @@ export interface TrafficOptions {
 export class Traffic {
   /** Control IDs that were acknowledged, in order. */
   readonly acknowledged: string[] = [];
-  /** Frames sent, those sent again included. */
-  frames = 0;
-  /** The longest time without an acknowledgement, milliseconds. */
-  longestGapMs = 0;
+  /** How often more than once each was sent that was sent again. */
+  readonly sendsAgain = new Map<string, number>();
+  /** Times without an acknowledgement that somebody would notice, milliseconds, in order. */
+  readonly gapsMs: number[] = [];
   #acknowledgedAt = performance.now();
   readonly #site: ClusterSite;
   readonly #address: TrafficOptions["address"];
   readonly #pauseMs: number;
   #stopping = false;
+  #isGivenUp = false;
+  /** The control ID of the last frame. */
+  #last = "";
   #running: Promise<void> | undefined;
 
   constructor(site: ClusterSite, { pauseMs = 5, address }: TrafficOptions = {}) {
@@ -47,10 +51,17 @@ export class Traffic {
     this.#running = this.#run();
   }
 
-  /** Ends when the message under way is acknowledged. */
-  async stop(): Promise<void> {
+  get longestGapMs(): number {
+    return Math.max(0, ...this.gapsMs);
+  }
+
+  /** Ends when the message under way is acknowledged; false when that took longer than `ms`. */
+  async stop(ms = 60_000): Promise<boolean> {
     this.#stopping = true;
+    const giveUp = setTimeout(() => this.#isGivenUp = true, ms);
     await this.#running;
+    clearTimeout(giveUp);
+    return !this.#isGivenUp;
   }
 
   /** Resolves when `count` more messages are acknowledged. */
@@ -69,14 +80,15 @@ export class Traffic {
     let sender: MllpSender | undefined;
     for (let sequence = 1; !this.#stopping; sequence++) {
       const controlId = `M${sequence}`;
-      for (;;) {
+      while (!this.#isGivenUp) {
         sender ??= await this.#connect();
         if (sender !== undefined && await this.#exchange(sender, controlId)) break;
         sender?.[Symbol.dispose]();
         sender = undefined;
         await pause(20);
       }
-      this.longestGapMs = Math.max(this.longestGapMs, this.gapMs);
+      if (this.#isGivenUp) break;
+      if (this.gapMs > NOTICED_MS && this.acknowledged.length > 0) this.gapsMs.push(this.gapMs);
       this.#acknowledgedAt = performance.now();
       this.acknowledged.push(controlId);
       await pause(this.#pauseMs);
@@ -93,7 +105,10 @@ export class Traffic {
   }
 
   async #exchange(sender: MllpSender, controlId: string): Promise<boolean> {
-    this.frames += 1;
+    if (controlId === this.#last) {
+      this.sendsAgain.set(controlId, (this.sendsAgain.get(controlId) ?? 0) + 1);
+    }
+    this.#last = controlId;
     const before = sender.replies.length;
     sender.send(admission(controlId));
     try {
@@ -106,37 +121,56 @@ export class Traffic {
 }
 
 export interface Verdict {
+  /** Messages that were delivered. */
+  readonly delivered: number;
   /** Acknowledged and never delivered. */
   readonly lost: readonly string[];
+  /** Of those, the ones that a later message was delivered before: they will not come. */
+  readonly overtaken: readonly string[];
   /** First deliveries that came after that of a later message. */
   readonly inversions: readonly string[];
-  /** Deliveries beyond the first of each message that the sender sent once. */
+  /** Deliveries beyond the first of each message. */
   readonly duplicates: number;
+  /** Of those, the ones that the sender may have caused: it had sent the message again. */
+  readonly duplicatesOfSender: number;
   /** Numbers of the state that no delivery carries. */
   readonly gapsInState: readonly number[];
 }
 
 /** What came of it, by what the partner received. */
 export function judge(traffic: Traffic, { received }: ScriptedPartner): Verdict {
-  const seen = new Set<string>();
+  const deliveries = new Map<string, number>();
   const inversions: string[] = [];
   const counts = new Set<number>();
   let last = 0;
   for (const { controlId, text } of received) {
     counts.add(Number(/\|count\.(\d+)\|/.exec(text)?.[1]));
-    if (seen.has(controlId)) continue;
-    seen.add(controlId);
-    const number = Number(controlId.slice(1));
+    const before = deliveries.get(controlId) ?? 0;
+    deliveries.set(controlId, before + 1);
+    if (before > 0) continue;
+    const number = numberOf(controlId);
     if (number < last) inversions.push(controlId);
     last = Math.max(last, number);
   }
   const highest = Math.max(0, ...counts);
   const gapsInState: number[] = [];
   for (let count = 1; count <= highest; count++) if (!counts.has(count)) gapsInState.push(count);
+  const lost = traffic.acknowledged.filter((controlId) => !deliveries.has(controlId));
+  let duplicatesOfSender = 0;
+  for (const [controlId, again] of traffic.sendsAgain) {
+    duplicatesOfSender += Math.min(again, Math.max(0, (deliveries.get(controlId) ?? 0) - 1));
+  }
   return {
-    lost: traffic.acknowledged.filter((controlId) => !seen.has(controlId)),
+    delivered: deliveries.size,
+    lost,
+    overtaken: lost.filter((controlId) => numberOf(controlId) < last),
     inversions,
-    duplicates: received.length - seen.size,
+    duplicates: received.length - deliveries.size,
+    duplicatesOfSender,
     gapsInState,
   };
+}
+
+function numberOf(controlId: string): number {
+  return Number(controlId.slice(1));
 }

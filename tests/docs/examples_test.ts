@@ -128,7 +128,7 @@ Deno.test("every block of JSON is JSON", () => {
 });
 
 Deno.test("every block says what it is", () => {
-  const known = new Set(["ts", "toml", "sh", "json", "text", "csv", "hl7", "ini"]);
+  const known = new Set(["ts", "toml", "sh", "json", "text", "csv", "hl7", "ini", "sql"]);
   for (const block of blocks) {
     assert.ok(known.has(block.language), `${placeOf(block)}: language "${block.language}"`);
   }

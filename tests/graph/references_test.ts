@@ -76,8 +76,9 @@ Deno.test("resolveReferences() tells every fault with its place", () => {
     environment,
   });
   assert.deepEqual(
-    [...references.values()].map(({ name, path, format, refreshMs }) => [
-      ...[name, path, format, refreshMs],
+    [...references.values()].map((one) => [
+      ...[one.name, one.kind === "file" && one.path, one.kind === "file" && one.format],
+      one.refreshMs,
     ]),
     [
       ["sound", "/data/x.csv", "csv", 2_000],
@@ -91,4 +92,78 @@ Deno.test("resolveReferences() tells every fault with its place", () => {
     'Reference "charset": setting "encoding" is not a character set this engine reads',
   ]);
   assert.ok(problems.every(({ file, line }) => file === "graph/a.ts" && line === 3));
+});
+
+Deno.test("resolveReferences() makes databases of their settings, and tells every fault", () => {
+  const { settings } = loadSettings({ env: {} });
+  const position = { file: "graph/a.ts", line: 3 };
+  const source = (parts: Record<string, unknown> = {}) => ({
+    kind: "database",
+    dialect: "postgres",
+    server: { env: "host" },
+    database: "mdm",
+    username: { env: "user" },
+    password: { env: "word" },
+    statement: "TABLE plans",
+    key_column: "plan",
+    ...parts,
+  });
+  const declared = [
+    { name: "sound", source: source({ port: { env: "port" }, tls_ca_file: "/ca.pem" }), position },
+    { name: "dialect", source: source({ dialect: { env: "dialect" } }), position },
+    { name: "none", source: source({ password: { env: "none" } }), position },
+    { name: "port", source: source({ port: { env: "user" } }), position },
+    { name: "clear", source: source({ encrypt: false }), position },
+    { name: "trusting", source: source({ trust_server_certificate: true }), position },
+    { name: "local", source: source({ server: "127.0.0.1", encrypt: false }), position },
+  ];
+  const values = new Map<string, unknown>([
+    ...[["host", "mdm.example.org"], ["user", "mefor"], ["word", "CANARY"]] as const,
+    ...[["port", "5433"], ["dialect", "sqlserver"]] as const,
+  ]);
+  const environment = { file: undefined, fileExists: false, values };
+  const resolved = (allowInsecureTls: boolean) =>
+    resolveReferences(declared, { settings: settings.reference, environment, allowInsecureTls });
+  const { references, problems } = resolved(false);
+  assert.deepEqual([...references.keys()], ["sound", "local"]);
+  const sound = references.get("sound");
+  assert.ok(sound?.kind === "database");
+  assert.equal(sound.password?.reveal(), "CANARY");
+  assert.doesNotMatch(JSON.stringify(sound) + Deno.inspect(sound), /CANARY/);
+  const { password: _, position: __, ...rest } = sound;
+  assert.deepEqual(rest, {
+    name: "sound",
+    refreshMs: 3_600_000,
+    kind: "database",
+    dialect: "postgres",
+    host: "mdm.example.org",
+    port: 5433,
+    database: "mdm",
+    username: "mefor",
+    statement: "TABLE plans",
+    keyColumn: "plan",
+    valueColumn: undefined,
+    encrypt: true,
+    trustServerCertificate: false,
+    tlsCaFile: "/ca.pem",
+    connectTimeoutMs: 10_000,
+    statementTimeoutMs: 30_000,
+  });
+  const told = problems.map(({ message }) => message).join("\n");
+  assert.match(
+    told,
+    /"dialect": setting "dialect" must be "postgres": .* \(environment value "dial/,
+  );
+  assert.match(told, /"none": setting "password": environment value "none" has no value in this/);
+  assert.match(told, /"port": setting "port": .* cannot be read as a whole number/);
+  assert.match(told, /"clear": setting "encrypt" shows rows .* MEFOR_ALLOW_INSECURE_TLS=1/);
+  assert.match(told, /"trusting": setting "trust_server_certificate" shows/);
+  assert.ok(problems.every(({ file, line }) => file === "graph/a.ts" && line === 3));
+  const accepted = resolved(true);
+  assert.deepEqual([...accepted.references.keys()], ["sound", "clear", "trusting", "local"]);
+  const warned = accepted.problems.filter(({ severity }) => severity === "warning");
+  assert.deepEqual(warned.map(({ message }) => message.split(":")[0]), [
+    'Reference "clear"',
+    'Reference "trusting"',
+  ]);
 });

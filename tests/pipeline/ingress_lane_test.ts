@@ -65,6 +65,20 @@ Deno.test("a message whose commit failed leaves no trace in memory; the next is 
 });
 
 // Spec §1.8: parked with 1 s to 60 s, never given up, recovered without a restart.
+Deno.test("a message that was stored while another node leads is not answered, and stays stored", async () => {
+  let isFollowed = false;
+  await using bench = await PipelineBench.open({ pipeline: { mayAnswer: () => !isFollowed } });
+  const source = bench.connector.sources.get("IB_A")!;
+  assert.equal((await bench.until(Promise.resolve(source.feed("before"))))!.stored, true);
+  // The store finds out with this message, before it has answered.
+  const answer = Promise.resolve(source.feed("then"));
+  isFollowed = true;
+  assert.equal((await bench.until(answer))!.stored, false);
+  await bench.time.pass(1_000);
+  assert.equal(bench.rowsOf("then").length > 0, true);
+  assert.equal(bench.pipeline.statistics.inbound("IB_A").read, 1);
+});
+
 Deno.test("an inbound whose hand-offs fail tries less and less often, and recovers by itself", async () => {
   let isBroken = true;
   const tries: number[] = [];

@@ -12,6 +12,8 @@ import { hasTool, runTool } from "../connectors/foreign_tool.ts";
 import { root, tempDir } from "../cli/program.ts";
 import { freePort, within } from "../connectors/waiting.ts";
 import { type AuthorPlace, authorPlace, NOBODY, unpackArchive, type Unpacked } from "./archive.ts";
+import { openStore } from "../store/postgres/bench.ts";
+import { test } from "../maintenance/one_server.ts";
 import type { Offline } from "./offline_run.ts";
 import { allowedCalls, execStart, tracedCalls } from "./unit_file.ts";
 
@@ -81,6 +83,33 @@ Deno.test("the archive runs offline, in an empty environment, as another user", 
   assert.match(offline.log, /"action":"config_reload"/);
   assert.doesNotMatch(offline.log, /permissions_wide|reload_failed|ERROR/);
   assert.deepEqual(await walkFiles(program), before, "nothing is written into the program");
+});
+
+// Goal: what works on a store on a server finds its way there from the archive too, where a child has
+// to be started for it.
+test("the archive's commands reach a store on a server, and no other place", async (server) => {
+  const { program } = unpacked;
+  await using dir = await tempDir();
+  const options = server.options();
+  await (await openStore(options))[Symbol.asyncDispose]();
+  const settings = `${dir.path}/messagefoundry.toml`;
+  await dir.write(
+    "messagefoundry.toml",
+    `[store]\nbackend = "postgres"\nserver = "127.0.0.1"\nport = ${options.port}\n` +
+      `database = "postgres"\nusername = "postgres"\nencrypt = false\n` +
+      `db_schema = "${options.schema}"\n`,
+  );
+  const call = (...args: string[]) =>
+    runTool(`${program}/messagefoundry`, [...args, "--service-config", settings], {
+      cwd: dir.path,
+      ms: 60_000,
+    });
+  assert.match(
+    await call("admin", "create", "ann"),
+    /^The account "ann" is there: administrator\./,
+  );
+  assert.match(await call("admin", "list"), /^ann {2}administrator; must change its password/);
+  assert.match(await call("audit-verify"), /^OK: 1 rows/);
 });
 
 Deno.test("two builds, in two checkouts, give equal bytes", async () => {

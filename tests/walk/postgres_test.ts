@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, pause } from "../connectors/waiting.ts";
-import { hasPostgres, PostgresServer } from "../store/postgres/server.ts";
+import { hasPostgres, PostgresServer } from "../postgres/server.ts";
 import { admission, answered, timeline, Walk } from "./bench.ts";
 
 const ignore = !hasPostgres();
@@ -44,6 +44,13 @@ Deno.test({
     assert.deepEqual(partner.controlIds, ["A1", "A2"]);
     const { ok } = await walk.engine.store.checkIntegrity();
     assert.ok(ok);
+    // I69: what only nodes of a cluster write is not even there.
+    const { rows } = await server.ask({ schema: "engine" }, (it) =>
+      it.ask(
+        "SELECT relname FROM pg_class " +
+          "WHERE relname IN ('leader_lease', 'nodes', 'cluster_config', 'cluster_act')",
+      ));
+    assert.deepEqual(rows, []);
   },
 });
 

@@ -13,6 +13,8 @@ import {
   graphProblemText,
   type LoadedGraph,
   loadGraph,
+  type Reach,
+  reachesOfReferences,
 } from "../../graph/mod.ts";
 import type { Anchor } from "../anchor.ts";
 import { isMissing, realPathOf } from "../paths.ts";
@@ -52,11 +54,12 @@ export async function tightenInstance(
   { env, allowInsecureBind }: InstanceOptions,
 ): Promise<Tightened> {
   const { graph } = await loadOnce(anchor, env);
-  const reaches = (["inbound", "outbound"] as const).flatMap((direction) =>
+  const reaches: Reach[] = (["inbound", "outbound"] as const).flatMap((direction) =>
     [...graph[`${direction}s`].values()].flatMap(({ type, settings }) =>
       connectorOf(type).reach(direction, settings)
     )
   );
+  reaches.push(...reachesOfReferences(graph.references).flatMap(({ reach }) => reach));
   return tighten({
     settings: anchor.loaded.settings,
     grants: grantsFor(anchor, { graph, allowInsecureBind }),
@@ -132,7 +135,7 @@ function pathsOf({ loaded: { settings }, bundleDir, serviceFile }: Anchor): Inst
 }
 
 /** The folder of our own modules; in a shipped bundle all of them stand beside this one. */
-function programDir(): string {
+export function programDir(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   return import.meta.url.endsWith("/src/cli/serve/instance.ts") ? resolve(here, "../..") : here;
 }

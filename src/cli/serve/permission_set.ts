@@ -93,8 +93,8 @@ export function derivePermissions(input: PermissionInput): readonly Grant[] {
     ...collector(input),
     ...notices(input),
     ...directory(input),
-    ...database(input),
-    ...deniedNet.map((value) => deny("net", value, "no partner lives there")),
+    ...databaseGrants(input),
+    ...deniedPlaces(),
     ...files(input),
     allow("env", "MEFOR_*", "settings and environment values"),
   ];
@@ -131,6 +131,11 @@ function destinations({ graph, reachOf }: PermissionInput): readonly Grant[] {
         grants.push(allow("net", hostAndPort(reach), `outbound "${name}", host and port`));
       }
     }
+  }
+  for (const definition of graph?.references?.values() ?? []) {
+    if (definition.kind !== "database") continue;
+    const reason = `reference "${definition.name}", server and port`;
+    grants.push(allow("net", hostAndPort(definition), reason));
   }
   return grants;
 }
@@ -173,11 +178,18 @@ function directory({ settings: { auth } }: PermissionInput): readonly Grant[] {
 }
 
 /** The server that keeps the store, if one does. */
-function database({ settings: { store } }: PermissionInput): readonly Grant[] {
+export function databaseGrants(
+  { settings: { store } }: { readonly settings: Pick<Settings, "store"> },
+): readonly Grant[] {
   const { server: host } = store;
   const port = storePort(store);
   if (port === undefined || host === undefined) return [];
   return [allow("net", hostAndPort({ host, port }), "[store] server, port")];
+}
+
+/** Refusals that stand above all permissions. */
+export function deniedPlaces(): readonly Grant[] {
+  return deniedNet.map((value) => deny("net", value, "no partner lives there"));
 }
 
 function files(input: PermissionInput): readonly Grant[] {
@@ -237,8 +249,10 @@ function files(input: PermissionInput): readonly Grant[] {
     }
   }
   for (const { path, reason, writes } of connectionPaths(input)) add(path, { reason, writes });
-  for (const { name, path } of input.graph?.references?.values() ?? []) {
-    add(path, { reason: `reference "${name}"`, writes: false });
+  for (const definition of input.graph?.references?.values() ?? []) {
+    const path = definition.kind === "file" ? definition.path : definition.tlsCaFile;
+    const reason = `reference "${definition.name}"`;
+    if (path !== undefined) add(path, { reason, writes: false });
   }
   return [...read, ...write];
 }

@@ -35,8 +35,12 @@ export class PostgresClusterStore implements ClusterStore {
       ...[me.nodeId, me.incarnation, host ?? null, pid],
       ...[leads.isLeader, leads.epoch, timeoutUs],
     ]);
-    const { config_version, is_mine } = row as { config_version: number; is_mine: boolean };
-    return { configVersion: config_version, isMine: is_mine };
+    const { config_version, graph, is_mine } = row as {
+      config_version: number;
+      graph: string | null;
+      is_mine: boolean;
+    };
+    return { configVersion: config_version, graph: graph ?? undefined, isMine: is_mine };
   }
 
   async leave(): Promise<void> {
@@ -71,6 +75,10 @@ export class PostgresClusterStore implements ClusterStore {
     const [row] = await this.#run("bumpConfig", []);
     await this.#run("tell", [CONFIG_MOVED]);
     return (row as { config_version: number }).config_version;
+  }
+
+  async noteGraph(graph: string, epoch: number): Promise<void> {
+    await this.#run("noteGraph", [graph, epoch]);
   }
 
   async noteAct(act: string): Promise<void> {

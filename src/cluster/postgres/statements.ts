@@ -78,7 +78,8 @@ export function statementsFor(schema: string | undefined) {
             OR n.last_seen < excluded.last_seen - $7::bigint
             OR excluded.is_leader
         RETURNING node_id)
-      SELECT config_version::float8 AS config_version, EXISTS (SELECT FROM mine) AS is_mine
+      SELECT config_version::float8 AS config_version, graph,
+             EXISTS (SELECT FROM mine) AS is_mine
         FROM cluster_config
        WHERE id = 1`,
     /** $1 node, $2 incarnation. */
@@ -109,6 +110,13 @@ export function statementsFor(schema: string | undefined) {
          SET config_version = config_version + 1, updated_at = ${NOW}
        WHERE id = 1
       RETURNING config_version::float8 AS config_version`,
+    /** $1 the fingerprint of the leader's graph, $2 its epoch. */
+    noteGraph: `
+      UPDATE cluster_config
+         SET graph = $1
+       WHERE id = 1
+         AND EXISTS (SELECT FROM leader_lease
+                      WHERE lease_key = 'leader' AND leader_epoch = $2::bigint)`,
     /** $1 node, $2 the act. */
     noteAct: "INSERT INTO cluster_act (node_id, act, made_at) " +
       `VALUES ($1, $2, ${NOW})`,
@@ -149,6 +157,7 @@ export const tables = `
       config_version bigint NOT NULL,
       updated_at bigint NOT NULL
     );
+    ALTER TABLE cluster_config ADD COLUMN IF NOT EXISTS graph text;
     INSERT INTO cluster_config VALUES (1, 0, 0)
       ON CONFLICT DO NOTHING;
     CREATE TABLE IF NOT EXISTS cluster_act (
@@ -158,7 +167,8 @@ export const tables = `
       made_at bigint NOT NULL
     );`;
 
-/** $1 the schema, or none; $2 the table that is made last. */
+/** $1 the schema, or none; all is made at once, so what came last tells of all of it. */
 export const tablesExist = `
   SELECT $1::text IS NULL OR to_regnamespace(quote_ident($1)) IS NOT NULL AS has_schema,
-         to_regclass(quote_ident($2)) IS NOT NULL AS has_tables`;
+         EXISTS (SELECT FROM pg_attribute
+                  WHERE attrelid = to_regclass('cluster_config') AND attname = 'graph') AS has_tables`;

@@ -7,7 +7,7 @@ export async function ensureTables(
   connection: Connection,
   schema: string | undefined,
 ): Promise<void> {
-  const [found] = await connection.run(tablesExist, [schema ?? null, "cluster_act"]);
+  const [found] = await connection.run(tablesExist, [schema ?? null]);
   if (found!.has_tables === true) return;
   // It would ask for the right to make one even where it stands.
   if (schema !== undefined && found!.has_schema === false) {

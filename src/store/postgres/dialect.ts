@@ -7,11 +7,13 @@ import { checks } from "./integrity.ts";
 import { queries } from "./queries.ts";
 import { registerSql } from "./registers/mod.ts";
 import { openSchema } from "./schema.ts";
+import { holdSession } from "./sessions.ts";
 import { statements } from "./statements.ts";
 
 /**
  * The writer's session: commits are durable when they are answered, plans go by the indexes and are
- * made once, and a transaction that is left alone does not keep the store's lock.
+ * made once, and a transaction that is left alone, by a machine that failed, does not keep the
+ * store's lock for longer than a short lease of the cluster.
  */
 const writerSession = [
   "SET enable_seqscan TO off",
@@ -19,7 +21,7 @@ const writerSession = [
   "SET enable_mergejoin TO off",
   "SET jit TO off",
   "SET plan_cache_mode TO force_generic_plan",
-  "SET idle_in_transaction_session_timeout TO '10s'",
+  "SET idle_in_transaction_session_timeout TO '5s'",
   "SELECT set_config('synchronous_commit', 'on', false) " +
   "WHERE current_setting('synchronous_commit') IN ('off', 'local')",
 ];
@@ -50,6 +52,8 @@ export const postgres: Dialect = {
     );
     return row?.is_mine === 1;
   },
+
+  holdSession,
 
   async identify(connection: ServerConnection) {
     const { rows: [row] } = await connection.ask(

@@ -6,6 +6,12 @@ interface Answer {
   readonly command: string;
 }
 
+/** Rows as lists, with what the server says of their columns. */
+interface ListAnswer {
+  readonly rows: readonly (readonly (string | number | null)[])[];
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+}
+
 interface Config {
   readonly host: string;
   readonly port: number;
@@ -28,10 +34,21 @@ declare class Client {
   constructor(config: Config);
   /** Of the library's inside: its socket. */
   readonly connection: {
-    readonly stream: { destroy(): void; cork(): void; uncork(): void };
+    readonly stream: {
+      destroy(): void;
+      cork(): void;
+      uncork(): void;
+      on(event: "data", act: (chunk: Uint8Array) => void): void;
+    };
   };
   connect(): Promise<Client>;
   query(text: string): Promise<unknown>;
+  query(statement: {
+    readonly text: string;
+    readonly rowMode: "array";
+    /** The server takes one statement only, and refuses two. */
+    readonly queryMode: "extended";
+  }): Promise<ListAnswer>;
   query(statement: {
     readonly text: string;
     readonly values: readonly (string | number | boolean | null)[] | undefined;

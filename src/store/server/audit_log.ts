@@ -32,15 +32,18 @@ export function readAuditKey(cell: string, cipher: CellCipher): Uint8Array | und
   return KEY_SHAPE.test(opened) ? Uint8Array.fromHex(opened) : undefined;
 }
 
+/** What an append needs of the transaction it is part of. */
+type AuditTransaction = Pick<Transaction, "all" | "first">;
+
 export class AuditLog {
   readonly #key: Uint8Array | undefined;
-  #newest: { readonly of: Transaction; id: number; hash: string } | undefined;
+  #newest: { readonly of: AuditTransaction; id: number; hash: string } | undefined;
 
   constructor(key: Uint8Array | undefined) {
     this.#key = key;
   }
 
-  async append(tx: Transaction, fields: AuditFields): Promise<void> {
+  async append(tx: AuditTransaction, fields: AuditFields): Promise<void> {
     const newest = await this.#newestOf(tx);
     const { at, actor, action, channel, detail } = fields;
     newest.hash = auditRowHash(newest.hash, { at, actor, action, channel, detail }, this.#key);
@@ -57,7 +60,7 @@ export class AuditLog {
     this.#newest = undefined;
   }
 
-  async #newestOf(tx: Transaction) {
+  async #newestOf(tx: AuditTransaction) {
     if (this.#newest?.of === tx) return this.#newest;
     const row = await tx.first("newestAudit");
     const [id, hash] = row === undefined

@@ -93,6 +93,11 @@ export interface Dialect {
   openSchema(connection: ServerConnection, options: ServerOptions): Promise<readonly string[]>;
   /** Takes the lock that keeps a second engine off the store; it ends with the connection. */
   tryLock(connection: ServerConnection, options: ServerOptions): Promise<boolean>;
+  /**
+   * Says that an opening of the store lives, for as long as the connection stands: whoever changes keys
+   * asks. Waits for the end of a former connection that said so.
+   */
+  holdSession(connection: ServerConnection, session: string): Promise<void>;
   identify(connection: ServerConnection): Promise<Backend | undefined>;
   /** Ends the session of a connection that was lost, if the server still holds it and allows it. */
   endSession(connection: ServerConnection, backend: Backend): Promise<void>;

@@ -178,8 +178,12 @@ export class Link implements AsyncDisposable {
     this.lastBatch = batch;
   }
 
-  /** Takes the lock that keeps a second engine off the store; it ends with the connection. */
+  /**
+   * Takes the lock that keeps a second engine off the store, and the one that says this session lives;
+   * both end with the connection.
+   */
   async #claim(connection: ServerConnection, tries: number): Promise<void> {
+    await this.#options.dialect.holdSession(connection, this.#options.session);
     if (!this.#options.isAlone) return;
     const { dialect, server } = this.#options;
     for (let left = tries; left > 0; left -= 1) {

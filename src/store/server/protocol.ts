@@ -32,6 +32,8 @@ export type FromWriter =
   | { readonly type: "open_failed"; readonly failure: StoreFailure }
   | { readonly type: "batch"; readonly id: number; readonly outcomes: Flat }
   | { readonly type: "link"; readonly change: LinkChange }
+  /** The fence is closed; said before what the transaction that saw it is answered. */
+  | { readonly type: "fenced" }
   /** How often the active key has sealed, at most; said now and then. */
   | { readonly type: "key_uses"; readonly uses: number }
   | { readonly type: "recovered"; readonly id: number; readonly rows: number }

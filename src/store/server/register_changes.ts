@@ -1,9 +1,11 @@
 /** Carries out register intents in the transaction under way, all of them or none. */
 import type { RegisterIntent, RegisterResult } from "../registers/mod.ts";
-import type { Outcome } from "../wire.ts";
 import type { AuditLog } from "./audit_log.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Transaction } from "./transaction.ts";
+
+/** What a change needs of the transaction it is part of. */
+export type RegisterTransaction = Pick<Transaction, "begun" | "ask" | "all" | "first">;
 
 /** A statement changed another number of rows than it had to: an answer, and nothing is written. */
 export class NotApplied extends Error {
@@ -18,12 +20,12 @@ export interface RegisterTools {
 
 /** @throws {NotApplied} @throws what the server says of a statement. */
 export async function changeRegisters(
-  tx: Transaction,
+  tx: RegisterTransaction,
   intents: readonly RegisterIntent[],
   { audit, texts }: RegisterTools,
-): Promise<readonly Outcome[]> {
+): Promise<readonly RegisterResult[]> {
   await tx.begun;
-  const outcomes: Outcome[] = [];
+  const results: RegisterResult[] = [];
   for (const { changes, audit: rows } of intents) {
     const changed: number[] = [];
     for (const { name, values, expect } of changes) {
@@ -32,7 +34,7 @@ export async function changeRegisters(
       if (expect !== undefined && count !== expect) throw new NotApplied();
     }
     for (const fields of rows) await audit.append(tx, fields);
-    outcomes.push({ result: { applied: true, changed } satisfies RegisterResult });
+    results.push({ applied: true, changed });
   }
-  return outcomes;
+  return results;
 }

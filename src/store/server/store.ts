@@ -23,12 +23,14 @@ import {
   sealedColumns,
 } from "../registers/mod.ts";
 import type { Store, StoreCounters } from "../store.ts";
+import { CLEAR } from "../store_keys.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { Dialect, Fence, ServerOptions, ServerRow, ServerValue } from "./dialect.ts";
 import { TOKENS_PER_EPOCH } from "./epoch.ts";
 import { checkStore } from "./integrity.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { Readers } from "./readers.ts";
+import { nameOf } from "./server_name.ts";
 
 export interface ServerStoreOptions {
   readonly server: ServerOptions;
@@ -49,6 +51,10 @@ export interface ServerStoreOptions {
   readonly logger?: Logger;
   /** How long a batch waits for a connection that was lost; milliseconds. */
   readonly patienceMs?: number;
+  /** How long closing waits for what was submitted; milliseconds, as long as it takes without. */
+  readonly closeMs?: number;
+  /** The fence was seen closed; called before whoever submitted then is answered. */
+  readonly onFenced?: () => void;
 }
 
 const PATIENCE_MS = 2_000;
@@ -104,6 +110,8 @@ export class ServerStore implements Store {
   readonly #replies = new Map<number, Settle>();
   readonly #logger: Logger | undefined;
   readonly #keyNotices: KeyNotices | undefined;
+  readonly #closeMs: number | undefined;
+  readonly #onFenced: (() => void) | undefined;
   #token: number;
   #nextId = 1;
   #broken: StoreError | undefined;
@@ -113,13 +121,15 @@ export class ServerStore implements Store {
     { dialect, writer, opened }: StartedWriter,
     options: ServerStoreOptions,
   ) {
-    const { server, poolSize, keys, logger } = options;
+    const { server, poolSize, keys, logger, closeMs, onFenced } = options;
     this.#dialect = dialect;
     this.path = nameOf(server);
     this.recovered = opened.recovered;
     this.openLanes = opened.lanes;
     this.#writer = writer;
     this.#logger = logger;
+    this.#closeMs = closeMs;
+    this.#onFenced = onFenced;
     this.#token = opened.epoch * TOKENS_PER_EPOCH;
     this.#cipher = cellCipherOf(keys);
     this.keyId = this.#cipher.keyId;
@@ -136,6 +146,10 @@ export class ServerStore implements Store {
       this.#keyNotices = new KeyNotices(this.keyId, logger);
       this.#keyNotices.used(opened.keyUses);
       this.#keyNotices.opened(keys, opened.keysInUse);
+      if (opened.keysInUse.includes(CLEAR)) {
+        const reason = "cells in clear are left from before the key: run rotate-key";
+        logger?.warning("store.clear_cells", { reason });
+      }
     }
   }
 
@@ -260,21 +274,35 @@ export class ServerStore implements Store {
     return opened;
   }
 
-  /** Waits for what was submitted, then closes connections and thread. */
+  /**
+   * Waits for what was submitted, then closes connections and thread. What is not answered in time
+   * is refused, whatever the server made of it.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken?.code === "store.closed") return;
     this.#group.flushNow();
     const hasDied = this.#hasDied;
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
     this.#broken = closed;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => {
+      if (this.#closeMs !== undefined) timer = setTimeout(resolve, this.#closeMs);
+    });
+    try {
+      await Promise.race([this.#close(hasDied), limit]);
+    } finally {
+      clearTimeout(timer);
+      this.#failAll(closed);
+      this.#writer.terminate();
+    }
+  }
+
+  async #close(hasDied: boolean): Promise<void> {
     try {
       await this.#readers[Symbol.asyncDispose]();
       if (!hasDied) await this.#ask((id) => ({ type: "close", id }));
     } catch {
-      // A thread that died meanwhile has nothing left to close.
-    } finally {
-      this.#failAll(closed);
-      this.#writer.terminate();
+      // A thread that died or was ended meanwhile has nothing left to close.
     }
   }
 
@@ -292,6 +320,8 @@ export class ServerStore implements Store {
         return this.#onBatch(message);
       case "link":
         return this.#onLink(message.change);
+      case "fenced":
+        return this.#onFenced?.();
       case "key_uses":
         return this.#keyNotices?.used(message.uses);
       case "failed":
@@ -376,12 +406,6 @@ export class ServerStore implements Store {
     rejectAll(this.#replies.values(), error);
     this.#replies.clear();
   }
-}
-
-/** Where the store is, for people: `db.internal:5432/messagefoundry`, and its schema if it has one. */
-export function nameOf({ host, port, database, schema }: ServerOptions): string {
-  const place = `${host.includes(":") ? `[${host}]` : host}:${port}/${database}`;
-  return schema === undefined ? place : `${place}/${schema}`;
 }
 
 function rejectAll(settles: Iterable<Settle>, error: StoreError): void {

@@ -50,6 +50,8 @@ export interface WriterOptions {
   readonly patienceMs: number;
   /** The same for a batch that may have taken place. */
   readonly doubtMs: number;
+  /** The fence was seen closed: somebody else leads. Told once for each fence. */
+  readonly onFenced?: () => void;
   readonly onPoint?: OnPoint;
 }
 
@@ -81,6 +83,8 @@ export class Writer {
   readonly #acts: Acts;
   readonly #memory: Memory;
   #batch = 0;
+  /** The fence that was told of. */
+  #toldFence: Fence | undefined;
   /** Undefined: this node is alone. */
   fence: Fence | undefined;
   readonly counters = { commits: 0, intents: 0 };
@@ -142,7 +146,10 @@ export class Writer {
         ...{ dialect, connection, session, link: link.number, batch, isTrusting },
         ...{ numbers: this.#numbers, fence: this.fence },
       });
-      tx.begun.then(() => tx.wasMine || memory.forget(), () => {});
+      tx.begun.then(() => {
+        if (!tx.wasMine) memory.forget();
+        if (!tx.mayClaim) this.#tellFenced();
+      }, () => {});
       try {
         const result = tx.result = await act(tx);
         await tx.begun;
@@ -171,6 +178,12 @@ export class Writer {
     }
   }
 
+  #tellFenced(): void {
+    if (this.#toldFence === this.fence) return;
+    this.#toldFence = this.fence;
+    this.#options.onFenced?.();
+  }
+
   /**
    * Carries out register intents, each whole or not at all: all in one transaction, and each in one
    * of its own once any of them fails or does not apply.
@@ -178,12 +191,12 @@ export class Writer {
   async #runRegisters(intents: readonly RegisterIntent[]): Promise<readonly Outcome[]> {
     const { dialect, audit } = this.#options;
     try {
-      const outcomes = await this.transact((tx) =>
+      const results = await this.transact((tx) =>
         changeRegisters(tx, intents, { audit, texts: dialect.registers })
       );
       this.counters.commits += 1;
       this.counters.intents += intents.length;
-      return outcomes;
+      return results.map((result) => ({ result }));
     } catch (thrown) {
       if (intents.length === 1 && thrown instanceof NotApplied) return [{ result: thrown.result }];
       if (intents.length === 1 || dialect.isEnvironmental(thrown)) {

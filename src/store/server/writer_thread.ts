@@ -16,6 +16,7 @@ import type { Dialect } from "./dialect.ts";
 import { beginEpoch, recover } from "./epoch.ts";
 import { Link } from "./link.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
+import { newSession } from "./session_name.ts";
 import { addUses } from "./store_keys.ts";
 import { type OnPoint, Writer } from "./writer.ts";
 
@@ -62,7 +63,8 @@ class WriterThread {
 
   async #open(message: Extract<ToWriter, { type: "open" }>): Promise<void> {
     const { server, isAlone, now, keys, patienceMs } = message;
-    const session = crypto.randomUUID();
+    const keyIds = keyIdsOf(keys);
+    const session = newSession(keyIds[0]);
     try {
       this.#cipher = new CountedCells(cellCipherOf(keys));
       const uses = this.#cipher.wanted(0);
@@ -71,7 +73,6 @@ class WriterThread {
       this.#link = await Link.open({ dialect: this.#dialect, server, session, isAlone, onChange });
       const connection = await this.#link.connection(0);
       const warnings = await this.#dialect.openSchema(connection, server);
-      const keyIds = keyIdsOf(keys);
       const opened = await beginEpoch(connection, {
         ...{ now, keyIds, uses, session, isAlone, warnings },
       });
@@ -90,6 +91,7 @@ class WriterThread {
         audit: new AuditLog(auditKey),
         patienceMs,
         doubtMs: Math.max(patienceMs, server.connectTimeoutMs),
+        onFenced: () => post({ type: "fenced" }),
         onPoint: failpoints === noFailpoints ? undefined : pointsOf(failpoints),
       });
       post({ type: "opened", ...opened });

@@ -28,6 +28,7 @@ import {
   type Which,
 } from "./column_cells.ts";
 import { rollBack } from "./database.ts";
+import type { ResealProgress, ResealReport } from "../rotation.ts";
 import { CLEAR } from "../store_keys.ts";
 import { addUses, keysOfStore } from "./store_keys.ts";
 
@@ -40,19 +41,6 @@ export interface ResealOptions {
   /** Told after each batch, and once before the first; then the cells are counted first. */
   readonly onProgress?: (progress: ResealProgress) => void;
   readonly failpoints?: Failpoints;
-}
-
-export interface ResealProgress {
-  readonly done: number;
-  /** Counted at the start: more may come, and some may go. */
-  readonly total: number;
-}
-
-export interface ResealReport {
-  /** Cells sealed, by `table.column`, every ciphered column. */
-  readonly cells: Readonly<Record<string, number>>;
-  /** Ids of what no cell is sealed with any more, `CLEAR` among them. */
-  readonly keysGone: readonly string[];
 }
 
 const BATCH_CELLS = 500;

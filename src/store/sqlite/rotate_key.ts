@@ -9,21 +9,13 @@ import { DatabaseSync } from "node:sqlite";
 import { keyIdsOf } from "../../crypto/keys.ts";
 import { StoreError } from "../errors.ts";
 import { hasCurrentSchema, openDatabase, realPathOf, requireFile } from "./database.ts";
-import { reseal, type ResealOptions, type ResealReport } from "./reseal.ts";
+import type { RotationReport } from "../rotation.ts";
+import { reseal, type ResealOptions } from "./reseal.ts";
 import { requireKeys } from "./store_keys.ts";
 
 export interface RotateOptions extends Omit<ResealOptions, "which"> {
   /** Microseconds since the epoch. */
   readonly now: number;
-}
-
-export interface RotationReport extends ResealReport {
-  /** Of the key that every cell is sealed with now. */
-  readonly keyId: string;
-  /** Ids of the retired keys that were configured: none is needed any more. */
-  readonly retired: readonly string[];
-  /** Whether an engine had the store open when it began. */
-  readonly isBesideEngine: boolean;
 }
 
 /**

@@ -58,6 +58,9 @@ export const sqlserver: Dialect = {
     return row?.is_mine === 1;
   },
 
+  // Nobody asks: keys are not changed on this backend.
+  holdSession: () => Promise.resolve(),
+
   async identify(connection) {
     const { rows: [row] } = await connection.ask(sessionTexts.identify);
     return row && { pid: Number(row.pid), startedAt: String(row.started_at) };

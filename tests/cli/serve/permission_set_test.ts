@@ -374,6 +374,7 @@ Deno.test("comparePermissions() sees a kind that is open but for its name", () =
 
 Deno.test("derivePermissions() lets the engine read the file of a reference set, and nothing beside", () => {
   const definition = {
+    kind: "file" as const,
     name: "providers",
     path: "/exports/providers.csv",
     format: "csv" as const,
@@ -391,5 +392,38 @@ Deno.test("derivePermissions() lets the engine read the file of a reference set,
   assert.deepEqual(added.map(({ kind, value, reason }) => [kind, value, reason]), [
     ["read", "/exports/providers.csv", 'reference "providers"'],
     ["read", "/mnt/p-2026.csv", 'reference "providers"'],
+  ]);
+});
+
+Deno.test("derivePermissions() lets the engine reach the database of a reference set, and nothing beside", () => {
+  const definition = {
+    kind: "database" as const,
+    name: "plans",
+    refreshMs: 1,
+    position: undefined,
+    dialect: "postgres" as const,
+    host: "mdm.example.org",
+    port: 5433,
+    database: "master",
+    username: "mefor",
+    password: undefined,
+    statement: "TABLE plans",
+    keyColumn: "k",
+    valueColumn: undefined,
+    encrypt: true,
+    trustServerCertificate: false,
+    tlsCaFile: "/etc/mf/mdm.pem",
+    connectTimeoutMs: 1,
+    statementTimeoutMs: 1,
+  };
+  const references = new Map([[definition.name, definition]]);
+  const before = derivePermissions(input({ graph }));
+  const after = derivePermissions(input({ graph: { ...graph, references } }));
+  const added = after.filter(({ kind, value }) =>
+    !before.some((grant) => grant.kind === kind && grant.value === value)
+  );
+  assert.deepEqual(added.map(({ kind, value, reason }) => [kind, value, reason]), [
+    ["net", "mdm.example.org:5433", 'reference "plans", server and port'],
+    ["read", "/etc/mf/mdm.pem", 'reference "plans"'],
   ]);
 });

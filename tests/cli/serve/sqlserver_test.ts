@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Authority } from "../../connectors/certificates.ts";
 import { MllpSender } from "../../connectors/mllp_sender.ts";
 import { freePort } from "../../connectors/waiting.ts";
-import { hasPostgres, PostgresServer } from "../../store/postgres/server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 import { standIn } from "../../store/sqlserver/stand_in.ts";
 import { TdsServer } from "../../store/sqlserver/tds_server.ts";
 import { admission, answered } from "../../walk/bench.ts";

@@ -3,7 +3,7 @@ import type { ServerOptions } from "../../../src/store/server/dialect.ts";
 import type { ServerStoreOptions } from "../../../src/store/server/store.ts";
 import { PostgresStore } from "../../../src/store/postgres/store.ts";
 import type { StoreBackend } from "../../contract/store_contract.ts";
-import type { PostgresServer } from "./server.ts";
+import type { PostgresServer } from "../../postgres/server.ts";
 
 export function openStore(
   server: ServerOptions,

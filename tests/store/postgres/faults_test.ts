@@ -6,7 +6,7 @@ import { delivery, StoreBench } from "../../contract/store/bench.ts";
 import { pause } from "../../connectors/waiting.ts";
 import { openStore, postgresBackend } from "./bench.ts";
 import { CuttingProxy } from "./proxy.ts";
-import { hasPostgres, PostgresServer } from "./server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 
 const isHere = hasPostgres();
 const server = isHere ? await PostgresServer.start() : undefined;

@@ -16,7 +16,7 @@ import { delivery, StoreBench } from "../../contract/store/bench.ts";
 import { Authority } from "../../connectors/certificates.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../ciphers.ts";
 import { openStore, postgresBackend } from "./bench.ts";
-import { hasPostgres, PostgresServer } from "./server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 
 const isHere = hasPostgres();
 const server = isHere ? await PostgresServer.start() : undefined;
@@ -269,9 +269,10 @@ test("statements of commits, claims and purges go by their indexes", async (serv
 // A node that does not lead any more claims nothing; what it received and sent is stored all the same.
 test("a fence keeps a node from claiming, and from nothing else", async (server) => {
   const options = server.options();
+  let closed = 0;
   await using bench = await StoreBench.open({
     ...postgresBackend(server),
-    open: (now) => openStore(options, { isShared: true, now }),
+    open: (now) => openStore(options, { isShared: true, now, onFenced: () => closed += 1 }),
     remove: async () => {},
   });
   await server.ask(options, async (it) => {
@@ -288,8 +289,10 @@ test("a fence keeps a node from claiming, and from nothing else", async (server)
     deliveries: [delivery("OB_A", { token: store.nextToken() }), delivery("OB_A")],
   });
   const flying = await bench.receive();
+  assert.equal(closed, 0);
   await lead(2);
   const late = await bench.receive();
+  assert.equal(closed, 1, "told before the answer");
   assert.deepEqual((await bench.look(late.id)).rows, ["ingress IB_ADT pending 0"]);
   assert.deepEqual((await bench.claim("ingress", "IB_ADT")).rows, []);
   const next = { seq: seq! + 1, token: store.nextToken() };
@@ -300,6 +303,7 @@ test("a fence keeps a node from claiming, and from nothing else", async (server)
   assert.deepEqual((await bench.look(flying.id)).rows, ["outbound OB_B pending 0"]);
   const claim = { kind: "claim_row", at: bench.now, ...next } as const;
   assert.equal((await store.submit(claim)).mine, false);
+  assert.equal(closed, 1, "told once");
   await assert.rejects(bench.purge("messages", bench.now + 1), { code: "store.not_leader" });
   await lead(1);
   assert.equal((await store.submit(claim)).mine, true);

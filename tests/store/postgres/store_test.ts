@@ -4,7 +4,7 @@ import { postgres } from "../../../src/store/postgres/dialect.ts";
 import { checkStore } from "../../../src/store/server/integrity.ts";
 import { testStore } from "../../contract/store_contract.ts";
 import { postgresBackend } from "./bench.ts";
-import { hasPostgres, PostgresServer } from "./server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 
 if (hasPostgres()) {
   const server = await PostgresServer.start();

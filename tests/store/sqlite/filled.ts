@@ -86,7 +86,8 @@ async function fillSnapshots(bench: StoreBench, index: number): Promise<void> {
   });
 }
 
-async function fill(bench: StoreBench, index: number): Promise<void> {
+/** Messages in every state, an answer, a reference set, a state entry and an event of connections. */
+export async function fill(bench: StoreBench, index: number): Promise<void> {
   const refused = bench.message({ raw: `CANARYrefused ${index}\0\u{1F600}` });
   await bench.store.submit({
     kind: "record_error",

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { ConnectionLost } from "../../../src/store/server/connection_lost.ts";
 import { SqlServerStore } from "../../../src/store/sqlserver/store.ts";
 import { delivery, StoreBench } from "../../contract/store/bench.ts";
-import { hasPostgres, PostgresServer } from "../postgres/server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 import { standIn } from "./stand_in.ts";
 import { type Act, TdsServer } from "./tds_server.ts";
 import { translatedBackend, translatedOptions } from "./translated.ts";

@@ -19,7 +19,7 @@ import { queries } from "../../../src/store/sqlserver/queries.ts";
 import { schemaTexts } from "../../../src/store/sqlserver/schema.ts";
 import { NOT_MINE, statements } from "../../../src/store/sqlserver/statements.ts";
 import { inSchema } from "../../../src/store/sqlserver/words.ts";
-import type { PostgresServer } from "../postgres/server.ts";
+import type { PostgresServer } from "../../postgres/server.ts";
 import { type Act, type Answer, Refusal, type Session, type TdsScript } from "./tds_server.ts";
 import type { Call } from "./tds_tokens.ts";
 import { functions, type Step, translate } from "./translation.ts";

@@ -5,7 +5,7 @@ import type { ServerOptions } from "../../../src/store/server/dialect.ts";
 import { sqlserver } from "../../../src/store/sqlserver/dialect.ts";
 import { SqlServerStore } from "../../../src/store/sqlserver/store.ts";
 import type { StoreBackend } from "../../contract/store_contract.ts";
-import type { PostgresServer } from "../postgres/server.ts";
+import type { PostgresServer } from "../../postgres/server.ts";
 import type { TdsServer } from "./tds_server.ts";
 
 export function translatedOptions(tds: TdsServer, database: string): ServerOptions {

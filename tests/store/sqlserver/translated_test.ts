@@ -14,7 +14,7 @@ import { SqlServerStore } from "../../../src/store/sqlserver/store.ts";
 import { inSchema } from "../../../src/store/sqlserver/words.ts";
 import { delivery, readdressed, StoreBench } from "../../contract/store/bench.ts";
 import { changeValues, queryValues } from "../../contract/store/registers.ts";
-import { hasPostgres, PostgresServer } from "../postgres/server.ts";
+import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
 import { testKeys } from "../ciphers.ts";
 import { standIn } from "./stand_in.ts";
 import { TdsServer } from "./tds_server.ts";

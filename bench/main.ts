@@ -89,9 +89,13 @@ async function runProfile(
   return results.map(({ runs }) => medianRun(runs));
 }
 
-/** The reference loop keeps its queue in memory, so a backlog is compared with it only on demand. */
+/**
+ * The reference loop keeps its queue in memory, so a backlog is compared with it only on demand; it
+ * has no API.
+ */
 function targetsOf(profile: Profile, { targets }: Options): readonly TargetKind[] {
-  return profile.isBacklog && targets.length > 1 ? ["engine"] : targets;
+  const isOfEngine = profile.isBacklog || profile.apiCallsPerSecond > 0;
+  return isOfEngine && targets.length > 1 ? ["engine"] : targets;
 }
 
 function readOptions(args: readonly string[]): Options | undefined {

@@ -72,7 +72,6 @@ export const profiles: readonly Profile[] = [
     sources: 32,
     inbounds: 8,
     lanes: 8,
-    isDefault: false,
     apiCallsPerSecond: 200,
   },
   { ...base, name: "lanes-32", title: "32 strict lanes, 32 sources", inbounds: 32, lanes: 32 },

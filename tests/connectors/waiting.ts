@@ -29,11 +29,25 @@ export function pause(ms: number): Promise<void> {
 
 /** Returns a loopback port that was free a moment ago. */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
+  for (let tries = 0; tries < 1_000; tries += 1) {
+    const port = PORTS_FROM + nextPort++ % PORTS;
+    if (await canListen(port, host)) return port;
+  }
+  throw new Error(`No port of ${host} is free`);
+}
+
+/** Below those that the system gives out itself: nobody gets one between its choice and its use. */
+const PORTS_FROM = 10_240;
+const PORTS = 22_000;
+/** Several processes of tests begin far from each other. */
+let nextPort = crypto.getRandomValues(new Uint16Array(1))[0]! % PORTS;
+
+async function canListen(port: number, host: string): Promise<boolean> {
   const server = net.createServer();
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ port: 0, host }, () => resolve((server.address() as net.AddressInfo).port));
+  const isFree = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen({ port, host }, () => resolve(true));
   });
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
+  if (isFree) await new Promise<void>((resolve) => server.close(() => resolve()));
+  return isFree;
 }

@@ -207,7 +207,7 @@ Deno.test("a statement that takes too long is stopped, and the connection goes o
     act: () => Promise.resolve(),
   };
   await using server = new TdsServer({ open: () => session });
-  await using it = await connected(server, { commandTimeoutMs: 300 });
+  await using it = await connected(server, { commandTimeoutMs: 2_000 });
   const failed = await it.connection.ask("slow").catch((thrown: unknown) => thrown);
   assert.equal(describeFailure(failed).code, "store.busy");
   assert.equal((await it.connection.ask("fast")).count, 1);

@@ -17,7 +17,7 @@ export interface PaceOptions {
   readonly waitMaxMs: number;
 }
 
-export const defaultPace: PaceOptions = { backlogMs: 100, rowsFree: 64, waitMaxMs: 250 };
+export const defaultPace: PaceOptions = { backlogMs: 30, rowsFree: 64, waitMaxMs: 250 };
 
 interface Waiter {
   readonly since: number;

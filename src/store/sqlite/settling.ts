@@ -7,8 +7,8 @@
  */
 
 /** A turn takes one part of the time and leaves so many to the traffic. */
-const TRAFFIC_SHARE = 9;
-const WAIT_MS_MAX = 200;
+const TRAFFIC_SHARE = 24;
+const WAIT_MS_MAX = 100;
 
 export class Settling {
   readonly #settle: () => Promise<unknown>;

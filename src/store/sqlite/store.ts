@@ -12,6 +12,7 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
+import { isRegisterIntent } from "../execute.ts";
 import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import {
@@ -42,9 +43,11 @@ import type { QueryName } from "../query_names.ts";
 import { Reads } from "../reads.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
 import type { IntegrityAnswer } from "./integrity_worker.ts";
+import { InlineReads } from "./inline_reads.ts";
 import type { FromReader, FromWriter, Query, ToReader, ToWriter } from "./protocol.ts";
 import { ReaderQueries, type Row } from "./reader_queries.ts";
 import { Settling } from "./settling.ts";
+import { Spaced } from "./spaced.ts";
 
 import { Sealer } from "./sealer.ts";
 import { CLEAR } from "../store_keys.ts";
@@ -107,7 +110,11 @@ export class SqliteStore implements Store {
   readonly #keyNotices: KeyNotices | undefined;
   /** Seals what was stored in clear, if there may be any. */
   readonly #sealer: Sealer | undefined;
+  readonly #registers = new Spaced<{ readonly intent: Intent; readonly settle: Settle }>(
+    (given) => this.#sendRegisters(given),
+  );
   readonly #queries: ReaderQueries;
+  readonly #inline: InlineReads;
   readonly #settling: Settling;
 
   /**
@@ -175,6 +182,7 @@ export class SqliteStore implements Store {
     );
     this.#cipher = cellCipherOf(options.keys);
     this.keyId = this.#cipher.keyId;
+    this.#inline = new InlineReads(this.path);
     this.#queries = new ReaderQueries((message) => this.#post(this.#reader, message));
     this.#settling = new Settling(
       () => this.#call(this.#writer, (id) => ({ type: "settle", id })),
@@ -205,6 +213,7 @@ export class SqliteStore implements Store {
     const settle = { resolve: resolve as Settle["resolve"], reject };
     // A purge takes milliseconds and its commit waits for no disk: nobody shares it.
     if (intent.kind === "purge") void this.#sendAlone(intent, settle);
+    else if (isRegisterIntent(intent)) this.#registers.add({ intent, settle });
     else this.#group.submit(foldIntent(intent), settle, hint);
     return promise;
   }
@@ -214,6 +223,7 @@ export class SqliteStore implements Store {
   }
 
   flush(): void {
+    this.#registers.flush();
     this.#group.flushNow();
   }
 
@@ -302,7 +312,8 @@ export class SqliteStore implements Store {
     ...values: readonly RegisterValue[]
   ): Promise<readonly RegisterRow[]> {
     // Register intents are in the tables when they are answered: nothing has to be brought there.
-    const rows = await this.#read(name, values);
+    const found = this.#broken ? undefined : this.#inline.rows(name, values);
+    const rows = found ?? await this.#read(name, values);
     const columns = sealedColumns[name];
     return columns === undefined ? rows : rows.map((row) => this.#opened(row, columns));
   }
@@ -319,6 +330,7 @@ export class SqliteStore implements Store {
   /** Waits for what was submitted, then closes file and threads. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken?.code === "store.closed") return;
+    this.#registers.flush();
     this.#group.flushNow();
     this.#settling.stop();
     const closed = new StoreError("store.closed", "Cannot use the store: it is closed");
@@ -337,6 +349,7 @@ export class SqliteStore implements Store {
       for (const reject of this.#checks.values()) reject(closed);
       this.#reader.terminate();
       this.#writer.terminate();
+      this.#inline[Symbol.dispose]();
     }
   }
 
@@ -344,9 +357,15 @@ export class SqliteStore implements Store {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;
-    this.#settling.sent();
+    // Registers are in the tables when they are answered.
+    if (!intents.every(isRegisterIntent)) this.#settling.sent();
     this.#batches.set(id, settles);
     this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
+  }
+
+  #sendRegisters(given: readonly { readonly intent: Intent; readonly settle: Settle }[]): void {
+    if (!this.#hasDied) this.#alone.add(this.#nextId);
+    this.#send(given.map(({ intent }) => intent), given.map(({ settle }) => settle));
   }
 
   async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
@@ -462,6 +481,7 @@ export class SqliteStore implements Store {
     });
     this.#failAll(this.#broken);
     // What is still gathered never reaches a writer: it is refused on its way.
+    this.#registers.flush();
     this.#group.flushNow();
   }
 

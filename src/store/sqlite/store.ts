@@ -48,6 +48,7 @@ import type { FromReader, FromWriter, Query, ToReader, ToWriter } from "./protoc
 import { ReaderQueries, type Row } from "./reader_queries.ts";
 import { Settling } from "./settling.ts";
 import { Spaced } from "./spaced.ts";
+import { startWorker, StoreFiles } from "./store_files.ts";
 
 import { Sealer } from "./sealer.ts";
 import { CLEAR } from "../store_keys.ts";
@@ -86,7 +87,7 @@ export class SqliteStore implements Store {
   readonly keyId: string | undefined;
   readonly openLanes: Store["openLanes"];
   readonly upkeep: StoreUpkeep = {
-    sizeBytes: () => this.#sizeBytes(),
+    sizeBytes: () => this.#files.sizeBytes(),
     checkpoint: (options) => this.#checkpoint(options),
     reclaim: (pages) => this.#reclaim(pages),
   };
@@ -95,8 +96,7 @@ export class SqliteStore implements Store {
   /** How many messages the writer was sent: it leaves off tidying for the next. */
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
-  /** Threads that check the file. */
-  readonly #checks = new Map<Worker, (reason: StoreError) => void>();
+  readonly #files: StoreFiles;
   readonly #batches = new Map<number, Settle[]>();
   #purges = 0;
   /** Batches that the group commit knows nothing of. */
@@ -182,6 +182,7 @@ export class SqliteStore implements Store {
     );
     this.#cipher = cellCipherOf(options.keys);
     this.keyId = this.#cipher.keyId;
+    this.#files = new StoreFiles(this.path);
     this.#inline = new InlineReads(this.path);
     this.#queries = new ReaderQueries((message) => this.#post(this.#reader, message));
     this.#settling = new Settling(
@@ -290,21 +291,8 @@ export class SqliteStore implements Store {
     return this.#reads.retention();
   }
 
-  checkIntegrity(): Promise<{ readonly ok: boolean; readonly detail: string }> {
-    if (this.#broken) return Promise.reject(this.#broken);
-    const worker = startWorker(new URL("./integrity_worker.ts", import.meta.url), "store check");
-    const { promise, resolve, reject } = Promise.withResolvers<IntegrityAnswer>();
-    worker.onmessage = ({ data }: MessageEvent<IntegrityAnswer>) => resolve(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new StoreError("store.failed", "Cannot check the store: its thread ended"));
-    };
-    worker.postMessage(this.path);
-    this.#checks.set(worker, reject);
-    return promise.finally(() => {
-      this.#checks.delete(worker);
-      worker.terminate();
-    });
+  checkIntegrity(): Promise<IntegrityAnswer> {
+    return this.#broken ? Promise.reject(this.#broken) : this.#files.check();
   }
 
   async register(
@@ -346,7 +334,7 @@ export class SqliteStore implements Store {
       // A thread that died meanwhile has nothing left to close.
     } finally {
       this.#failAll(closed);
-      for (const reject of this.#checks.values()) reject(closed);
+      this.#files.failAll(closed);
       this.#reader.terminate();
       this.#writer.terminate();
       this.#inline[Symbol.dispose]();
@@ -416,11 +404,6 @@ export class SqliteStore implements Store {
   #settleReply(id: number, message: unknown): void {
     this.#replies.get(id)?.resolve(message);
     this.#replies.delete(id);
-  }
-
-  async #sizeBytes(): Promise<number> {
-    const sizes = ["", "-wal", "-shm", "-log"].map((end) => fileBytes(this.path + end));
-    return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
   }
 
   async #checkpoint({ commitLog }: { readonly commitLog: boolean }): Promise<boolean> {
@@ -499,21 +482,8 @@ export class SqliteStore implements Store {
   }
 }
 
-async function fileBytes(path: string): Promise<number> {
-  try {
-    return (await Deno.stat(path)).size;
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return 0;
-    throw thrown;
-  }
-}
-
 function rejectAll(settles: Iterable<Settle>, error: StoreError): void {
   for (const settle of settles) settle.reject(error);
-}
-
-function startWorker(entry: URL, name: string): Worker {
-  return new Worker(entry, { type: "module", name });
 }
 
 /** The first answer of a thread, or its death. */

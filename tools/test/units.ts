@@ -11,8 +11,10 @@ export interface Unit {
 /** Folders with tests, from the project's root. */
 const HOMES = ["tests", "graph"];
 
-/** Folders that take long are taken apart once more, and begun first: the last one ends alone. */
+/** Folders that take long are taken apart once more. */
 const LONG = ["store", "cli", "walk", "api", "auth", "cluster"];
+/** What is begun first, for the last one ends alone. */
+const EARLY = [...LONG, "tools", "sandbox", "pipeline", "crash"];
 
 /** Every file of tests, by folder, the long ones first. */
 export async function folderTests(root: string): Promise<readonly Unit[]> {
@@ -36,8 +38,8 @@ function folderOf(home: string, path: string): string {
 }
 
 function rankOf({ folder }: Unit): number {
-  const at = LONG.indexOf(folder.split("/")[1] ?? "");
-  return at === -1 ? LONG.length : at;
+  const at = EARLY.indexOf(folder.split("/")[1] ?? "");
+  return at === -1 ? EARLY.length : at;
 }
 
 /** What `deno test` counted in the last line of its kind. */

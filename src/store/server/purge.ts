@@ -16,12 +16,9 @@ import {
   purgeKinds,
   type PurgeResult,
 } from "../purge.ts";
-import { markOf, Windows } from "../purge_windows.ts";
+import { DueRows } from "../purge_windows.ts";
 import type { AuditLog } from "./audit_log.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** Bodies that one batch takes away, before the one that is too much. */
-const BATCH_BYTES = 1024 * 1024;
 
 /** Empties or deletes what is due, and counts it. @throws {StoreError} `store.not_leader`. */
 export async function purge(
@@ -62,22 +59,18 @@ async function purgeMessages(
   cipher: CellCipher,
 ): Promise<PurgeResult> {
   const { limit, after, at } = intent;
-  const windows = new Windows(intent);
-  const due = await tx.rows("dueMessages", after?.at ?? 0, after?.seq ?? 0, windows.newest, limit);
-  const chosen: { readonly seq: number; readonly metadata: string | null }[] = [];
-  let [looked, bytes] = [0, 0];
-  for (const message of due) {
-    if (bytes >= BATCH_BYTES) break;
-    looked += 1;
-    if (message.is_open === 1) continue;
-    if (!windows.isDue(message.channel_id, message.received_at)) continue;
-    const metadata = message.metadata === null ? undefined : String(message.metadata);
-    chosen.push({ seq: Number(message.seq), metadata: correlationOf(metadata, cipher) });
-    bytes += Number(message.bytes);
-  }
-  if (chosen.length > 0) await emptyMessages(tx, chosen, { at, cipher });
-  const next = markOf(due, { looked, limit, at: "received_at" });
-  return { purged: chosen.length, next, state: [] };
+  const due = new DueRows(intent);
+  const found = await tx.rows("dueMessages", after?.at ?? 0, after?.seq ?? 0, due.newest, limit);
+  const { chosen, next } = due.choose(found, {
+    ...{ connection: "channel_id", at: "received_at" },
+    isKept: ({ is_open }) => is_open === 1,
+  });
+  const emptied = chosen.map(({ seq, metadata }) => ({
+    seq: Number(seq),
+    metadata: correlationOf(metadata === null ? undefined : String(metadata), cipher),
+  }));
+  if (emptied.length > 0) await emptyMessages(tx, emptied, { at, cipher });
+  return { purged: emptied.length, next, state: [] };
 }
 
 async function emptyMessages(
@@ -126,28 +119,13 @@ function dropBodies(tx: Transaction, pairs: readonly (readonly [number, number])
 
 async function purgeDeadLetters(tx: Transaction, intent: PurgeIntent): Promise<PurgeResult> {
   const { limit, after } = intent;
-  const windows = new Windows(intent);
-  const due = await tx.rows(
-    "dueDeadLetters",
-    after?.at ?? 0,
-    after?.seq ?? 0,
-    windows.newest,
-    limit,
-  );
-  const chosen: typeof due[number][] = [];
-  let [looked, bytes] = [0, 0];
-  for (const row of due) {
-    if (bytes >= BATCH_BYTES) break;
-    looked += 1;
-    if (!windows.isDue(row.lane, row.updated_at)) continue;
-    chosen.push(row);
-    bytes += Number(row.bytes);
-  }
+  const due = new DueRows(intent);
+  const found = await tx.rows("dueDeadLetters", after?.at ?? 0, after?.seq ?? 0, due.newest, limit);
+  const { chosen, next } = due.choose(found, { connection: "lane", at: "updated_at" });
   if (chosen.length > 0) {
     void tx.all("emptyDeadLetters", chosen.map(({ seq }) => Number(seq)));
     dropBodies(tx, chosen.map((row) => [Number(row.body_seq), Number(row.message_seq)]));
   }
-  const next = markOf(due, { looked, limit, at: "updated_at" });
   return { purged: chosen.length, next, state: [] };
 }
 

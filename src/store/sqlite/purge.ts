@@ -14,14 +14,11 @@ import {
   purgeKinds,
   type PurgeResult,
 } from "../purge.ts";
-import { markOf, Windows } from "../purge_windows.ts";
+import { DueRows } from "../purge_windows.ts";
 import { unfold } from "../fold.ts";
 import { textOf } from "./cell_text.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
 import type { Session, SqlRow } from "./session.ts";
-
-/** Bodies that one batch takes away, before the one that is too much: freeing pages takes time. */
-const BATCH_BYTES = 1024 * 1024;
 
 /** Empties or deletes what is due, and counts it. */
 export function purge(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
@@ -50,18 +47,14 @@ function purgeKind(session: Session, intent: PurgeIntent, cipher: CellCipher): P
 
 function purgeMessages(session: Session, intent: PurgeIntent, cipher: CellCipher): PurgeResult {
   const { limit, after, at } = intent;
-  const windows = new Windows(intent);
-  const due = session.all("dueMessages", after?.at ?? 0, after?.seq ?? 0, windows.newest, limit);
-  let [purged, looked, bytes] = [0, 0, 0];
-  for (const message of due) {
-    if (bytes >= BATCH_BYTES) break;
-    looked += 1;
-    if (message.is_open || !windows.isDue(message.channel_id, message.received_at)) continue;
-    emptyMessage(session, message, at, cipher);
-    purged += 1;
-    bytes += Number(message.bytes);
-  }
-  return { purged, next: markOf(due, { looked, limit, at: "received_at" }), state: [] };
+  const due = new DueRows(intent);
+  const found = session.all("dueMessages", after?.at ?? 0, after?.seq ?? 0, due.newest, limit);
+  const { chosen, next } = due.choose(found, {
+    ...{ connection: "channel_id", at: "received_at" },
+    isKept: ({ is_open }) => is_open === 1,
+  });
+  for (const message of chosen) emptyMessage(session, message, at, cipher);
+  return { purged: chosen.length, next, state: [] };
 }
 
 function emptyMessage(session: Session, message: SqlRow, at: number, cipher: CellCipher): void {
@@ -92,19 +85,14 @@ function writeOutBodies(session: Session, messageSeq: number, cipher: CellCipher
 
 function purgeDeadLetters(session: Session, intent: PurgeIntent): PurgeResult {
   const { limit, after } = intent;
-  const windows = new Windows(intent);
-  const due = session.all("dueDeadLetters", after?.at ?? 0, after?.seq ?? 0, windows.newest, limit);
-  let [purged, looked, bytes] = [0, 0, 0];
-  for (const row of due) {
-    if (bytes >= BATCH_BYTES) break;
-    looked += 1;
-    if (!windows.isDue(row.lane, row.updated_at)) continue;
+  const due = new DueRows(intent);
+  const found = session.all("dueDeadLetters", after?.at ?? 0, after?.seq ?? 0, due.newest, limit);
+  const { chosen, next } = due.choose(found, { connection: "lane", at: "updated_at" });
+  for (const row of chosen) {
     session.change("emptyDeadLetter", Number(row.seq));
     session.change("dropBody", Number(row.body_seq), Number(row.message_seq));
-    purged += 1;
-    bytes += Number(row.bytes);
   }
-  return { purged, next: markOf(due, { looked, limit, at: "updated_at" }), state: [] };
+  return { purged: chosen.length, next, state: [] };
 }
 
 function purgeState(session: Session, { before, limit }: PurgeIntent): PurgeResult {

@@ -1,7 +1,13 @@
 /** Which parts of intents and rows are sealed, and the one place that seals and opens them. */
 import type { CellCipher } from "../crypto/cells.ts";
 import { prefixOfKey } from "../crypto/sealed_cells.ts";
-import { type RegisterChange, sealedValues } from "./registers/mod.ts";
+import {
+  type RegisterChange,
+  type RegisterQueryName,
+  type RegisterRow,
+  sealedColumns,
+  sealedValues,
+} from "./registers/mod.ts";
 import type { ClaimResult, Intent, NewMessage, QueueRow, StateWrite } from "./intents.ts";
 import { unfold } from "./fold.ts";
 
@@ -190,4 +196,22 @@ export function openClaim(cipher: CellCipher, claim: ClaimResult): ClaimResult {
     metadata: open(row.metadata),
   }));
   return { ...claim, rows };
+}
+
+/** Opens the cells of a register's rows; one that cannot be opened comes back null. */
+export function openRegister(
+  cipher: CellCipher,
+  name: RegisterQueryName,
+  rows: readonly RegisterRow[],
+): readonly RegisterRow[] {
+  const columns = sealedColumns[name];
+  if (columns === undefined) return rows;
+  return rows.map((row) => {
+    const opened = { ...row };
+    for (const column of columns) {
+      const cell = row[column];
+      if (typeof cell === "string") opened[column] = cipher.open(cell) ?? null;
+    }
+    return opened;
+  });
 }

@@ -15,6 +15,7 @@
  * once, and what comes in behind it gathers, for whatever has a place in a queue loses nothing.
  */
 import { setImmediate } from "node:timers";
+import type { StoreError } from "./errors.ts";
 import type { Intent } from "./intents.ts";
 
 /** What the submitter knows that makes waiting wise or not. */
@@ -273,6 +274,11 @@ class Arrivals {
     this.#since = now;
     return this.#recent;
   }
+}
+
+/** Fails all of them. */
+export function rejectAll(settles: Iterable<Settle>, error: StoreError): void {
+  for (const settle of settles) settle.reject(error);
 }
 
 /** UTF-16 units of the texts an intent carries that can be long; what is no text counts nothing. */

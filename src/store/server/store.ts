@@ -3,12 +3,14 @@ import type { CellCipher } from "../../crypto/cells.ts";
 import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
-import { StoreError, type StoreFailure } from "../errors.ts";
+import { StoreError, type StoreFailure, toError } from "../errors.ts";
+import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
 import {
   defaultGroupCommit,
   GroupCommit,
   type GroupCommitOptions,
+  rejectAll,
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
@@ -16,12 +18,7 @@ import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import type { QueryName } from "../query_names.ts";
 import { Reads } from "../reads.ts";
-import {
-  type RegisterQueryName,
-  type RegisterRow,
-  type RegisterValue,
-  sealedColumns,
-} from "../registers/mod.ts";
+import { type RegisterQueryName, type RegisterRow, type RegisterValue } from "../registers/mod.ts";
 import type { Store, StoreCounters } from "../store.ts";
 import { CLEAR } from "../store_keys.ts";
 import { decodeOutcomes, encodeIntents } from "../wire.ts";
@@ -261,17 +258,7 @@ export class ServerStore implements Store {
     ...values: readonly RegisterValue[]
   ): Promise<readonly RegisterRow[]> {
     const rows = await this.#read(`register.${name}`, this.#dialect.registers[name], values);
-    const columns = sealedColumns[name];
-    return columns === undefined ? rows : rows.map((row) => this.#opened(row, columns));
-  }
-
-  #opened(row: ServerRow, columns: readonly string[]): ServerRow {
-    const opened = { ...row };
-    for (const column of columns) {
-      const cell = row[column];
-      if (typeof cell === "string") opened[column] = this.#cipher.open(cell) ?? null;
-    }
-    return opened;
+    return openRegister(this.#cipher, name, rows);
   }
 
   /**
@@ -408,10 +395,6 @@ export class ServerStore implements Store {
   }
 }
 
-function rejectAll(settles: Iterable<Settle>, error: StoreError): void {
-  for (const settle of settles) settle.reject(error);
-}
-
 /** The first answer of the thread, or its death. */
 function ask(worker: Worker, message: ToWriter): Promise<FromWriter> {
   const { promise, resolve, reject } = Promise.withResolvers<FromWriter>();
@@ -422,10 +405,6 @@ function ask(worker: Worker, message: ToWriter): Promise<FromWriter> {
   };
   worker.postMessage(message);
   return promise;
-}
-
-function toError({ code, message, hint }: StoreFailure): StoreError {
-  return new StoreError(code, message, { hint });
 }
 
 function toOpenError({ code, message, hint }: StoreFailure, server: ServerOptions): StoreError {

@@ -12,3 +12,8 @@ export function textOf(cell: string | number | null | Uint8Array | undefined): s
   if (cell === null || cell === undefined) return undefined;
   return cell instanceof Uint8Array ? utf8.decode(cell) : String(cell);
 }
+
+/** The same for any cell that is read as it may come. */
+export function plainCell(cell: unknown): string | number | null {
+  return cell instanceof Uint8Array ? utf8.decode(cell) : cell as string | number | null;
+}

@@ -4,7 +4,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { RegisterQueryName, RegisterValue } from "../registers/mod.ts";
-import { textOf } from "./cell_text.ts";
+import { plainCell } from "./cell_text.ts";
 import type { Row } from "./reader_queries.ts";
 import { registerSql } from "./registers/mod.ts";
 
@@ -48,10 +48,6 @@ export class InlineReads implements Disposable {
   }
 }
 
-function toRow(row: Record<string, unknown>): Row {
-  const plain = row as Row;
-  for (const [name, cell] of Object.entries(row)) {
-    if (cell instanceof Uint8Array) plain[name] = textOf(cell) ?? null;
-  }
-  return plain;
+function toRow(row: Readonly<Record<string, unknown>>): Row {
+  return Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, plainCell(cell)]));
 }

@@ -9,7 +9,7 @@ import type { FromReader, Query, QueryAnswer, ToReader } from "./protocol.ts";
 import type { QueryName } from "../query_names.ts";
 import { queries } from "./queries.ts";
 import { registerSql } from "./registers/mod.ts";
-import { textOf } from "./cell_text.ts";
+import { plainCell } from "./cell_text.ts";
 
 let db: DatabaseSync | undefined;
 /** Opened when first needed. */
@@ -78,14 +78,8 @@ interface Prepared {
 function answer({ id, name, values }: Query): QueryAnswer {
   try {
     const { statement, columns } = prepare(name);
-    const rows = statement.all(...values) as unknown as (string | number | null | Uint8Array)[][];
-    for (const row of rows) {
-      // Cells read as bytes become text again.
-      for (const [at, cell] of row.entries()) {
-        if (cell instanceof Uint8Array) row[at] = textOf(cell) ?? null;
-      }
-    }
-    return { id, columns, cells: JSON.stringify(rows) };
+    const rows = statement.all(...values) as unknown as unknown[][];
+    return { id, columns, cells: JSON.stringify(rows.map((row) => row.map(plainCell))) };
   } catch (thrown) {
     return { id, failure: describeFailure(thrown) };
   }

@@ -4,23 +4,20 @@ import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
 import { StoreError, toError } from "../errors.ts";
+import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
 import {
   defaultGroupCommit,
   GroupCommit,
   type GroupCommitOptions,
+  rejectAll,
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
 import { isRegisterIntent } from "../execute.ts";
 import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
-import {
-  type RegisterQueryName,
-  type RegisterRow,
-  type RegisterValue,
-  sealedColumns,
-} from "../registers/mod.ts";
+import { type RegisterQueryName, type RegisterRow, type RegisterValue } from "../registers/mod.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
@@ -302,17 +299,7 @@ export class SqliteStore implements Store {
     // Register intents are in the tables when they are answered: nothing has to be brought there.
     const found = this.#broken ? undefined : this.#inline.rows(name, values);
     const rows = found ?? await this.#read(name, values);
-    const columns = sealedColumns[name];
-    return columns === undefined ? rows : rows.map((row) => this.#opened(row, columns));
-  }
-
-  #opened(row: Row, columns: readonly string[]): Row {
-    const opened = { ...row };
-    for (const column of columns) {
-      const cell = row[column];
-      if (typeof cell === "string") opened[column] = this.#cipher.open(cell) ?? null;
-    }
-    return opened;
+    return openRegister(this.#cipher, name, rows);
   }
 
   /** Waits for what was submitted, then closes file and threads. */
@@ -480,10 +467,6 @@ export class SqliteStore implements Store {
     this.#queries.failAll(error);
     this.#settling.stop();
   }
-}
-
-function rejectAll(settles: Iterable<Settle>, error: StoreError): void {
-  for (const settle of settles) settle.reject(error);
 }
 
 /** The first answer of a thread, or its death. */

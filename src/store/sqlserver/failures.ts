@@ -1,23 +1,12 @@
 /** What SQL Server and the way to it say when they fail; policy reads `code`. */
-import { StoreError, type StoreFailure } from "../errors.ts";
+import type { StoreFailure } from "../errors.ts";
 import { ConnectionLost, unavailable } from "../server/connection_lost.ts";
-
-const busy: StoreFailure = {
-  code: "store.busy",
-  message: "Cannot write to the store: the database is busy or holds a lock",
-  hint: "The engine retries by itself",
-};
+import { busy, failuresOf, readOnly } from "../server/failures.ts";
 
 const diskFull: StoreFailure = {
   code: "store.disk_full",
   message: "Cannot write to the store: the database or its log is full",
   hint: "Give the database or its log room, or free the disk; intake resumes by itself",
-};
-
-const readOnly: StoreFailure = {
-  code: "store.read_only",
-  message: "Cannot write to the store: the database is read-only",
-  hint: "Point [store] server at the primary; intake resumes by itself",
 };
 
 const ioFailed: StoreFailure = {
@@ -98,28 +87,7 @@ export function isTimeout(thrown: unknown): boolean {
   return codeOf(thrown) === TIMEOUT_CODE;
 }
 
-/** True for failures of server, disk or network: no member of the batch is to blame. */
-export function isEnvironmental(thrown: unknown): boolean {
-  if (thrown instanceof ConnectionLost) return true;
-  if (thrown instanceof StoreError) return thrown.code !== "store.failed";
-  return knownOf(thrown) !== undefined;
-}
-
-/** Returns a failure that says nothing of any value a statement was bound to. */
-export function describeFailure(thrown: unknown): StoreFailure {
-  if (thrown instanceof StoreError) {
-    return { code: thrown.code, message: thrown.message, hint: thrown.hint };
-  }
-  if (thrown instanceof ConnectionLost) return unavailable;
-  const known = knownOf(thrown);
-  if (known !== undefined) return known;
-  const name = thrown instanceof Error ? thrown.name : typeof thrown;
-  return {
-    code: "store.failed",
-    message: `Cannot complete a store transaction (${errorNumber(thrown) ?? name})`,
-    hint: undefined,
-  };
-}
+export const { isEnvironmental, describeFailure } = failuresOf({ knownOf, wordOf: errorNumber });
 
 function knownOf(thrown: unknown): StoreFailure | undefined {
   const number = errorNumber(thrown);

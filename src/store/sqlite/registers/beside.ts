@@ -10,7 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { keylessCells } from "../../../crypto/cells.ts";
 import { type CellKeys, keyIdsOf } from "../../../crypto/keys.ts";
 import { cellCipherOf } from "../../../crypto/sealed_cells.ts";
-import { describeFailure, StoreError, type StoreFailure } from "../../errors.ts";
+import { describeFailure, StoreError, toError } from "../../errors.ts";
 import {
   type RegisterIntent,
   type RegisterQueryName,
@@ -20,7 +20,7 @@ import {
   sealedColumns,
   sealedValues,
 } from "../../registers/mod.ts";
-import { textOf } from "../cell_text.ts";
+import { plainCell } from "../cell_text.ts";
 import { hasCurrentSchema, realPathOf, requireFile } from "../database.ts";
 import { requireKeys } from "../store_keys.ts";
 import { AuditLog, hasAuditKey, readAuditKey } from "./audit_log.ts";
@@ -102,7 +102,7 @@ export class RegistersBeside implements Disposable {
       Object.fromEntries(
         Object.entries(row).map((
           [column, cell],
-        ) => [column, shut.includes(column) ? null : cellOf(cell)]),
+        ) => [column, shut.includes(column) ? null : plainCell(cell)]),
       )
     ));
   }
@@ -149,12 +149,4 @@ function opened(thrown: unknown, named: string): unknown {
       hint: "Run it as the user that the engine runs as, or as root",
     },
   );
-}
-
-function toError({ code, message, hint }: StoreFailure): StoreError {
-  return new StoreError(code, message, { hint });
-}
-
-function cellOf(cell: unknown): RegisterValue {
-  return cell instanceof Uint8Array ? textOf(cell) ?? null : cell as RegisterValue;
 }

@@ -11,11 +11,10 @@ import type { Clock } from "./clock.ts";
 import type { Cluster } from "./cluster/mod.ts";
 import { connectors } from "./connectors/mod.ts";
 import { readKeys } from "./crypto/keys.ts";
-import { ConfigConvergence } from "./engine/config_convergence.ts";
-import { startSweep } from "./engine/sweep.ts";
+import type { ConfigConvergence } from "./engine/config_convergence.ts";
+import { contend, type Touched } from "./engine/contend.ts";
 import type { JoinOptions } from "./engine/join_cluster.ts";
-import { Leading } from "./engine/leading.ts";
-import { openNodeStore, openTermStore, type StoreOptions } from "./engine/stores.ts";
+import { openNodeStore, type StoreOptions } from "./engine/stores.ts";
 import { errorClass } from "./errors.ts";
 import { noFailpoints, parseFailpoints } from "./failpoints.ts";
 import {
@@ -32,11 +31,11 @@ import {
   type OwnWindows,
   References,
 } from "./maintenance/mod.ts";
+import { startBackstop } from "./pipeline/backstop.ts";
 import { LiveGraph, type ReloadOptions } from "./pipeline/live_graph.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline/pipeline.ts";
 import { StrictValidation } from "./pipeline/strict_validation.ts";
 import type { Settings } from "./settings/mod.ts";
-import type { EdgeChange, TouchedLane } from "./store/intents.ts";
 import type { Store } from "./store/store.ts";
 
 export interface EngineOptions {
@@ -59,12 +58,6 @@ export interface EngineOptions {
 }
 
 const STOP_GRACE_MS = 5_000;
-
-/** What an operator's act changed. */
-interface Touched {
-  readonly lanes: readonly TouchedLane[];
-  readonly edges: readonly EdgeChange[];
-}
 
 export class Engine implements AsyncDisposable {
   readonly settings: Settings;
@@ -103,19 +96,25 @@ export class Engine implements AsyncDisposable {
    */
   static async start(options: EngineOptions): Promise<Engine> {
     await using stack = new AsyncDisposableStack();
-    const { settings, logger, clock } = options;
+    const { settings, logger } = options;
     const keys = readKeys({
       active: settings.store.encryptionKey?.reveal(),
       retired: settings.store.encryptionKeysRetired?.reveal(),
     });
     const failpoints = options.env.MEFOR_FAILPOINTS;
-    const storeOptions = { settings, keys, clock, logger, failpoints };
-    const store = stack.use(await openNodeStore(storeOptions));
+    const ownOptions = { settings, keys, clock: options.clock, logger, failpoints };
+    const store = stack.use(await openNodeStore(ownOptions));
     logger.info("store.opened", {
       sealed: store.keyId !== undefined,
       key_id: store.keyId,
       retired_keys: keys?.retired.length,
     });
+    // Its version of the configuration is read before the graph is loaded that is to match it.
+    const cluster = settings.cluster.enabled
+      ? stack.use(await join({ settings, clock: options.clock, logger }))
+      : undefined;
+    // Nodes of a cluster take their time from the one clock that all of them see.
+    const clock = cluster?.clock ?? options.clock;
     const summaryAccess = stack.use(
       new SummaryAccessLog({
         clock,
@@ -147,12 +146,6 @@ export class Engine implements AsyncDisposable {
           logger,
           takeNotice: options.takeNotice ?? mailNotices(alerts),
         }),
-      )
-      : undefined;
-    // Its version of the configuration is read before the graph is loaded that is to match it.
-    const cluster = settings.cluster.enabled
-      ? stack.use(
-        await join({ settings, clock, logger }),
       )
       : undefined;
     const live = stack.use(
@@ -193,6 +186,7 @@ export class Engine implements AsyncDisposable {
       reloadRoots: roots.roots,
     });
     stack.defer(() => engine.pipeline.stop());
+    stack.use(startBackstop(() => engine.pipeline.isRunning ? engine.pipeline : undefined));
     if (cluster === undefined) await engine.pipeline.start();
     references.start();
     stack.use(engine.#watch());
@@ -200,7 +194,7 @@ export class Engine implements AsyncDisposable {
       engine.#maintenance = stack.use(engine.#maintain(store, () => true));
     } else {
       stack.defer(() => cluster[Symbol.asyncDispose]());
-      engine.#contend(cluster, storeOptions);
+      engine.#contend(cluster, { ...ownOptions, clock });
     }
     // Before all else: no graph takes the place of one that stops.
     stack.defer(() => live.close());
@@ -216,7 +210,7 @@ export class Engine implements AsyncDisposable {
   #maintenance: Maintenance | undefined;
 
   private constructor(
-    { settings, logger, logDropped, clock, env, bundleDir }: EngineOptions,
+    { settings, logger, logDropped, clock: ownClock, env, bundleDir }: EngineOptions,
     { store, summaryAccess, auth, alerts, cluster, live, references, validation, reloadRoots }: {
       store: Store;
       summaryAccess: SummaryAccessLog;
@@ -237,8 +231,8 @@ export class Engine implements AsyncDisposable {
     this.cluster = cluster;
     this.logger = logger;
     this.logDropped = logDropped ?? (() => ({}));
-    this.clock = clock;
-    this.startedAt = clock.now();
+    this.clock = cluster?.clock ?? ownClock;
+    this.startedAt = this.clock.now();
     this.bundleDir = bundleDir;
     this.#reloadRoots = reloadRoots;
     this.#live = live;
@@ -315,53 +309,20 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Begins to contend for leadership; the graph runs whenever it is won. */
-  #contend(cluster: Cluster, options: StoreOptions): void {
-    const { logger, bundleDir, settings } = this;
-    const { leaderLeaseTtlMs, leaderFenceTimeoutMs } = settings.cluster;
-    const load = async () => {
-      await this.#load({ bundleDir, dryRun: false });
-      if (!this.#pipeline.isRunning) this.#showIdle();
-    };
-    const config = this.#config = new ConfigConvergence({
-      logger,
-      applied: cluster.status.configVersion,
-      load: () => this.#inTurn(load),
-      read: () => cluster.readConfigVersion(),
-      bump: () => cluster.bumpConfig(),
-      fingerprint: () => this.graph.fingerprint,
-      leads: () => cluster.isServing,
-      tell: (fingerprint) => cluster.noteGraph(fingerprint),
-    });
-    const leading = new Leading({
-      logger,
-      openStore: (term) => openTermStore(options, term),
-      convergeConfig: () => config.converge(load),
-      convergeState: (entries) => this.#live.convergeState(entries),
-      convergeReferences: () => this.references.converge(),
-      makePipeline: (store, term) =>
-        this.#makePipeline(store, {
-          mayAct: () => term.isCurrent,
-          mayAnswer: () => !term.isFollowed,
-        }),
-      startChores: (store, pipeline, term) => {
-        const chores = new AsyncDisposableStack();
-        this.#maintenance = chores.use(this.#maintain(store, () => term.isCurrent));
-        chores.use(startSweep({
-          ...{ term, pipeline, logger, intervalMs: settings.cluster.reclaimIntervalMs },
-          openLanes: () => cluster.openLanes(),
-        }));
-        return chores;
+  #contend(cluster: Cluster, store: StoreOptions): void {
+    const { logger, bundleDir, settings, references } = this;
+    this.#config = contend({
+      ...{ settings, logger, cluster, store, references, live: this.#live },
+      load: async () => {
+        await this.#load({ bundleDir, dryRun: false });
+        if (!this.#pipeline.isRunning) this.#showIdle();
       },
+      makePipeline: (store, rules) => this.#makePipeline(store, rules),
       onPipeline: (pipeline) => this.#show(pipeline ?? this.#makeIdle()),
+      maintain: (store, isLeader) => this.#maintenance = this.#maintain(store, isLeader),
+      onTouched: ({ lanes, edges }) => void this.#pipeline.touched(lanes, edges),
       inTurn: (act) => this.#inTurn(act),
-      stopMs: Math.min(STOP_GRACE_MS, (leaderLeaseTtlMs - leaderFenceTimeoutMs) / 2),
-    });
-    cluster.start(leading, {
-      onConfig: (version, graph) => config.heard(version, graph),
-      onAct: (act) => {
-        const { lanes, edges } = JSON.parse(act) as Touched;
-        void this.#pipeline.touched(lanes, edges);
-      },
+      stopMs: STOP_GRACE_MS,
     });
   }
 

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { ClusterSettings } from "../settings/mod.ts";
+import { DatabaseClock } from "./database_clock.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Holder, LeaseStore } from "./lease.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
@@ -37,6 +38,7 @@ export interface News {
 export interface ClusterOptions {
   readonly settings: ClusterSettings;
   readonly me: Holder;
+  /** This node's own, by which it fences itself. */
   readonly clock: Clock;
   readonly logger: Logger;
   /** Connects; makes the tables that are missing. @throws {ClusterError} */
@@ -71,6 +73,7 @@ export class Cluster implements AsyncDisposable {
   readonly #options: ClusterOptions;
   readonly #keeper: LeaseKeeper;
   readonly #backend: ClusterBackend;
+  readonly #databaseClock: DatabaseClock;
   readonly #heartbeat: Heartbeat;
   #supervisor: Supervisor | undefined;
   #configVersion = 0;
@@ -113,14 +116,16 @@ export class Cluster implements AsyncDisposable {
       ...{ me, clock, logger, store: backend.lease, timings: timingsOf(settings) },
       onChange: () => this.#supervisor?.look(),
     });
+    this.#databaseClock = new DatabaseClock(clock);
     this.#heartbeat = new Heartbeat({
       ...{ store: backend.store, nodeId: me.nodeId, heartbeatMs: settings.heartbeatMs, logger },
+      databaseClock: this.#databaseClock,
       leads: () => ({ isLeader: this.isLeader, epoch: this.#keeper.epoch ?? 0 }),
-      onConfig: (version, graph) => {
-        this.#configVersion = version;
-        this.#followers?.onConfig(version, graph);
+      onAnswer: ({ configVersion, graph, hasActs }) => {
+        this.#configVersion = configVersion;
+        this.#followers?.onConfig(configVersion, graph);
         // Word that was not heard of is found here.
-        void this.#takeActs();
+        if (hasActs) void this.#takeActs();
       },
     });
   }
@@ -137,6 +142,11 @@ export class Cluster implements AsyncDisposable {
     });
     this.#supervisor.start();
     this.#keeper.start();
+  }
+
+  /** The one clock of all nodes: the database's. */
+  get clock(): Clock {
+    return this.#databaseClock;
   }
 
   /** Whether this node may act as leader at this moment. */

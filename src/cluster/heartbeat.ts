@@ -5,17 +5,20 @@
  */
 import { errorClass } from "../errors.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { ClusterStore } from "./membership.ts";
+import type { DatabaseClock } from "./database_clock.ts";
+import type { BeatAnswer, ClusterStore } from "./membership.ts";
 
 export interface HeartbeatOptions {
   readonly store: ClusterStore;
   readonly nodeId: string;
   readonly heartbeatMs: number;
+  /** Hears the time with each beat. */
+  readonly databaseClock: DatabaseClock;
   readonly logger: Logger;
   /** What to say at this beat. */
   readonly leads: () => { readonly isLeader: boolean; readonly epoch: number };
   /** After each beat that succeeded. */
-  readonly onConfig: (version: number, graph: string | undefined) => void;
+  readonly onAnswer: (answer: BeatAnswer) => void;
 }
 
 const RETRY_MS = 500;
@@ -74,12 +77,13 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { store, leads, logger, nodeId, onConfig } = this.#options;
+    const { store, databaseClock, leads, logger, nodeId, onAnswer } = this.#options;
     const said = leads();
-    const { configVersion, graph, isMine } = await store.beat(said);
+    const answer = await databaseClock.hear(() => store.beat(said));
+    const { isMine } = answer;
     if (!isMine && !this.#isNameTaken) logger.error("cluster.node_id_in_use", { node: nodeId });
     this.#isNameTaken = !isMine;
-    onConfig(configVersion, graph);
+    onAnswer(answer);
     if (said.isLeader && this.#beats++ % FORGET_EVERY_BEATS === 0) {
       await store.forgetNodes(FORGET_AFTER_MS);
     }

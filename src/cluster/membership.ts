@@ -34,6 +34,10 @@ export interface BeatAnswer {
   readonly graph: string | undefined;
   /** False: a live process bears this node's ID. */
   readonly isMine: boolean;
+  /** Whether there is word for the leader. */
+  readonly hasActs: boolean;
+  /** Milliseconds since the epoch by the database's clock, read while it answered. */
+  readonly databaseMs: number;
 }
 
 /** Every statement is bound in time; each rejects with `ClusterError`. */

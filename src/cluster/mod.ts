@@ -20,5 +20,5 @@ export type { Answer, Ask, Holder, LeaseStore, LeaseTimings, LeaseView } from ".
 export type { ClusterStore, LeaseRow, NodeRow, OpenLane } from "./membership.ts";
 export type { Duties, Role } from "./supervisor.ts";
 export { Term } from "./term.ts";
-export type { DatabaseAddress } from "./postgres/address.ts";
-export { openPostgresBackend } from "./postgres/backend.ts";
+export type { BackendOptions } from "./server/backend.ts";
+export { openBackend } from "./open.ts";

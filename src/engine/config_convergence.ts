@@ -95,6 +95,8 @@ export class ConfigConvergence {
       this.#applied = version;
       this.#failed = undefined;
       logger.info("cluster.config_converged", { version });
+      // Nodes that were there before compare theirs with it, and need not wait for a beat.
+      this.#compare(version, undefined);
     } catch (thrown) {
       if (this.#failed !== version) {
         logger.error("cluster.config_failed", {

@@ -1,6 +1,6 @@
 /** Joins the cluster that the settings name. */
 import type { Clock } from "../clock.ts";
-import { Cluster, type DatabaseAddress, makeHolder, openPostgresBackend } from "../cluster/mod.ts";
+import { Cluster, makeHolder, openBackend } from "../cluster/mod.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { Settings } from "../settings/mod.ts";
 import { serverOptionsOf } from "../store/open.ts";
@@ -15,16 +15,18 @@ export interface JoinOptions {
 export async function joinCluster(
   { settings, clock, logger }: JoinOptions,
 ): Promise<Cluster> {
-  const address = await addressOf(settings);
-  const { cluster } = settings;
+  const { cluster, store } = settings;
+  const { backend } = store;
+  if (backend === "sqlite") throw new TypeError("A cluster needs a database server");
+  const server = await serverOptionsOf(store);
   const host = await hostName();
   const me = makeHolder({ nodeId: cluster.nodeId, host, pid: Deno.pid });
   const { heartbeatMs, leaderFenceTimeoutMs: fenceMs, leaderLeaseTtlMs: ttlMs } = cluster;
   const joined = await Cluster.open({
     ...{ settings: cluster, me, clock, logger },
     openBackend: (news) =>
-      openPostgresBackend({
-        ...{ address, me, host, pid: Deno.pid, news, nodeTimeoutMs: cluster.nodeTimeoutMs },
+      openBackend(backend, {
+        ...{ server, me, host, pid: Deno.pid, news, nodeTimeoutMs: cluster.nodeTimeoutMs },
         timings: { heartbeatMs, fenceMs, ttlMs },
       }),
   });
@@ -34,29 +36,17 @@ export async function joinCluster(
     fence_ms: fenceMs,
     lease_ttl_ms: ttlMs,
     node_timeout_ms: cluster.nodeTimeoutMs,
-    assumes: "same bundle on every node, synced clocks, senders that reconnect",
+    assumes: "same bundle on every node, senders that reconnect",
   });
   const marginMs = ttlMs - fenceMs;
-  if (settings.store.commandTimeoutMs >= marginMs) {
+  if (store.commandTimeoutMs >= marginMs) {
     logger.warning("cluster.timeouts", {
       reason: "[store] command_timeout is longer than the time between fence and end of the lease",
-      command_timeout_ms: settings.store.commandTimeoutMs,
+      command_timeout_ms: store.commandTimeoutMs,
       margin_ms: marginMs,
     });
   }
   return joined;
-}
-
-/** Where the cluster's own connections go: the same server and schema. */
-async function addressOf({ store }: Settings): Promise<DatabaseAddress> {
-  const { host, port, database, user, password, schema, applicationName, ...tls } =
-    await serverOptionsOf(store);
-  return {
-    ...{ host, port, database, user, password, schema, applicationName },
-    tls: tls.encrypt
-      ? { rejectUnauthorized: !tls.trustServerCertificate, ca: tls.caText }
-      : undefined,
-  };
 }
 
 /** Where this file can be read; the system's own answer takes a permission the engine never has. */

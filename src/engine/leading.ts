@@ -23,14 +23,21 @@ export interface LeadingOptions {
   readonly convergeReferences: () => Promise<void>;
   /** Builds the pipeline over the store of the term; nothing of it runs yet. */
   readonly makePipeline: (store: Store, term: Term) => Pipeline;
-  /** Begins the chores of a leader. */
-  readonly startChores: (store: Store, pipeline: Pipeline, term: Term) => AsyncDisposable;
+  /** Begins the chores of a leader; each is in `chores`, whatever becomes of the next. */
+  readonly startChores: (chores: AsyncDisposableStack, leading: LeadingParts) => void;
   /** The pipeline that runs; undefined when none does. */
   readonly onPipeline: (pipeline: Pipeline | undefined) => void;
   /** Runs acts that load or swap graphs one after the other. */
   readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>;
   /** How long the end may take before the store is closed under it. */
   readonly stopMs: number;
+}
+
+/** What a term runs. */
+export interface LeadingParts {
+  readonly store: Store;
+  readonly pipeline: Pipeline;
+  readonly term: Term;
 }
 
 export class Leading implements Duties {
@@ -71,7 +78,8 @@ export class Leading implements Duties {
     this.#options.onPipeline(pipeline);
     term.signal.throwIfAborted();
     await pipeline.start();
-    this.#chores = this.#options.startChores(store, pipeline, term);
+    const chores = this.#chores = new AsyncDisposableStack();
+    this.#options.startChores(chores, { store, pipeline, term });
   }
 
   /** The gates are closed already; here sockets, lanes and connections follow. */

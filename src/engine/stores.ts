@@ -4,8 +4,8 @@ import { type Clock, micros } from "../clock.ts";
 import type { CellKeys } from "../crypto/keys.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { Settings } from "../settings/mod.ts";
-import { openStore, serverOptionsOf } from "../store/open.ts";
-import type { PostgresStore } from "../store/postgres/store.ts";
+import { openSharedStore, openStore } from "../store/open.ts";
+import type { ServerStore } from "../store/server/store.ts";
 import type { Store } from "../store/store.ts";
 
 export interface StoreOptions {
@@ -63,15 +63,12 @@ export async function openTermStore(
   }
 }
 
-async function openShared(
+function openShared(
   { settings, clock, ...rest }: StoreOptions,
   { connections, ...rules }: { connections: number; closeMs?: number; onFenced?: () => void },
-): Promise<PostgresStore> {
-  const postgres = await import("../store/postgres/store.ts");
-  return postgres.PostgresStore.open({
-    server: await serverOptionsOf(settings.store),
+): Promise<ServerStore> {
+  return openSharedStore(settings.store, {
     poolSize: Math.max(2, connections),
-    isShared: true,
     ...rules,
     ...rest,
     now: () => micros(clock),

@@ -1,58 +1,55 @@
 /** A node's two connections to PostgreSQL: one that carries only the lease, one for all else. */
-import type { ClusterBackend, News } from "../cluster.ts";
-import { askTimeoutMs, type Holder, type LeaseTimings } from "../lease.ts";
-import type { DatabaseAddress } from "./address.ts";
-import { ACT_NOTED, CONFIG_MOVED, PostgresClusterStore } from "./cluster_store.ts";
-import { Connection } from "./connection.ts";
-import { LEASE_RELEASED, PostgresLeaseStore } from "./lease_store.ts";
-import { channelOf, statementsFor } from "./statements.ts";
+import { askTimeoutMs } from "../lease.ts";
+import type { ClusterBackend } from "../cluster.ts";
+import { type BackendOptions, MEMBERSHIP_TIMEOUT_MS, namedPart } from "../server/backend.ts";
+import { ServerClusterStore } from "../server/cluster_store.ts";
+import { Connection } from "../server/connection.ts";
+import { ServerLeaseStore } from "../server/lease_store.ts";
+import type { Word } from "../server/statements.ts";
+import { postgresDriver } from "./driver.ts";
+import { channelOf, statements, tellOn } from "./statements.ts";
 import { ensureTables } from "./tables.ts";
-
-export interface PostgresBackendOptions {
-  readonly address: DatabaseAddress;
-  readonly me: Holder;
-  /** Undefined: the address the database sees this node at. */
-  readonly host: string | undefined;
-  readonly pid: number;
-  readonly timings: LeaseTimings;
-  readonly nodeTimeoutMs: number;
-  readonly news: News;
-}
-
-const MEMBERSHIP_TIMEOUT_MS = 5_000;
 
 /** @throws {ClusterError} */
 export async function openPostgresBackend(
-  { address, me, host, pid, timings, nodeTimeoutMs, news }: PostgresBackendOptions,
+  { server, me, host, pid, timings, nodeTimeoutMs, news }: BackendOptions,
 ): Promise<ClusterBackend> {
   await using stack = new AsyncDisposableStack();
-  const statements = statementsFor(address.schema);
-  const named = (part: string): DatabaseAddress => ({
-    ...address,
-    applicationName: `${address.applicationName} ${part}`,
-  });
+  const { schema } = server;
+  const heard: Readonly<Record<Word, () => void>> = {
+    "lease released": () => news.leaseReleased(),
+    "config moved": () => news.configMoved(),
+    "act noted": () => news.actNoted(),
+  };
   const shared = stack.use(
     new Connection({
-      address: named("cluster"),
       timeoutMs: MEMBERSHIP_TIMEOUT_MS,
-      channels: [channelOf(address.schema)],
+      driver: postgresDriver({
+        server: namedPart(server, "cluster"),
+        timeoutMs: MEMBERSHIP_TIMEOUT_MS,
+        channels: [channelOf(schema)],
+        onNotification: (payload) => heard[payload as Word]?.(),
+      }),
       onConnected: () => news.connected(),
       onLost: () => news.lost(),
-      onNotification: (payload) => {
-        if (payload === LEASE_RELEASED) news.leaseReleased();
-        if (payload === CONFIG_MOVED) news.configMoved();
-        if (payload === ACT_NOTED) news.actNoted();
-      },
     }),
   );
-  await ensureTables(shared, address.schema);
+  await ensureTables(shared, schema);
+  const leaseMs = askTimeoutMs(timings);
   const lease = stack.use(
-    new Connection({ address: named("lease"), timeoutMs: askTimeoutMs(timings) }),
+    new Connection({
+      timeoutMs: leaseMs,
+      driver: postgresDriver({ server: namedPart(server, "lease"), timeoutMs: leaseMs }),
+    }),
   );
+  const tellOver = (connection: Connection) => (word: Word) =>
+    connection.run(tellOn(schema), [word]);
   const backend = {
-    lease: new PostgresLeaseStore({ connection: lease, statements, me, ttlMs: timings.ttlMs }),
-    store: new PostgresClusterStore({
-      ...{ connection: shared, statements, me, host, pid, nodeTimeoutMs },
+    lease: new ServerLeaseStore({
+      ...{ connection: lease, statements, me, ttlMs: timings.ttlMs, tell: tellOver(lease) },
+    }),
+    store: new ServerClusterStore({
+      ...{ connection: shared, statements, me, host, pid, nodeTimeoutMs, tell: tellOver(shared) },
     }),
   };
   const owned = stack.move();

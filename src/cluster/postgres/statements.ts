@@ -1,8 +1,7 @@
-/**
- * The cluster's statements for PostgreSQL. Times are microseconds of the database's clock, read when
- * the statement runs (`clock_timestamp()`), not when its transaction began.
- */
-/** Microseconds since the epoch. */
+/** The cluster's statements for PostgreSQL; what each takes and gives stands with its name. */
+import type { ClusterStatements } from "../server/statements.ts";
+
+/** Microseconds since the epoch; `now()` would be the beginning of the transaction. */
 const NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /** What nodes are told on: config, acts and a lease that was given back. */
@@ -10,58 +9,51 @@ export function channelOf(schema: string | undefined): string {
   return `messagefoundry:${schema ?? ""}`;
 }
 
-export type ClusterStatements = ReturnType<typeof statementsFor>;
+/** $1 what to tell. */
+export function tellOn(schema: string | undefined): string {
+  return `SELECT pg_notify('${channelOf(schema).replaceAll("'", "''")}', $1)`;
+}
 
-export function statementsFor(schema: string | undefined) {
-  const channel = `'${channelOf(schema).replaceAll("'", "''")}'`;
-  /** What a statement did, and the row as it is now: changed by it, or as it stood. */
-  const answer = (update: string) => `
+/** What an ask did, and the row as it is now: changed by it, or as it stood. */
+const answer = (update: string) => `
     WITH changed AS (${update}
       RETURNING owner, incarnation, leader_epoch, lease_expires_at)
-    SELECT true AS granted, owner, incarnation, leader_epoch::float8 AS epoch,
-           (lease_expires_at - ${NOW})::float8 / 1000 AS remaining_ms
+    SELECT 1 AS granted, owner, incarnation, leader_epoch::float8 AS epoch,
+           (lease_expires_at - ${NOW})::float8 AS remaining_us
       FROM changed
     UNION ALL
-    SELECT false, owner, incarnation, leader_epoch::float8,
-           (lease_expires_at - ${NOW})::float8 / 1000
+    SELECT 0, owner, incarnation, leader_epoch::float8, (lease_expires_at - ${NOW})::float8
       FROM leader_lease
      WHERE lease_key = 'leader'
        AND NOT EXISTS (SELECT FROM changed)`;
-  return {
-    /** $1 node, $2 incarnation, $3 lifetime in microseconds, $4 the epoch last seen. */
-    acquire: answer(`
+
+export const statements: ClusterStatements = {
+  acquire: answer(`
       UPDATE leader_lease
          SET owner = $1, incarnation = $2, lease_expires_at = ${NOW} + $3::bigint,
              leader_epoch = leader_epoch + 1
        WHERE lease_key = 'leader'
          AND leader_epoch = $4::bigint
          AND (lease_expires_at <= ${NOW} OR (owner = $1 AND incarnation = $2))`),
-    /** $1 node, $2 incarnation, $3 lifetime in microseconds, $4 my epoch. */
-    renew: answer(`
+  renew: answer(`
       UPDATE leader_lease
          SET lease_expires_at = ${NOW} + $3::bigint
        WHERE lease_key = 'leader'
          AND leader_epoch = $4::bigint
          AND owner = $1
          AND incarnation = $2`),
-    /**
-     * $1 node, $2 incarnation, $3 unused, $4 my epoch. The incarnation goes, so that a renewal that
-     * the network delivers late finds nothing to extend; the owner stays for whoever looks.
-     */
-    release: answer(`
+  /**
+   * The incarnation goes, so that a renewal that the network delivers late finds nothing to extend;
+   * the owner stays for whoever looks.
+   */
+  release: answer(`
       UPDATE leader_lease
          SET lease_expires_at = 0 * $3::bigint, incarnation = ''
        WHERE lease_key = 'leader'
          AND leader_epoch = $4::bigint
          AND owner = $1
          AND incarnation = $2`),
-    /** $1 what to tell. */
-    tell: `SELECT pg_notify(${channel}, $1)`,
-    /**
-     * $1 node, $2 incarnation, $3 host, $4 pid, $5 whether it leads, $6 its epoch, $7 microseconds
-     * after which a silent node is dead. Writes nothing while another process of that name lives.
-     */
-    beat: `
+  beat: `
       WITH mine AS (
         INSERT INTO nodes AS n
                (node_id, incarnation, host, pid, status, started_at, last_seen, is_leader, epoch)
@@ -79,59 +71,57 @@ export function statementsFor(schema: string | undefined) {
             OR excluded.is_leader
         RETURNING node_id)
       SELECT config_version::float8 AS config_version, graph,
-             EXISTS (SELECT FROM mine) AS is_mine
+             EXISTS (SELECT FROM mine)::integer AS is_mine,
+             EXISTS (SELECT FROM cluster_act)::integer AS has_acts,
+             ${NOW}::float8 AS now_us
         FROM cluster_config
        WHERE id = 1`,
-    /** $1 node, $2 incarnation. */
-    leave: `
+  leave: `
       UPDATE nodes
          SET status = 'left', is_leader = false, last_seen = ${NOW}
        WHERE node_id = $1
          AND incarnation = $2`,
-    nodes: `
-      SELECT n.node_id, n.host, n.pid, n.status, n.is_leader, n.epoch::float8 AS epoch,
-             n.started_at::float8 AS started_at, n.last_seen::float8 AS last_seen,
-             (${NOW} - n.last_seen)::float8 / 1000 AS silent_ms
+  nodes: `
+      SELECT n.node_id, n.host, n.pid, n.status, n.is_leader::integer AS is_leader,
+             n.epoch::float8 AS epoch, n.started_at::float8 AS started_at,
+             n.last_seen::float8 AS last_seen, (${NOW} - n.last_seen)::float8 AS silent_us
         FROM nodes n
        ORDER BY n.node_id`,
-    lease: `
+  lease: `
       SELECT owner, lease_expires_at::float8 AS expires_at, leader_epoch::float8 AS epoch
         FROM leader_lease
        WHERE lease_key = 'leader'`,
-    /** $1 microseconds: nodes silent or gone for longer are forgotten. */
-    forgetNodes: `DELETE FROM nodes WHERE last_seen < ${NOW} - $1::bigint`,
-    /** Of the store's queue. Index: queue_lane_open. */
-    openLanes: `
+  forgetNodes: `DELETE FROM nodes WHERE last_seen < ${NOW} - $1::bigint`,
+  openLanes: `
       SELECT DISTINCT stage, lane
         FROM queue
        WHERE status IN ('pending', 'inflight')`,
-    bumpConfig: `
+  bumpConfig: `
       UPDATE cluster_config
          SET config_version = config_version + 1, updated_at = ${NOW}
        WHERE id = 1
       RETURNING config_version::float8 AS config_version`,
-    /** $1 the fingerprint of the leader's graph, $2 its epoch. */
-    noteGraph: `
+  noteGraph: `
       UPDATE cluster_config
          SET graph = $1
        WHERE id = 1
          AND EXISTS (SELECT FROM leader_lease
                       WHERE lease_key = 'leader' AND leader_epoch = $2::bigint)`,
-    /** $1 node, $2 the act. */
-    noteAct: "INSERT INTO cluster_act (node_id, act, made_at) " +
-      `VALUES ($1, $2, ${NOW})`,
-    /** $1 my epoch. Each act is taken once, by whoever leads. */
-    takeActs: `
+  noteAct: "INSERT INTO cluster_act (node_id, act, made_at) " +
+    `VALUES ($1, $2, ${NOW})`,
+  takeActs: `
       DELETE FROM cluster_act
        WHERE EXISTS (SELECT FROM leader_lease
                       WHERE lease_key = 'leader' AND leader_epoch = $1::bigint)
       RETURNING id::float8 AS id, act`,
-  };
-}
+};
+
+/** Nodes that come at one moment make things one after the other; ends with the transaction. */
+export const LOCK = "SELECT pg_advisory_xact_lock(hashtext('messagefoundry cluster tables'))";
 
 /** The tables of the cluster, made at the first start; all or none of them. */
 export const tables = `
-    SELECT pg_advisory_xact_lock(hashtext('messagefoundry cluster tables'));
+    ${LOCK};
     CREATE TABLE IF NOT EXISTS leader_lease (
       lease_key text PRIMARY KEY,
       owner text,

@@ -1,23 +1,21 @@
-/** The leadership lease in PostgreSQL: one row, one guarded UPDATE an ask. */
+/** The leadership lease on a database server: one row, one guarded UPDATE an ask. */
 import type { Answer, Ask, Holder, LeaseStore } from "../lease.ts";
 import type { Connection, Row } from "./connection.ts";
-import type { ClusterStatements } from "./statements.ts";
+import type { ClusterStatements, Tell } from "./statements.ts";
 
-export interface PostgresLeaseOptions {
+export interface ServerLeaseOptions {
   /** Used for nothing else. */
   readonly connection: Connection;
-  readonly statements: ClusterStatements;
+  readonly statements: Pick<ClusterStatements, Ask["kind"]>;
   readonly me: Holder;
   readonly ttlMs: number;
+  readonly tell: Tell;
 }
 
-/** Told to every node when a holder gave the lease back. */
-export const LEASE_RELEASED = "lease released";
+export class ServerLeaseStore implements LeaseStore {
+  readonly #options: ServerLeaseOptions;
 
-export class PostgresLeaseStore implements LeaseStore {
-  readonly #options: PostgresLeaseOptions;
-
-  constructor(options: PostgresLeaseOptions) {
+  constructor(options: ServerLeaseOptions) {
     this.#options = options;
   }
 
@@ -28,15 +26,14 @@ export class PostgresLeaseStore implements LeaseStore {
     const values = [me.nodeId, me.incarnation, Math.round(ttlMs * 1000), epoch];
     const [row] = await connection.run(statements[ask.kind], values, { signal });
     const answer = answerOf(row!);
-    if (ask.kind === "release" && answer.granted) await this.#tellReleased(signal);
+    if (ask.kind === "release" && answer.granted) await this.#tellReleased();
     return answer;
   }
 
   /** A standby that does not hear of it finds out at its next look. */
-  async #tellReleased(signal: AbortSignal): Promise<void> {
-    const { connection, statements } = this.#options;
+  async #tellReleased(): Promise<void> {
     try {
-      await connection.run(statements.tell, [LEASE_RELEASED], { signal });
+      await this.#options.tell?.("lease released");
     } catch {
       // The lease is released all the same.
     }
@@ -44,13 +41,13 @@ export class PostgresLeaseStore implements LeaseStore {
 }
 
 function answerOf(row: Row): Answer {
-  const { granted, owner, incarnation, epoch, remaining_ms } = row as {
-    granted: boolean;
+  const { granted, owner, incarnation, epoch, remaining_us } = row as {
+    granted: number;
     owner: string | null;
     incarnation: string | null;
     epoch: number;
-    remaining_ms: number;
+    remaining_us: number;
   };
   const holder = owner && incarnation ? { nodeId: owner, incarnation } : undefined;
-  return { granted, view: { holder, epoch, remainingMs: remaining_ms } };
+  return { granted: granted === 1, view: { holder, epoch, remainingMs: remaining_us / 1000 } };
 }

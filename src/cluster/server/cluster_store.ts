@@ -1,10 +1,10 @@
-/** Nodes, configuration version and acts in PostgreSQL. */
+/** Nodes, configuration version and acts on a database server. */
 import type { Holder } from "../lease.ts";
 import type { BeatAnswer, ClusterStore, LeaseRow, NodeRow, OpenLane } from "../membership.ts";
 import type { Connection, Row, Value } from "./connection.ts";
-import type { ClusterStatements } from "./statements.ts";
+import type { ClusterStatements, Tell } from "./statements.ts";
 
-export interface PostgresClusterOptions {
+export interface ServerClusterOptions {
   /** Not the lease's: what is slow here must not cost leadership. */
   readonly connection: Connection;
   readonly statements: ClusterStatements;
@@ -13,34 +13,40 @@ export interface PostgresClusterOptions {
   readonly host: string | undefined;
   readonly pid: number;
   readonly nodeTimeoutMs: number;
+  readonly tell: Tell;
+  /** What a beat shows beside its answer, in the dialect's own columns. */
+  readonly onBeat?: (row: Row) => void;
 }
 
-/** Told to every node: there is word for the leader. */
-export const ACT_NOTED = "act noted";
+export class ServerClusterStore implements ClusterStore {
+  readonly #options: ServerClusterOptions;
 
-/** Told to every node: another graph was loaded somewhere. */
-export const CONFIG_MOVED = "config moved";
-
-export class PostgresClusterStore implements ClusterStore {
-  readonly #options: PostgresClusterOptions;
-
-  constructor(options: PostgresClusterOptions) {
+  constructor(options: ServerClusterOptions) {
     this.#options = options;
   }
 
   async beat(leads: { isLeader: boolean; epoch: number }): Promise<BeatAnswer> {
-    const { me, host, pid, nodeTimeoutMs } = this.#options;
+    const { me, host, pid, nodeTimeoutMs, onBeat } = this.#options;
     const timeoutUs = Math.round(nodeTimeoutMs * 1000);
     const [row] = await this.#run("beat", [
       ...[me.nodeId, me.incarnation, host ?? null, pid],
       ...[leads.isLeader, leads.epoch, timeoutUs],
     ]);
-    const { config_version, graph, is_mine } = row as {
+    const { config_version, graph, is_mine, has_acts, now_us } = row as {
       config_version: number;
       graph: string | null;
-      is_mine: boolean;
+      is_mine: number;
+      has_acts: number;
+      now_us: number;
     };
-    return { configVersion: config_version, graph: graph ?? undefined, isMine: is_mine };
+    onBeat?.(row!);
+    return {
+      configVersion: config_version,
+      graph: graph ?? undefined,
+      isMine: is_mine === 1,
+      hasActs: has_acts === 1,
+      databaseMs: now_us / 1000,
+    };
   }
 
   async leave(): Promise<void> {
@@ -73,7 +79,7 @@ export class PostgresClusterStore implements ClusterStore {
 
   async bumpConfig(): Promise<number> {
     const [row] = await this.#run("bumpConfig", []);
-    await this.#run("tell", [CONFIG_MOVED]);
+    await this.#options.tell?.("config moved");
     return (row as { config_version: number }).config_version;
   }
 
@@ -83,7 +89,7 @@ export class PostgresClusterStore implements ClusterStore {
 
   async noteAct(act: string): Promise<void> {
     await this.#run("noteAct", [this.#options.me.nodeId, act]);
-    await this.#run("tell", [ACT_NOTED]);
+    await this.#options.tell?.("act noted");
   }
 
   async takeActs(epoch: number): Promise<readonly string[]> {
@@ -98,20 +104,20 @@ export class PostgresClusterStore implements ClusterStore {
 }
 
 function nodeOf(row: Row): NodeRow {
-  const { node_id, host, pid, status, is_leader, epoch, started_at, last_seen, silent_ms } =
+  const { node_id, host, pid, status, is_leader, epoch, started_at, last_seen, silent_us } =
     row as {
       node_id: string;
       host: string;
       pid: number;
       status: "active" | "left";
-      is_leader: boolean;
+      is_leader: number;
       epoch: number;
       started_at: number;
       last_seen: number;
-      silent_ms: number;
+      silent_us: number;
     };
   return {
-    ...{ nodeId: node_id, host, pid, status, isLeader: is_leader, epoch },
-    ...{ startedAt: started_at, lastSeen: last_seen, silentMs: silent_ms },
+    ...{ nodeId: node_id, host, pid, status, isLeader: is_leader === 1, epoch },
+    ...{ startedAt: started_at, lastSeen: last_seen, silentMs: silent_us / 1000 },
   };
 }

@@ -14,10 +14,16 @@ import { NONCE_BYTES, Nonces } from "./nonces.ts";
 
 const ALGORITHM = "aes-256-gcm";
 const TAG_BYTES = 16;
+const OPTIONS = { authTagLength: TAG_BYTES };
 const VERSION = "v1:";
 const KEY_ID_AT = CELL_PREFIX.length + VERSION.length;
 /** Of keys that had no id yet; read, never written. */
 const LEGACY_KEY_ID = "0";
+
+/** Room for a message of common size. */
+const SCRATCH_BYTES = 16_384;
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -41,6 +47,9 @@ export class SealedCells implements CellCipher {
   readonly #keys: ReadonlyMap<string, Uint8Array>;
   readonly #nonces = new Nonces();
   readonly #prefix: string;
+  /** Of the cell being sealed: what it holds in clear, and sealed. */
+  #plain = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  #sealed = new Uint8Array(SCRATCH_BYTES);
 
   constructor({ active, retired }: CellKeys) {
     this.keyId = keyIdOf(active);
@@ -55,15 +64,26 @@ export class SealedCells implements CellCipher {
 
   seal(text: string): string {
     if (text === "") return "";
-    const plain = Buffer.from(text, "utf8");
-    const sealed = new Uint8Array(NONCE_BYTES + plain.length + TAG_BYTES);
+    this.#makeRoom(text.length);
+    const [plain, sealed] = [this.#plain, this.#sealed];
+    const length = plain.write(text, "utf8");
     this.#nonces.writeNext(sealed);
     const nonce = sealed.subarray(0, NONCE_BYTES);
-    const cipher = createCipheriv(ALGORITHM, this.#active, nonce, { authTagLength: TAG_BYTES });
-    sealed.set(cipher.update(plain), NONCE_BYTES);
+    const cipher = createCipheriv(ALGORITHM, this.#active, nonce, OPTIONS);
+    sealed.set(cipher.update(plain.subarray(0, length)), NONCE_BYTES);
     cipher.final();
-    sealed.set(cipher.getAuthTag(), NONCE_BYTES + plain.length);
-    return this.#prefix + sealed.toBase64();
+    sealed.set(cipher.getAuthTag(), NONCE_BYTES + length);
+    const base64 = sealed.subarray(0, NONCE_BYTES + length + TAG_BYTES).toBase64();
+    // Joined it is one flat text; a sum of two is flattened later, into a copy of both.
+    return [this.#prefix, base64].join("");
+  }
+
+  /** Memory of a cell's own would be garbage, at the rate of the traffic: it is used again. */
+  #makeRoom(characters: number): void {
+    const bytes = characters * UTF8_BYTES_MAX;
+    if (bytes <= this.#plain.length) return;
+    this.#plain = Buffer.allocUnsafeSlow(bytes);
+    this.#sealed = new Uint8Array(NONCE_BYTES + bytes + TAG_BYTES);
   }
 
   open(cell: string): string | undefined {

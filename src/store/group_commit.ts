@@ -5,7 +5,8 @@
  * (natural batching, no timer). When many connections send at a rate that natural batching would
  * turn into hundreds of commits a second, a batch is held open for a few milliseconds, unless all
  * of them already wait. The idea is PostgreSQL's `commit_delay`/`commit_siblings`: wait only when
- * others are likely to join.
+ * others are likely to join. While senders are held back until something leaves (`pace.ts`), nobody
+ * is: what they wait for goes at once.
  *
  * A message has three commits in a row. Where a few senders send at such a rate, each as soon as it
  * is answered, their next message is a fraction of a millisecond away: the hand-off of one message
@@ -42,7 +43,7 @@ export interface GroupCommitOptions {
 }
 
 export const defaultGroupCommit: GroupCommitOptions = {
-  holdMs: 12,
+  holdMs: 14,
   siblings: 4,
   ratePerSecond: 750,
   windowMs: 100,
@@ -83,6 +84,7 @@ export class GroupCommit {
   #firstSettles: Settle[] = [];
   #bytes = 0;
   #marching = 0;
+  #isCrowded = false;
   #waiting = 0;
   /** When a sender was last answered, milliseconds. */
   #answeredAt = Number.NEGATIVE_INFINITY;
@@ -130,6 +132,12 @@ export class GroupCommit {
   march(change: 1 | -1): void {
     this.#marching += change;
     if (this.gathered > 0) this.#schedule();
+  }
+
+  /** Senders are held back until something is committed, or no longer: none of them can join. */
+  crowd(areHeld: boolean): void {
+    this.#isCrowded = areHeld;
+    if (areHeld && this.gathered > 0) this.#schedule();
   }
 
   /** Call when a batch was answered. */
@@ -207,6 +215,7 @@ export class GroupCommit {
       if (this.#intents.length >= enough) return 0;
       return this.#intents.length === 0 ? gatherMs : this.#since + gatherMs - now;
     }
+    if (this.#isCrowded) return 0;
     if (connections < siblings || ratePerSecond < this.#options.ratePerSecond) return 0;
     if (this.#waiting * 2 >= connections) return 0;
     return this.#lastSent + holdMs - now;

@@ -332,6 +332,10 @@ export interface NoteEventIntent {
   readonly at: number;
 }
 
+export interface NoteResult {
+  readonly found: boolean;
+}
+
 export interface ConnectionEventRow {
   readonly at: number;
   readonly connection: string;
@@ -496,7 +500,7 @@ export interface IntentResults {
   replay_dead: ReplayResult;
   cancel: CancelResult;
   sweep_missing: SweepResult;
-  note_event: { readonly found: boolean };
+  note_event: NoteResult;
   connection_events: Record<string, never>;
   purge: PurgeResult;
   end_purge: EndPurgeResult;

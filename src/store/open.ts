@@ -4,6 +4,7 @@ import type { Logger } from "../logging/mod.ts";
 import { type Settings, storePort } from "../settings/mod.ts";
 import { StoreError } from "./errors.ts";
 import type { Dialect, ServerOptions } from "./server/dialect.ts";
+import type { ServerStore, ServerStoreOptions } from "./server/store.ts";
 import type { Store } from "./store.ts";
 
 export interface OpenStoreOptions {
@@ -41,6 +42,23 @@ export async function openStore(
       return SqlServerStore.open({ server, poolSize: settings.poolSize, ...options });
     }
   }
+}
+
+/** What of a store that several engines have open is not the settings' own. */
+export type SharedStoreOptions =
+  & OpenStoreOptions
+  & Pick<ServerStoreOptions, "poolSize" | "closeMs" | "onFenced">;
+
+/** A store that other nodes of a cluster have open too. @throws {StoreError} */
+export async function openSharedStore(
+  settings: Settings["store"],
+  options: SharedStoreOptions,
+): Promise<ServerStore> {
+  const shared = { server: await serverOptionsOf(settings), isShared: true, ...options };
+  if (settings.backend === "postgres") {
+    return (await import("./postgres/store.ts")).PostgresStore.open(shared);
+  }
+  return (await import("./sqlserver/store.ts")).SqlServerStore.open(shared);
 }
 
 /** The words of a database server, and its library with them. */

@@ -25,7 +25,7 @@ import type { QueryName } from "./query_names.ts";
 
 type Value = string | number | null;
 type Row = Record<string, Value>;
-type RunQuery = (name: QueryName, values: readonly Value[]) => Promise<Row[]>;
+type RunQuery = (name: QueryName, values: readonly Value[]) => Promise<readonly Row[]>;
 
 /** Shown in place of a cell that no configured key opens. */
 const UNREADABLE = "[cannot be decrypted]";

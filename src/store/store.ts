@@ -46,6 +46,9 @@ export interface Store extends AsyncDisposable {
   /** A lane begins (1) or ceases (-1) to wait for one commit a delivery; see `group_commit.ts`. */
   march(change: 1 | -1): void;
 
+  /** Senders are held back until something is committed, or no longer; see `group_commit.ts`. */
+  crowd(areHeld: boolean): void;
+
   /** Sends gathered intents to the writer without holding the batch open. */
   flush(): void;
 

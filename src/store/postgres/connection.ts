@@ -21,6 +21,19 @@ import { statements } from "./statements.ts";
 /** Beyond what the server allows a statement, this long, and the connection counts as lost. */
 const GRACE_MS = 1_000;
 
+/**
+ * A server that cannot reach us any more lets go of the session: after five seconds of an answer
+ * that does not arrive, and fifteen of a connection nothing is said on. By itself it waits for
+ * minutes and hours, and a transaction that it answers keeps its locks meanwhile: no time-out of
+ * statements or transactions ends it.
+ */
+const partingSession = [
+  "SET tcp_user_timeout TO '5s'",
+  "SET tcp_keepalives_idle TO '10s'",
+  "SET tcp_keepalives_interval TO '5s'",
+  "SET tcp_keepalives_count TO 3",
+];
+
 const parsers: ReadonlyMap<number, (text: string) => string | number> = new Map<
   number,
   (text: string) => string | number
@@ -59,10 +72,11 @@ export class Connection implements ServerConnection {
     const connection = new Connection(options);
     try {
       await connection.#client.connect();
-      const setUp = options.schema === undefined
-        ? session
-        : [`SET search_path TO ${pg.escapeIdentifier(options.schema)}`, ...session];
-      await connection.#client.query(["SET client_encoding TO 'UTF8'", ...setUp].join("; "));
+      const place = options.schema === undefined
+        ? []
+        : [`SET search_path TO ${pg.escapeIdentifier(options.schema)}`];
+      const setUp = ["SET client_encoding TO 'UTF8'", ...partingSession, ...place, ...session];
+      await connection.#client.query(setUp.join("; "));
       return connection;
     } catch (thrown) {
       connection.destroy();

@@ -73,6 +73,9 @@ export const postgres: Dialect = {
     );
   },
 
+  // The server does so by itself; see the writer's session.
+  endIdle: () => Promise.resolve(),
+
   join: joinParts,
 
   // The lease's row is read in each transaction, after the store's lock is held.

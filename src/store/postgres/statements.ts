@@ -218,7 +218,8 @@ export const statements = {
   resyncLane: `
     UPDATE queue
        SET status = 'pending', claim_token = NULL, attempts = attempts - 1, updated_at = $1
-     WHERE stage = $2 AND lane = $3 AND status = 'inflight' AND ${OPEN}`,
+     WHERE stage = $2 AND lane = $3 AND status = 'inflight' AND ${OPEN}
+       AND claim_token >= $4::bigint AND claim_token < $5::bigint`,
 
   /** Index: queue_lane_open. */
   countOpen: `

@@ -101,6 +101,11 @@ export interface Dialect {
   identify(connection: ServerConnection): Promise<Backend | undefined>;
   /** Ends the session of a connection that was lost, if the server still holds it and allows it. */
   endSession(connection: ServerConnection, backend: Backend): Promise<void>;
+  /**
+   * Ends sessions that were left in the middle of a transaction of the store, by a node that is cut
+   * off, if this one may: whoever writes next would wait for them.
+   */
+  endIdle(connection: ServerConnection): Promise<void>;
   /** Says what a batch has changed in one statement. */
   join(
     parts: Parts,

@@ -64,9 +64,14 @@ export async function recover(
   run: Run,
   { now, epoch }: { readonly now: number; readonly epoch: number },
 ): Promise<number> {
-  const from = epoch * TOKENS_PER_EPOCH;
-  const { count } = await run("recover", now, from, from + TOKENS_PER_EPOCH);
+  const { count } = await run("recover", now, ...tokensOf(epoch));
   return count;
+}
+
+/** The claim tokens of one opening: the first, and the first of the next. */
+export function tokensOf(epoch: number): readonly [from: number, to: number] {
+  const from = epoch * TOKENS_PER_EPOCH;
+  return [from, from + TOKENS_PER_EPOCH];
 }
 
 function toOpenLane(row: ServerRow): Store["openLanes"][number] {

@@ -24,6 +24,7 @@ import type {
 } from "../intents.ts";
 import { planPrefix, rowsRead } from "../lane_claim.ts";
 import type { ServerRow } from "./dialect.ts";
+import { tokensOf } from "./epoch.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a node that does not lead is answered. */
@@ -182,11 +183,16 @@ function giveUp(
   void tx.all("finalize", messages);
 }
 
+/**
+ * Gives back what this opening holds of a lane. What a node holds that leads meanwhile is its own,
+ * and on the wire perhaps: I62.
+ */
 export async function resync(
   tx: Transaction,
   { stage, lane, at }: ResyncIntent,
+  epoch: number,
 ): Promise<ResyncResult> {
-  void tx.all("resyncLane", at, stage, lane);
+  void tx.all("resyncLane", at, stage, lane, ...tokensOf(epoch));
   const counted = await tx.first("countOpen", stage, lane);
   return { open: Number(counted?.open ?? 0) };
 }

@@ -180,12 +180,13 @@ export class Link implements AsyncDisposable {
 
   /**
    * Takes the lock that keeps a second engine off the store, and the one that says this session lives;
-   * both end with the connection.
+   * both end with the connection. In a cluster there is no such lock, and nobody who is cut off may
+   * keep the others waiting.
    */
   async #claim(connection: ServerConnection, tries: number): Promise<void> {
-    await this.#options.dialect.holdSession(connection, this.#options.session);
-    if (!this.#options.isAlone) return;
-    const { dialect, server } = this.#options;
+    const { dialect, server, session, isAlone } = this.#options;
+    await dialect.holdSession(connection, session);
+    if (!isAlone) return await dialect.endIdle(connection);
     for (let left = tries; left > 0; left -= 1) {
       if (await dialect.tryLock(connection, server)) return;
       if (left > 1) await this.#pause(LOCK_WAIT_MS);

@@ -167,6 +167,10 @@ export class ServerStore implements Store {
     this.#group.march(change);
   }
 
+  crowd(areHeld: boolean): void {
+    this.#group.crowd(areHeld);
+  }
+
   flush(): void {
     this.#group.flushNow();
   }

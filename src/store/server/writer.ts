@@ -44,6 +44,8 @@ export interface WriterOptions {
   readonly dialect: Dialect;
   readonly link: Link;
   readonly session: string;
+  /** Of this opening: what its claims are known by. */
+  readonly epoch: number;
   readonly cipher: CellCipher;
   readonly audit: AuditLog;
   /** How long a batch waits for a connection that was lost, before it fails. */
@@ -91,11 +93,11 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    const { cipher, audit } = options;
+    const { cipher, audit, epoch } = options;
     this.#memory = new Memory(this.#numbers, cipher);
     this.#acts = {
       claim: (tx, intent) => claim(tx, intent, cipher),
-      resync,
+      resync: (tx, intent) => resync(tx, intent, epoch),
       replay: replayMessage,
       replay_dead: replayDead,
       cancel: cancelQueued,

@@ -87,6 +87,7 @@ class WriterThread {
         dialect: this.#dialect,
         link: this.#link,
         session,
+        epoch: opened.epoch,
         cipher: this.#cipher,
         audit: new AuditLog(auditKey),
         patienceMs,

@@ -364,6 +364,30 @@ function beginEpoch(
 }
 
 /**
+ * Has the tables take in what the log of an engine that is not running says beyond them; where one
+ * runs it has done so itself, as far as anybody beside it has to know.
+ */
+export function catchUpWhereNobodyRuns(db: DatabaseSync, path: string): void {
+  let unlock: () => void;
+  try {
+    unlock = lockStore(path);
+  } catch (thrown) {
+    if (thrown instanceof StoreError && thrown.code === "store.locked") return;
+    throw thrown;
+  }
+  try {
+    db.exec("BEGIN IMMEDIATE");
+    catchUp(db, `${path}-log`);
+    db.exec("COMMIT");
+  } catch (thrown) {
+    rollBack(db);
+    throw thrown;
+  } finally {
+    unlock();
+  }
+}
+
+/**
  * Has the tables take in what the commit log says beyond them; the caller holds the transaction.
  *
  * @throws {LogMismatch} the log does not continue this store.

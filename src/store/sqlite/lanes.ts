@@ -5,6 +5,7 @@
  */
 import type { CellCipher } from "../../crypto/cells.ts";
 import { answerOf } from "../answer_ref.ts";
+import type { EventRecord } from "../changes.ts";
 import type {
   ClaimIntent,
   ClaimResult,
@@ -145,11 +146,15 @@ export function sweepMissing(
   return { dead };
 }
 
-export function noteEvent(session: Session, { id, event, at }: NoteEventIntent) {
+/** Returns the entry that was made; undefined when the tables have no such message. */
+export function noteEvent(
+  session: Session,
+  { id, event, at }: NoteEventIntent,
+): EventRecord | undefined {
   const row = session.first("findMessage", id);
-  if (!row) return { found: false };
-  addEvent(session, Number(row.seq), at, event, null, null);
-  return { found: true };
+  if (!row) return undefined;
+  const messageSeq = Number(row.seq);
+  return addEvent(session, messageSeq, at, event, null, null);
 }
 
 export function connectionEvents(session: Session, { events }: ConnectionEventsIntent) {
@@ -175,6 +180,8 @@ export function addEvent(
   event: string,
   destination: string | null,
   detail: string | null,
-): void {
-  session.change("putEvent", messageSeq, session.next(), at, event, destination, detail);
+): EventRecord {
+  const seq = session.next();
+  session.change("putEvent", messageSeq, seq, at, event, destination, detail);
+  return { messageSeq, seq, at, event, destination, detail };
 }

@@ -1,7 +1,11 @@
 /**
  * Questions to the reading thread: what is asked in one turn goes over together and comes back
  * together, for each crossing costs more than most answers do.
+ *
+ * Whoever asked then goes on a few a turn of the event loop: many that waited for one thing would
+ * otherwise write their pages one after the other, and every partner would wait for all of them.
  */
+import { setImmediate } from "node:timers";
 import { type StoreError, toError } from "../errors.ts";
 import type { Query, QueryAnswer, ToReader } from "./protocol.ts";
 
@@ -13,10 +17,15 @@ interface Asker {
   readonly reject: (why: unknown) => void;
 }
 
+/** Askers that go on in one turn. */
+const ASKERS_A_TURN = 2;
+
 export class ReaderQueries {
   readonly #post: (message: ToReader) => void;
   readonly #askers = new Map<number, Asker>();
   #gathered: Query[] = [];
+  /** Come, and not told to whoever asked. */
+  #answers: QueryAnswer[] = [];
   #nextId = 0;
 
   constructor(post: (message: ToReader) => void) {
@@ -34,18 +43,26 @@ export class ReaderQueries {
   }
 
   answered(answers: readonly QueryAnswer[]): void {
-    for (const answer of answers) {
+    const isTelling = this.#answers.length > 0;
+    this.#answers.push(...answers);
+    if (!isTelling) this.#tell();
+  }
+
+  failAll(error: StoreError): void {
+    this.#gathered = [];
+    this.#answers = [];
+    for (const { reject } of this.#askers.values()) reject(error);
+    this.#askers.clear();
+  }
+
+  #tell(): void {
+    for (const answer of this.#answers.splice(0, ASKERS_A_TURN)) {
       const asker = this.#askers.get(answer.id);
       this.#askers.delete(answer.id);
       if ("failure" in answer) asker?.reject(toError(answer.failure));
       else asker?.resolve(rowsOf(answer));
     }
-  }
-
-  failAll(error: StoreError): void {
-    this.#gathered = [];
-    for (const { reject } of this.#askers.values()) reject(error);
-    this.#askers.clear();
+    if (this.#answers.length > 0) setImmediate(() => this.#tell());
   }
 
   #send(): void {

@@ -6,6 +6,7 @@
  * already hold changes nothing. Operations are one flat array: a code, then its values.
  */
 import { Buffer } from "node:buffer";
+import type { AuditRow } from "../audit_row.ts";
 import type {
   Changes,
   CommitChanges,
@@ -32,6 +33,7 @@ const STATE = 8;
 const CHANGED_BODY = 9;
 const RESPONSE = 10;
 const METADATA = 11;
+const AUDIT = 12;
 
 /** The statement that carries out an operation, and how many values it takes. */
 const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new Map([
@@ -46,6 +48,7 @@ const operations: ReadonlyMap<SqlValue, readonly [StatementName, number]> = new 
   [CHANGED_BODY, ["putChangedBody", 3]],
   [RESPONSE, ["putResponse", 7]],
   [METADATA, ["setMetadata", 2]],
+  [AUDIT, ["putAuditRow", 8]],
 ]);
 
 /** Takes what is true now: for the log's next frame, or into the tables at once. */
@@ -122,6 +125,10 @@ export class Redo extends Operations implements CommitChanges {
     if (baseSeq === null) this.put(BODY, seq, null);
     else this.put(CHANGED_BODY, seq, null, baseSeq);
     this.bodies.push(text);
+  }
+
+  audit({ id, at, actor, action, channel, detail, isKeyed, hash }: AuditRow): void {
+    this.put(AUDIT, id, at, actor, action, channel, detail, isKeyed ? 1 : 0, hash);
   }
 
   protected put(code: number, ...values: SqlValue[]): void {

@@ -73,6 +73,11 @@ export const statements = {
     VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (message_seq, seq) DO NOTHING`,
 
+  putAuditRow: `
+    INSERT INTO audit_log (id, at, actor, action, channel_id, detail, keyed, row_hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING`,
+
   putThreeEvents: `
     INSERT INTO message_events (message_seq, seq, ts, event, destination, detail)
     VALUES (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?)

@@ -14,10 +14,10 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
-import { isRegisterIntent } from "../execute.ts";
 import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import { type RegisterQueryName, type RegisterRow, type RegisterValue } from "../registers/mod.ts";
+import { isApartIntent } from "./registers/commit.ts";
 import type {
   ConnectionEventFilter,
   ConnectionEventRecord,
@@ -43,6 +43,7 @@ import type { IntegrityAnswer } from "./integrity_worker.ts";
 import { InlineReads } from "./inline_reads.ts";
 import type { FromReader, FromWriter, Query, ToReader, ToWriter } from "./protocol.ts";
 import { ReaderQueries, type Row } from "./reader_queries.ts";
+import { isPersonsAct, SettledReads } from "./settled_reads.ts";
 import { Settling } from "./settling.ts";
 import { Spaced } from "./spaced.ts";
 import { startWorker, StoreFiles } from "./store_files.ts";
@@ -64,9 +65,6 @@ export interface SqliteStoreOptions {
   /** Module of the writer's thread, which calls `serveWriter()`; for tests. */
   readonly writer?: URL;
 }
-
-/** Asked by a number that a read has just found: the tables have what it means. */
-const followUps: ReadonlySet<QueryName> = new Set(["rows", "events", "outbound"]);
 
 /** Batches of a purge until what they wrote is copied back. */
 const COPY_BACK_EVERY = 8;
@@ -185,7 +183,8 @@ export class SqliteStore implements Store {
     this.#settling = new Settling(
       () => this.#call(this.#writer, (id) => ({ type: "settle", id })),
     );
-    this.#reads = new Reads((name, values) => this.#query(name, values), this.#cipher);
+    const settled = new SettledReads(this.#settling, (name, values) => this.#read(name, values));
+    this.#reads = new Reads((name, values) => settled.query(name, values), this.#cipher);
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
     this.#reader.onmessage = ({ data }: MessageEvent<FromReader>) => this.#onReader(data);
     this.#writer.onerror = (event) => this.#onDeath(event, "writer");
@@ -211,13 +210,19 @@ export class SqliteStore implements Store {
     const settle = { resolve: resolve as Settle["resolve"], reject };
     // A purge takes milliseconds and its commit waits for no disk: nobody shares it.
     if (intent.kind === "purge") void this.#sendAlone(intent, settle);
-    else if (isRegisterIntent(intent)) this.#registers.add({ intent, settle });
-    else this.#group.submit(foldIntent(intent), settle, hint);
+    else if (isApartIntent(intent)) {
+      if (intent.kind === "register" && intent.changes.length > 0) this.#forgetAfter(promise);
+      this.#registers.add({ intent, settle });
+    } else this.#group.submit(foldIntent(intent), settle, hint);
     return promise;
   }
 
   march(change: 1 | -1): void {
     this.#group.march(change);
+  }
+
+  crowd(areHeld: boolean): void {
+    this.#group.crowd(areHeld);
   }
 
   flush(): void {
@@ -328,12 +333,18 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** Whoever waits for the change, and asks then, sees it. */
+  #forgetAfter(change: Promise<unknown>): void {
+    const forget = () => this.#inline.forget();
+    change.then(forget, forget);
+  }
+
   #send(intents: Intent[], settles: Settle[]): void {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;
-    // Registers are in the tables when they are answered.
-    if (!intents.every(isRegisterIntent)) this.#settling.sent();
+    // What is written apart is in the tables when it is answered.
+    if (!intents.every(isApartIntent)) this.#settling.sent(intents.some(isPersonsAct));
     this.#batches.set(id, settles);
     this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
   }
@@ -415,11 +426,6 @@ export class SqliteStore implements Store {
       (id) => ({ type: "reclaim", id, pages }),
     );
     return reply.left;
-  }
-
-  async #query(name: QueryName, values: Query["values"]): Promise<Row[]> {
-    if (!this.#broken && !followUps.has(name)) await this.#settling.settled();
-    return this.#read(name, values);
   }
 
   #read(name: QueryName | RegisterQueryName, values: Query["values"]): Promise<Row[]> {

@@ -12,29 +12,21 @@
  */
 import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import { describeFailure, isEnvironmental } from "../errors.ts";
-import type { ActAudit, Intent } from "../intents.ts";
+import type { Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
 import type { Outcome } from "../wire.ts";
+import { ApartCommits } from "./apart.ts";
 import { type CommitLog, frameBytesMax, readLog } from "./commit_log.ts";
 import { rollBack } from "./database.ts";
-import {
-  execute,
-  isRegisterIntent,
-  isRowIntent,
-  type RowIntent,
-  type TableIntent,
-} from "../execute.ts";
+import { execute, isRowIntent, type RowIntent } from "../execute.ts";
 import { charsOf } from "../group_commit.ts";
-import { claim, connectionEvents, noteEvent, resync, sweepMissing } from "./lanes.ts";
-import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
-import type { EndPurgeIntent, PurgeIntent } from "../purge.ts";
-import { endPurge, purge } from "./purge.ts";
 import type { Changes } from "../changes.ts";
 import { carryOut, FrameBuffer, readPayload, Redo, Tables } from "./redo.ts";
 import { LookUpTables } from "./look_up.ts";
 import type { AuditLog } from "./registers/audit_log.ts";
-import { Registers } from "./registers/commit.ts";
+import { isApartIntent } from "./registers/commit.ts";
 import type { Mark, Session } from "./session.ts";
+import { type TableAct, TableActs } from "./table_acts.ts";
 import { TableLoader } from "./tables.ts";
 import { WorkingSet } from "../working_set.ts";
 
@@ -84,13 +76,6 @@ const FRAME_BYTES_EACH = 4_096;
 /** Numbers one batch may need. */
 const NUMBERS_MARGIN = 100_000;
 
-/** What acts say of themselves. */
-interface Counts {
-  readonly found?: boolean;
-  readonly requeued?: number;
-  readonly cancelled?: number;
-}
-
 interface Step {
   /** Messages it has brought into the tables. */
   taken: number;
@@ -101,9 +86,8 @@ interface Step {
 export class Writer {
   readonly #session: Session;
   readonly #log: CommitLog;
-  readonly #cipher: CellCipher;
-  readonly #audit: AuditLog;
-  readonly #registers: Registers;
+  readonly #acts: TableActs;
+  readonly #apart: ApartCommits;
   readonly #isSyncing: boolean;
   readonly #onPoint: OnPoint | undefined;
   readonly #tidyMessages: number;
@@ -135,12 +119,23 @@ export class Writer {
       tidyMessages = TIDY_MESSAGES,
     }: WriterOptions,
   ) {
-    this.#cipher = cipher;
+    this.#acts = new TableActs(session, { cipher, audit });
     this.#tidyMessages = tidyMessages;
     this.#session = session;
     this.#log = log;
-    this.#audit = audit;
-    this.#registers = new Registers(session.db, { audit, isSyncing });
+    this.#apart = new ApartCommits({
+      ...{ session, log, frames: this.#frames, audit, isSyncing },
+      note: (intent) => this.#acts.note(intent),
+      endStep: () => this.#endStep(),
+      storeAll: () => this.storeAll(),
+      makeRoom: (bytes) => {
+        this.#mend();
+        const hasRoom = this.#makeRoom(bytes);
+        this.#work.frame = log.nextId;
+        return hasRoom;
+      },
+      voidAfter: (frame) => this.#void(frame),
+    });
     this.#isSyncing = isSyncing;
     this.#onPoint = onPoint;
     this.#work = new WorkingSet(session, new TableLoader(session, cipher), new Redo());
@@ -151,26 +146,19 @@ export class Writer {
 
   /** Runs a batch; its answers are durable when this returns. Never throws. */
   run(intents: readonly Intent[]): Outcome[] {
-    return intents.some(isRegisterIntent) ? this.#runApart(intents) : this.#runGated(intents);
+    return intents.some(isApartIntent) ? this.#runApart(intents) : this.#runGated(intents);
   }
 
-  /** Register intents have a commit of their own: they say nothing of messages. */
+  /** What moves no message has a commit of its own. */
   #runApart(intents: readonly Intent[]): Outcome[] {
-    const registers = intents.filter(isRegisterIntent);
-    const others = intents.filter((intent) => !isRegisterIntent(intent));
+    const apart = intents.filter(isApartIntent);
+    const others = intents.filter((intent) => !isApartIntent(intent));
     const answers = others.length === 0 ? [] : this.#runGated(others);
-    let done: readonly Outcome[];
-    try {
-      this.#endStep();
-      done = this.#registers.commit(registers);
-      this.counters.commits += 1;
-      this.counters.intents += registers.length;
-    } catch (thrown) {
-      const failure = describeFailure(thrown);
-      done = registers.map(() => ({ failure }));
-    }
+    const done = this.#apart.run(apart);
+    this.counters.commits += 1;
+    this.counters.intents += apart.length;
     let [next, nextOther] = [0, 0];
-    return intents.map((one) => isRegisterIntent(one) ? done[next++]! : answers[nextOther++]!);
+    return intents.map((one) => isApartIntent(one) ? done[next++]! : answers[nextOther++]!);
   }
 
   #runGated(intents: readonly Intent[]): Outcome[] {
@@ -280,6 +268,11 @@ export class Writer {
       if (!isRowIntent(intent)) return false;
       bytes += FRAME_BYTES_EACH + 3 * charsOf(intent);
     }
+    return this.#makeRoom(bytes);
+  }
+
+  /** Sees to it that a frame can be written next; false when it would be too large for one. */
+  #makeRoom(bytes: number): boolean {
     if (bytes > frameBytesMax) return false;
     const { newest, reservedTo } = this.#session;
     if (newest + NUMBERS_MARGIN > reservedTo) this.storeAll(true);
@@ -357,19 +350,7 @@ export class Writer {
   #execute(intent: Intent): unknown {
     if (isRowIntent(intent)) return execute(this.#work, intent);
     this.#flush();
-    const act = intent as TableIntent;
-    if (act.kind === "purge") return purge(this.#session, act, this.#cipher);
-    if (act.kind === "end_purge") return endPurge(this.#session, act, this.#audit);
-    const result = executeOnTables(this.#session, act, this.#cipher);
-    if ("audit" in act && act.audit !== undefined) this.#note(act.audit, result as Counts);
-    return result;
-  }
-
-  /** The audit row of an act that did something. */
-  #note({ detail, ...audit }: ActAudit, { found, requeued, cancelled }: Counts): void {
-    if (found === false || requeued === 0 || cancelled === 0) return;
-    const counted = JSON.stringify({ ...detail, requeued, cancelled });
-    this.#audit.append({ ...audit, detail: counted });
+    return this.#acts.carryOut(intent as TableAct);
   }
 
   /** With nothing in the working set before and after, so that a savepoint covers all of it. */
@@ -536,30 +517,5 @@ export class Writer {
     } finally {
       db.exec(`PRAGMA synchronous = ${this.#isSyncing ? "FULL" : "NORMAL"}`);
     }
-  }
-}
-
-function executeOnTables(
-  session: Session,
-  intent: Exclude<TableIntent, PurgeIntent | EndPurgeIntent>,
-  cipher: CellCipher,
-): unknown {
-  switch (intent.kind) {
-    case "claim":
-      return claim(session, intent, cipher);
-    case "resync":
-      return resync(session, intent);
-    case "replay":
-      return replayMessage(session, intent);
-    case "replay_dead":
-      return replayDead(session, intent);
-    case "cancel":
-      return cancelQueued(session, intent);
-    case "sweep_missing":
-      return sweepMissing(session, intent, cipher);
-    case "note_event":
-      return noteEvent(session, intent);
-    case "connection_events":
-      return connectionEvents(session, intent);
   }
 }

@@ -3,7 +3,6 @@
  * waits here; in a transaction nothing goes out behind a request that failed, for the server has
  * rolled back by then and would carry it out by itself.
  */
-import net from "node:net";
 // @ts-types="./mssql.d.ts"
 import mssql, {
   type Answer,
@@ -24,6 +23,7 @@ import type { StatementName } from "../server/statement_names.ts";
 import { describeFailure, endsConnection, errorNumber } from "./failures.ts";
 import { toParameter, toRows } from "./parameters.ts";
 import { signInOf } from "./sign_in.ts";
+import { openSocket } from "./socket.ts";
 import { statements } from "./statements.ts";
 import { bracketed, inSchema } from "./words.ts";
 
@@ -287,29 +287,9 @@ export function configOf(options: ServerOptions): Settled {
         minVersion: "TLSv1.2",
         ...(caText === undefined ? {} : { ca: caText }),
       },
-      connector: () => connect(host, port, options.connectTimeoutMs),
+      connector: () => openSocket({ host, port }, options.connectTimeoutMs).opened,
     },
   };
-}
-
-/**
- * The library would look the host up and connect to a number; the engine's permissions name the host
- * and its port. It stops waiting by itself, and forgets a socket that comes later.
- */
-function connect(host: string, port: number, timeoutMs: number): Promise<net.Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
-  const socket = net.connect({ host, port, noDelay: true, keepAlive: true });
-  const deadline = setTimeout(() => socket.destroy(new Error("No answer in time")), timeoutMs);
-  socket.once("error", (thrown) => {
-    clearTimeout(deadline);
-    reject(thrown);
-  });
-  socket.once("connect", () => {
-    clearTimeout(deadline);
-    socket.setKeepAlive(true, 10_000);
-    resolve(socket);
-  });
-  return promise;
 }
 
 /** What a connection that was refused says to an operator. */

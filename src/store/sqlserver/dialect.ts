@@ -1,5 +1,5 @@
 /** What SQL Server brings to a store on a server. */
-import type { ConnectionRole, Dialect, ServerOptions } from "../server/dialect.ts";
+import type { ConnectionRole, Dialect, ServerOptions, ServerRow } from "../server/dialect.ts";
 import { Connection } from "./connection.ts";
 import { describeFailure, errorNumber, isEnvironmental } from "./failures.ts";
 import { openSchema } from "./schema.ts";
@@ -38,7 +38,24 @@ export const sessionTexts = {
     SELECT CAST(s.session_id AS int) AS pid
       FROM sys.dm_exec_sessions AS s
      WHERE s.session_id = @p1 AND CONVERT(nvarchar(40), s.login_time, 126) = @p2`,
+  /**
+   * Sessions that hold the store's lock, or a lock beside it, and are asked for nothing, with how long
+   * so. The server itself lets them be for as long as it takes their clients for alive.
+   */
+  idleHolders: `
+    IF HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE') = 1
+    SELECT CAST(s.session_id AS int) AS pid,
+           DATEDIFF_BIG(MILLISECOND, s.last_request_end_time, GETDATE()) AS idle_ms
+      FROM sys.dm_exec_sessions AS s
+     WHERE s.session_id <> @@SPID AND s.status = N'sleeping' AND s.open_transaction_count > 0
+       AND EXISTS (SELECT 1 FROM sys.dm_tran_locks AS l
+                    WHERE l.request_session_id = s.session_id
+                      AND l.resource_type = N'OBJECT' AND l.resource_database_id = DB_ID()
+                      AND l.resource_associated_entity_id = OBJECT_ID(N'mefor.store_meta'))`,
 } as const;
+
+/** A writer in the middle of a transaction says more at once; one that does not is gone. */
+const IDLE_MS = 1_000;
 
 /** A session is ended by its number, which no statement takes as a value. */
 export function killOf(pid: number): string {
@@ -70,6 +87,17 @@ export const sqlserver: Dialect = {
     const { rows: [row] } = await connection.ask(sessionTexts.findSession, [pid, startedAt]);
     // Without the right to do so it ends when the server notices; until then its lock is waited for.
     if (row !== undefined) await connection.ask(killOf(Number(row.pid)));
+  },
+
+  async endIdle(connection) {
+    // Who was just at it is looked at once more.
+    for (let looks = 2; looks > 0; looks -= 1) {
+      const { rows } = await connection.ask(sessionTexts.idleHolders);
+      const isGone = (row: ServerRow) => Number(row.idle_ms) >= IDLE_MS;
+      for (const { pid } of rows.filter(isGone)) await connection.ask(killOf(Number(pid)));
+      if (rows.every(isGone)) return;
+      await new Promise((go) => setTimeout(go, IDLE_MS));
+    }
   },
 
   describeFailure,

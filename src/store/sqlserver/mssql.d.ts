@@ -1,4 +1,5 @@
-/** What this room uses of the library "mssql", which has no types of its own. */
+/** What this room and `maintenance/` use of the library "mssql", which has no types of its own. */
+import type { Socket } from "node:net";
 
 /** A type of a value, with its length where it has one. */
 type Type = unknown;
@@ -7,6 +8,15 @@ interface Column {
   readonly name: string;
   readonly type: Type;
 }
+
+/** A column of rows that come as lists. */
+interface ListColumn extends Column {
+  /** Of decimals: digits behind the point. */
+  readonly scale?: number;
+}
+
+/** A cell as the library reads it; those of some types are of classes of its own. */
+type RawCell = string | number | boolean | Date | Uint8Array | null;
 
 type Recordset = readonly Record<string, string | number | boolean | null>[] & {
   readonly columns: Readonly<Record<string, Column>>;
@@ -23,6 +33,8 @@ interface Raw {
   close(): void;
   on(event: "end", act: () => void): void;
   on(event: "error", act: (thrown: Error) => void): void;
+  /** Of the server; that of a sign-in is told nowhere else. */
+  on(event: "errorMessage", act: (told: { readonly number: number }) => void): void;
 }
 
 interface Config {
@@ -54,12 +66,14 @@ interface Config {
     readonly trustServerCertificate: boolean;
     /** `XACT_ABORT`. */
     readonly abortTransactionOnError: boolean;
+    /** Of a sign-in. */
+    readonly maxRetriesOnTransientErrors?: number;
     readonly enableArithAbort: boolean;
     /** Milliseconds. */
     readonly cancelTimeout: number;
     readonly cryptoCredentialsDetails: { readonly ca?: string; readonly minVersion: "TLSv1.2" };
     /** Makes the socket; else addresses are looked up and connected to by number. */
-    readonly connector: () => Promise<unknown>;
+    readonly connector: () => Promise<Socket>;
   };
 }
 
@@ -86,6 +100,16 @@ declare class Request {
   query(text: string): Promise<Answer>;
   /** As it is. */
   batch(text: string): Promise<Answer>;
+  /** Tells of rows as they arrive; `query()` resolves to nothing of use then. */
+  stream: boolean;
+  /** Rows as lists. */
+  arrayRowMode: boolean;
+  on(event: "recordset", act: (columns: readonly ListColumn[]) => void): void;
+  on(event: "row", act: (cells: readonly RawCell[]) => void): void;
+  on(event: "error", act: (thrown: Error) => void): void;
+  /** Also behind an error. */
+  on(event: "done", act: () => void): void;
+  cancel(): void;
 }
 
 declare const mssql: {
@@ -94,9 +118,45 @@ declare const mssql: {
   readonly Request: typeof Request;
   readonly ISOLATION_LEVEL: { readonly READ_COMMITTED: number };
   readonly MAX: number;
-  readonly Bit: Type;
   readonly BigInt: Type;
-  NVarChar(length: number): Type;
+  readonly Binary: Type;
+  readonly Bit: Type;
+  readonly Char: Type;
+  readonly Date: Type;
+  readonly DateTime: Type;
+  readonly DateTime2: Type;
+  readonly DateTimeOffset: Type;
+  readonly Decimal: Type;
+  readonly Float: Type;
+  readonly Image: Type;
+  readonly Int: Type;
+  readonly Money: Type;
+  readonly NChar: Type;
+  readonly NText: Type;
+  readonly Numeric: Type;
+  readonly Real: Type;
+  readonly SmallDateTime: Type;
+  readonly SmallInt: Type;
+  readonly SmallMoney: Type;
+  readonly Text: Type;
+  readonly Time: Type;
+  readonly TinyInt: Type;
+  readonly UniqueIdentifier: Type;
+  readonly VarBinary: Type;
+  readonly VarChar: Type;
+  readonly Xml: Type;
+  readonly NVarChar: Type & ((length: number) => Type);
 };
 export default mssql;
-export type { Answer, Config, ConnectionPool, Raw, Recordset, Transaction, Type };
+export type {
+  Answer,
+  Config,
+  ConnectionPool,
+  ListColumn,
+  Raw,
+  RawCell,
+  Recordset,
+  Request,
+  Transaction,
+  Type,
+};

@@ -138,7 +138,8 @@ export function judgeServer(row: ServerRow): readonly string[] {
   return warnings;
 }
 
-async function makeSchema(connection: ServerConnection, schema: string): Promise<void> {
+/** Makes the schema where it is missing; several may come at once. */
+export async function makeSchema(connection: ServerConnection, schema: string): Promise<void> {
   const isThere = async () => (await first(connection, schemaTexts.hasSchema, schema)).found === 1;
   if (await isThere()) return;
   try {

@@ -149,7 +149,8 @@ export const statements: Readonly<Record<StatementName, string>> = {
   resyncLane: `
     UPDATE mefor.queue
        SET status = N'pending', claim_token = NULL, attempts = attempts - 1, updated_at = @p1
-     WHERE stage = @p2 AND lane = @p3 AND status = N'inflight' AND ${OPEN}`,
+     WHERE stage = @p2 AND lane = @p3 AND status = N'inflight' AND ${OPEN}
+       AND claim_token >= @p4 AND claim_token < @p5`,
 
   /** Index: queue_lane_open. */
   countOpen: `

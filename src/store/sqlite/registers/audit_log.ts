@@ -8,6 +8,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { randomBytes } from "node:crypto";
 import { AUDIT_GENESIS, type AuditFields, auditRowHash } from "../../../crypto/audit_chain.ts";
 import type { CellCipher } from "../../../crypto/cells.ts";
+import type { AuditRow } from "../../audit_row.ts";
 import { textOf } from "../cell_text.ts";
 
 const KEY_BYTES = 32;
@@ -28,16 +29,18 @@ export class AuditLog {
     this.#key = hasAuditKey(db) ? readAuditKey(db, cipher) : makeKey(db, cipher);
   }
 
-  append({ at, actor, action, channel, detail }: AuditFields): void {
-    const hash = auditRowHash(
-      this.#readNewest(),
-      { at, actor, action, channel, detail },
-      this.#key,
-    );
+  append({ at, actor, action, channel, detail }: AuditFields): AuditRow {
+    const fields = { at, actor, action, channel, detail };
+    const isKeyed = this.#key !== undefined;
+    const hash = auditRowHash(this.#readNewest(), fields, this.#key);
     this.#insert ??= this.#db.prepare(`
       INSERT INTO audit_log (at, actor, action, channel_id, detail, keyed, row_hash)
       VALUES (?, ?, ?, ?, ?, ?, ?)`);
-    this.#insert.run(at, actor, action, channel, detail, this.#key === undefined ? 0 : 1, hash);
+    const { lastInsertRowid } = this.#insert.run(
+      ...[at, actor, action, channel, detail],
+      ...[isKeyed ? 1 : 0, hash],
+    );
+    return { ...fields, id: Number(lastInsertRowid), isKeyed, hash };
   }
 
   #readNewest(): string {

@@ -21,7 +21,7 @@ import {
   sealedValues,
 } from "../../registers/mod.ts";
 import { plainCell } from "../cell_text.ts";
-import { hasCurrentSchema, realPathOf, requireFile } from "../database.ts";
+import { catchUpWhereNobodyRuns, hasCurrentSchema, realPathOf, requireFile } from "../database.ts";
 import { requireKeys } from "../store_keys.ts";
 import { AuditLog, hasAuditKey, readAuditKey } from "./audit_log.ts";
 import { Registers } from "./commit.ts";
@@ -58,6 +58,8 @@ export class RegistersBeside implements Disposable {
       db.exec("PRAGMA secure_delete = ON");
       db.exec("PRAGMA temp_store = MEMORY");
       db.exec("PRAGMA synchronous = FULL");
+      // Audit rows that a power cut left in the log alone come before those that are added here.
+      catchUpWhereNobodyRuns(db, path);
       return new RegistersBeside(path, db, keys);
     } catch (thrown) {
       db?.close();

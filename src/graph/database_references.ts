@@ -12,6 +12,8 @@ import type { DatabaseReference, ReferenceDefinition } from "./graph.ts";
 import { isLoopback } from "./ports.ts";
 import { resolveTable } from "./resolve.ts";
 
+const usualPorts = { postgres: 5432, sqlserver: 1433 } as const;
+
 /** Resolves the source of one set; undefined when `tell` was told of a problem. */
 export function resolveDatabaseReference(
   source: Readonly<Record<string, unknown>>,
@@ -35,6 +37,7 @@ export function resolveDatabaseReference(
   });
   if (!isWhole) return undefined;
   const text = (key: string) => settings[key] === undefined ? undefined : String(settings[key]);
+  const dialect = settings.dialect as DatabaseReference["dialect"];
   const host = String(settings.server);
   const encrypt = settings.encrypt === true;
   const trustServerCertificate = settings.trust_server_certificate === true;
@@ -53,10 +56,11 @@ export function resolveDatabaseReference(
   return {
     ...any,
     kind: "database",
-    dialect: "postgres",
+    dialect,
     host,
-    port: Number(settings.port),
+    port: Number(settings.port ?? usualPorts[dialect]),
     database: String(settings.database),
+    auth: settings.auth as DatabaseReference["auth"],
     username: String(settings.username),
     password: password === undefined ? undefined : new Secret(password),
     statement: String(settings.statement),

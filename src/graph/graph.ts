@@ -109,10 +109,11 @@ export interface FileReference extends AnyReference {
 
 export interface DatabaseReference extends AnyReference {
   readonly kind: "database";
-  readonly dialect: "postgres";
+  readonly dialect: "postgres" | "sqlserver";
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  readonly auth: "sql" | "integrated";
   readonly username: string;
   readonly password: Secret | undefined;
   readonly statement: string;

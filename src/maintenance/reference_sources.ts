@@ -1,7 +1,7 @@
 /** Where the rows of a reference set come from: a file, or a query. */
 import { createHash } from "node:crypto";
 import { readReference } from "../graph/mod.ts";
-import type { FileReference, ReferenceDefinition } from "../graph/graph.ts";
+import type { DatabaseReference, FileReference, ReferenceDefinition } from "../graph/graph.ts";
 import { SOURCE_BYTES_MAX, sourceTooLarge } from "./source_limits.ts";
 
 export interface SourceRead {
@@ -18,11 +18,17 @@ export async function readSource(
   signal: AbortSignal,
 ): Promise<SourceRead> {
   if (definition.kind === "file") return await readFile(definition);
-  // The library for it costs memory, and looks around in the environment as it is loaded.
-  const { readDatabase } = await import("./database_source.ts");
-  const rows = await readDatabase(definition, signal);
+  const read = await readerOf(definition);
+  const rows = await read(definition, signal);
   const entries = JSON.stringify(rows);
   return { rows: rows.length, digest: digestOf(definition.dialect, entries), entries };
+}
+
+/** A library costs memory, and looks around in the environment as it is loaded. */
+async function readerOf({ dialect }: DatabaseReference) {
+  return dialect === "postgres"
+    ? (await import("./postgres_source.ts")).readPostgres
+    : (await import("./sqlserver_source.ts")).readSqlServer;
 }
 
 /** Tells one source from another, without a secret. */

@@ -123,12 +123,12 @@ export class References implements AsyncDisposable {
   /** Reads every source that is due. Never throws. */
   refresh(): Promise<void> {
     return this.#inTurn(async () => {
-      const { clock, definitions, isLeader, publish } = this.#options;
+      const { definitions, isLeader, publish } = this.#options;
       for (const definition of definitions().values()) {
         if (this.#stopping.signal.aborted || !isLeader()) return;
         const { name, refreshMs } = definition;
         const known = this.#known.get(name);
-        const isDue = known === undefined || clock.now() - known.syncedAt >= refreshMs;
+        const isDue = known === undefined || this.#leftMs(known, refreshMs) <= 0;
         if (!isDue && !this.#late.has(name)) continue;
         const fresh = await this.#sync(definition);
         if (fresh !== undefined) publish(fresh);
@@ -191,13 +191,18 @@ export class References implements AsyncDisposable {
   /** Until the next set is due, but no longer than the interval says. */
   #waitMs(intervalMs: number): number {
     if (this.#late.size > 0) return MIN_WAIT_MS;
-    const now = this.#options.clock.now();
     const waits = [...this.#options.definitions().values()].flatMap(({ name, refreshMs }) => {
       const known = this.#known.get(name);
       // One that was never read failed at the start: it is tried again at the next tick.
-      return known === undefined || refreshMs === 0 ? [] : [known.syncedAt + refreshMs - now];
+      return known === undefined || refreshMs === 0 ? [] : [this.#leftMs(known, refreshMs)];
     });
     return Math.min(Math.max(MIN_WAIT_MS, Math.min(intervalMs, ...waits)), WAIT_MS_MAX);
+  }
+
+  /** Until a set is due; what was read later than now was read before the clock stepped back. */
+  #leftMs({ syncedAt }: Known, refreshMs: number): number {
+    const ageMs = this.#options.clock.now() - syncedAt;
+    return ageMs < 0 ? 0 : refreshMs - ageMs;
   }
 
   #inTurn(act: () => Promise<void>): Promise<void> {

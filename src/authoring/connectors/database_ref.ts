@@ -11,6 +11,7 @@ import {
   type SettingValues,
   type TransportSchema,
 } from "./schema.ts";
+import { tsqlQueryProblem } from "./tsql_query.ts";
 
 const settings = [
   {
@@ -19,7 +20,7 @@ const settings = [
     direction: "in",
     enum: ["sqlserver", "postgres"],
     default: "sqlserver",
-    help: 'Kind of server. This version reads `"postgres"`, so it has to be said.',
+    help: "Kind of server.",
   },
   {
     key: "server",
@@ -32,10 +33,9 @@ const settings = [
     key: "port",
     type: "integer",
     direction: "in",
-    default: 5432,
     min: 1,
     max: 65_535,
-    help: "Its port.",
+    help: "Its port; 1433 of a SQL Server and 5432 of a PostgreSQL without it.",
   },
   {
     key: "database",
@@ -45,11 +45,20 @@ const settings = [
     help: "Name of the database.",
   },
   {
+    key: "auth",
+    type: "string",
+    direction: "in",
+    enum: ["sql", "integrated"],
+    default: "sql",
+    help: "How to sign in; `integrated` is a Windows account at a SQL Server, by NTLM.",
+  },
+  {
     key: "username",
     type: "string",
     direction: "in",
     required: true,
-    help: "Role to sign in as; give it no more than SELECT on what the statement reads.",
+    help:
+      "Role, login or `DOMAIN\\user` to sign in as; give it no more than SELECT on what the statement reads.",
   },
   {
     key: "password",
@@ -63,7 +72,8 @@ const settings = [
     type: "string",
     direction: "in",
     required: true,
-    help: "One query, `SELECT`, `WITH`, `VALUES` or `TABLE`, run in a read-only transaction.",
+    help:
+      "One query that only reads: `SELECT` or `WITH`; of a PostgreSQL also `VALUES` or `TABLE`.",
   },
   {
     key: "key_column",
@@ -128,16 +138,14 @@ export const databaseRefSchema = {
 
 function databaseRefRules(
   _direction: SettingDirection,
-  { dialect = "sqlserver", password }: SettingValues,
+  settings: SettingValues,
 ): readonly SettingProblem[] {
-  const problems: SettingProblem[] = [];
-  if (dialect !== "postgres" && !isEnvironmentReference(dialect)) {
-    problems.push({
-      key: "dialect",
-      message: 'Setting "dialect" must be "postgres": this version reads no reference from "' +
-        'sqlserver", which is the default',
-    });
-  }
+  const { dialect = "sqlserver", password } = settings;
+  const problems = dialect === "sqlserver"
+    ? [...sqlServerProblems(settings)]
+    : dialect === "postgres"
+    ? [...postgresProblems(settings)]
+    : [];
   if (
     isEnvironmentReference(password) && (password as { default?: unknown }).default !== undefined
   ) {
@@ -148,4 +156,35 @@ function databaseRefRules(
     });
   }
   return problems;
+}
+
+function* sqlServerProblems(
+  { server, auth, username, statement }: SettingValues,
+): Iterable<SettingProblem> {
+  if (typeof server === "string" && /[\\,]/.test(server)) {
+    yield {
+      key: "server",
+      message: 'Setting "server" must be a host alone: give an instance a port of its own, and ' +
+        'name it in "port"',
+    };
+  }
+  if (
+    auth === "integrated" && typeof username === "string" && !/^[^\\]+\\[^\\]+$/.test(username)
+  ) {
+    yield {
+      key: "username",
+      message: 'Setting "username" must be such as "DOMAIN\\user" when "auth" is "integrated"',
+    };
+  }
+  const problem = typeof statement === "string" ? tsqlQueryProblem(statement) : undefined;
+  if (problem !== undefined) {
+    yield { key: "statement", message: `Setting "statement" ${problem}` };
+  }
+}
+
+/** What the statement may be, PostgreSQL itself says. */
+function* postgresProblems({ auth }: SettingValues): Iterable<SettingProblem> {
+  if (auth === "integrated") {
+    yield { key: "auth", message: 'Setting "auth" must be "sql" when "dialect" is "postgres"' };
+  }
 }

@@ -9,16 +9,11 @@
 // @ts-types="../store/postgres/pg.d.ts"
 import pg, { type Client } from "pg";
 import { EngineError } from "../errors.ts";
-import { unreadableReference as unreadable } from "../graph/mod.ts";
 import type { DatabaseReference } from "../graph/graph.ts";
+import { isAboutTls, sourceFailure, timedOut, tlsRefused, unreachable } from "./source_failures.ts";
 import { SOURCE_BYTES_MAX, sourceTooLarge } from "./source_limits.ts";
+import { type Column, floatingNumber, type Row, SourceRows, wholeNumber } from "./source_rows.ts";
 
-/** A key and what stands under it, as author code gets it. */
-export type Row = readonly [string, Cell | Readonly<Record<string, Cell>>];
-export type Cell = string | number | boolean;
-
-/** Rows of one result: a record costs memory beyond its bytes. */
-export const ROWS_MAX = 500_000;
 /** Rows asked for at a time. */
 const PAGE_ROWS = 2_000;
 /** How long a polite end may take, milliseconds. */
@@ -41,7 +36,7 @@ const session = [
  * `reference.query_refused`, `reference.timed_out`, `reference.source_too_large`.
  * @throws {GraphError} `graph.reference_unreadable`: the result is no table of keys and values.
  */
-export async function readDatabase(
+export async function readPostgres(
   definition: DatabaseReference,
   signal: AbortSignal,
 ): Promise<readonly Row[]> {
@@ -103,84 +98,30 @@ function countBytes(client: Client, tooMany: () => void): void {
   });
 }
 
-async function readRows(
-  client: Client,
-  { statement, keyColumn, valueColumn }: DatabaseReference,
-): Promise<readonly Row[]> {
+async function readRows(client: Client, definition: DatabaseReference): Promise<readonly Row[]> {
   const ask = (text: string) => client.query({ text, rowMode: "array", queryMode: "extended" });
-  await ask(`DECLARE messagefoundry NO SCROLL CURSOR FOR ${statement}\n`);
-  const rows = new Map<string, Row[1]>();
-  for (let number = 0;;) {
+  await ask(`DECLARE messagefoundry NO SCROLL CURSOR FOR ${definition.statement}\n`);
+  let rows: SourceRows<Raw> | undefined;
+  for (;;) {
     const page = await ask(`FETCH FORWARD ${PAGE_ROWS} FROM messagefoundry`);
-    const shape = shapeOf(page.fields, { keyColumn, valueColumn });
-    for (const cells of page.rows) {
-      number += 1;
-      const key = keyOf(cells, shape);
-      if (key === undefined) throw unreadable(`row ${number} has no key`);
-      if (rows.has(key)) throw unreadable(`row ${number}: the key stands in an earlier row`);
-      rows.set(key, valueOf(cells, shape));
-    }
-    if (number > ROWS_MAX) throw sourceTooLarge(`${ROWS_MAX} rows`);
-    if (page.rows.length < PAGE_ROWS) break;
+    rows ??= new SourceRows(page.fields.map(columnOf), definition);
+    for (const cells of page.rows) rows.add(cells);
+    if (page.rows.length < PAGE_ROWS) return rows.sorted();
   }
-  // A server need not give rows in the same order twice, and the same rows are the same version.
-  return [...rows].sort(([a], [b]) => a < b ? -1 : 1);
 }
 
-interface Shape {
-  readonly keyAt: number;
-  /** Undefined: a record of the others. */
-  readonly valueAt: number | undefined;
-  readonly columns: readonly { readonly name: string; readonly dataTypeID: number }[];
-}
-
-function shapeOf(
-  columns: Shape["columns"],
-  { keyColumn, valueColumn }: Pick<DatabaseReference, "keyColumn" | "valueColumn">,
-): Shape {
-  const names = columns.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw unreadable(`the result has two columns "${twice}"`);
-  const placeOf = (setting: string, name: string) => {
-    const at = names.indexOf(name);
-    if (at !== -1) return at;
-    const there = names.map((one) => `"${one}"`).join(", ");
-    throw unreadable(`setting "${setting}": the result has no column "${name}", but ${there}`);
-  };
-  const keyAt = placeOf("key_column", keyColumn);
-  const valueAt = valueColumn === undefined ? undefined : placeOf("value_column", valueColumn);
-  return { keyAt, valueAt, columns };
-}
-
-type Texts = readonly (string | number | null)[];
-
-function keyOf(cells: Texts, { keyAt, columns }: Shape): string | undefined {
-  const text = cells[keyAt];
-  if (text === null || text === undefined || text === "") return undefined;
-  return String(cellOf(text, columns[keyAt]!.dataTypeID));
-}
-
-function valueOf(cells: Texts, { keyAt, valueAt, columns }: Shape): Row[1] {
-  if (valueAt !== undefined) return cellOf(cells[valueAt]!, columns[valueAt]!.dataTypeID);
-  const others = columns.map(({ name, dataTypeID }, index) =>
-    [name, cellOf(cells[index]!, dataTypeID)] as const
-  );
-  return Object.fromEntries(others.toSpliced(keyAt, 1));
-}
+type Raw = string | number;
 
 /** OIDs of `pg_type` whose texts are read; whatever else there is stays the server's text. */
 const BOOLEAN = 16;
-const numeric: ReadonlySet<number> = new Set([20, 21, 23, 700, 701]);
+const whole: ReadonlySet<number> = new Set([20, 21, 23]);
+const floating: ReadonlySet<number> = new Set([700, 701]);
 
-/** NULL is an empty text, as an empty cell of a file is. A number that would not survive stays text. */
-function cellOf(cell: string | number | null, type: number): Cell {
-  if (cell === null) return "";
-  if (typeof cell === "number") return cell;
-  if (type === BOOLEAN) return cell === "t";
-  if (!numeric.has(type)) return cell;
-  const number = Number(cell);
-  const isWhole = type !== 700 && type !== 701;
-  return (isWhole ? Number.isSafeInteger(number) : Number.isFinite(number)) ? number : cell;
+function columnOf({ name, dataTypeID: type }: { name: string; dataTypeID: number }): Column<Raw> {
+  if (type === BOOLEAN) return { name, read: (cell) => cell === "t" };
+  if (whole.has(type)) return { name, read: (cell) => wholeNumber(String(cell)) };
+  if (floating.has(type)) return { name, read: (cell) => floatingNumber(String(cell)) };
+  return { name, read: String };
 }
 
 async function close(client: Client): Promise<void> {
@@ -194,20 +135,6 @@ async function close(client: Client): Promise<void> {
   }
 }
 
-function timedOut(cause?: unknown): EngineError {
-  return failure("reference.timed_out", "the query takes longer than allowed", {
-    cause,
-    hint: "Make it cheaper, or raise its statementTimeout",
-  });
-}
-
-function unreachable({ host, port }: DatabaseReference, cause?: unknown): EngineError {
-  return failure("reference.unreachable", `no connection to "${host}:${port}"`, {
-    cause,
-    hint: "Check server and port of the set, and the server itself",
-  });
-}
-
 /** What is said of a failure quotes nothing the server said. */
 function failureOf(thrown: unknown, definition: DatabaseReference): unknown {
   if (thrown instanceof EngineError) return thrown;
@@ -215,14 +142,13 @@ function failureOf(thrown: unknown, definition: DatabaseReference): unknown {
   const text = thrown instanceof Error ? thrown.message : "";
   const isState = /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code);
   if (!isState) {
-    const isTls = definition.encrypt && /certificate|CERT|ISSUER|SSL|TLS|self.signed/i
-      .test(`${code} ${text}`);
+    const isTls = definition.encrypt && isAboutTls(`${code} ${text}`);
     return isTls ? tlsRefused(definition) : unreachable(definition);
   }
   const state = `(SQLSTATE ${code})`;
   if (code === "57014") return timedOut();
   if (/^(28|3D)/.test(code)) {
-    return failure("reference.sign_in_refused", `the server refuses the sign-in ${state}`, {
+    return sourceFailure("reference.sign_in_refused", `the server refuses the sign-in ${state}`, {
       hint: "Check database, username and password of the set, and pg_hba.conf",
     });
   }
@@ -232,21 +158,7 @@ function failureOf(thrown: unknown, definition: DatabaseReference): unknown {
     : code === "42501"
     ? "its role may not read what the statement names"
     : "the server refuses the statement";
-  return failure("reference.query_refused", `${why} ${state}`, {
+  return sourceFailure("reference.query_refused", `${why} ${state}`, {
     hint: "Try the statement with psql, as the role of the set",
   });
-}
-
-function tlsRefused({ host, port }: DatabaseReference): EngineError {
-  return failure("reference.tls_refused", `no TLS with "${host}:${port}" that can be trusted`, {
-    hint: "Name the authority's PEM file in tlsCaFile, and the server as in its certificate",
-  });
-}
-
-function failure(
-  code: string,
-  reason: string,
-  options: { readonly cause?: unknown; readonly hint: string },
-): EngineError {
-  return new EngineError(code, `Cannot read the source: ${reason}`, options);
 }

@@ -97,6 +97,13 @@ export class Inbound {
     this.#responseLane()?.resume();
   }
 
+  /** Has its lanes look for work that nobody told them of. */
+  nudge(): void {
+    this.lane.nudge();
+    this.#routedLane()?.nudge();
+    this.#responseLane()?.nudge();
+  }
+
   stop(): Promise<void> {
     this.#isStopped = true;
     return this.#inTurn(() => this.#stop());

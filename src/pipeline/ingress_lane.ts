@@ -137,6 +137,11 @@ export class IngressLane {
     else this.#claim();
   }
 
+  /** Looks for work if there may be any: whoever should have woken it did not. */
+  nudge(): void {
+    if (!this.isEmpty) this.wake();
+  }
+
   /** Rows came into being that memory was not told of: ask the store how many there are. */
   recount(): void {
     this.#resync();

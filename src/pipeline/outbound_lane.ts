@@ -195,6 +195,12 @@ export class OutboundLane {
     this.#start();
   }
 
+  /** Runs if it has something to do, waits for nothing and was not woken. */
+  nudge(): void {
+    if (this.isBusy || this.#rest.isAsleep) return;
+    if (this.depth > 0 || this.#books.isResyncWanted) this.wake();
+  }
+
   /**
    * Rows changed behind memory's back: forget it and ask the store. Resolves at once on a lane
    * that runs, and on one that stands still when it has counted.

@@ -68,6 +68,7 @@ export class Pace {
   readonly #routing: Stretch;
   readonly #delivery: Stretch;
   readonly #waiters: Waiter[] = [];
+  readonly #onHold: (isHolding: boolean) => void;
   /** Waiters told to go whose callers have not run yet, and the last of them. */
   #leaving = 0;
   #lastLeaving: Promise<void> | undefined;
@@ -78,9 +79,13 @@ export class Pace {
   constructor(
     clock: Clock,
     rows: { readonly toRoute: () => number; readonly flowing: () => number },
-    options = defaultPace,
+    { onHold = () => {}, ...options }: PaceOptions & {
+      /** Messages begin or cease to wait here. */
+      readonly onHold?: (isHolding: boolean) => void;
+    } = defaultPace,
   ) {
     this.#options = options;
+    this.#onHold = onHold;
     this.#clock = clock;
     this.#routing = new Stretch(clock, rows.toRoute);
     this.#delivery = new Stretch(clock, rows.flowing);
@@ -100,7 +105,7 @@ export class Pace {
       this.#lastLeaving = promise;
       resolve();
     };
-    this.#waiters.push({ since: this.#clock.monotonic(), go });
+    if (this.#waiters.push({ since: this.#clock.monotonic(), go }) === 1) this.#onHold(true);
     this.#timer ??= setTimeout(() => this.#expire(), this.#options.waitMaxMs);
     return promise;
   }
@@ -127,7 +132,7 @@ export class Pace {
   #makeRoom(stretch: Stretch): void {
     const bottleneck = this.#bottleneck();
     if (bottleneck === undefined) this.#releaseAll();
-    else if (bottleneck === stretch) this.#waiters.shift()!.go();
+    else if (bottleneck === stretch) this.#release(this.#waiters.splice(0, 1));
   }
 
   #bottleneck(): Stretch | undefined {
@@ -140,9 +145,8 @@ export class Pace {
     this.#timer = undefined;
     const { waitMaxMs } = this.#options;
     const now = this.#clock.monotonic();
-    while (this.#waiters[0] && now - this.#waiters[0].since >= waitMaxMs - 1) {
-      this.#waiters.shift()!.go();
-    }
+    const due = this.#waiters.findIndex(({ since }) => now - since < waitMaxMs - 1);
+    this.#release(this.#waiters.splice(0, due === -1 ? Infinity : due));
     const [next] = this.#waiters;
     if (next) {
       const waitMs = Math.max(1, waitMaxMs - (now - next.since));
@@ -153,6 +157,12 @@ export class Pace {
   #releaseAll(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const waiter of this.#waiters.splice(0)) waiter.go();
+    this.#release(this.#waiters.splice(0));
+  }
+
+  #release(waiters: readonly Waiter[]): void {
+    if (waiters.length === 0) return;
+    if (this.#waiters.length === 0) this.#onHold(false);
+    for (const waiter of waiters) waiter.go();
   }
 }

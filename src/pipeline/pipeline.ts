@@ -20,7 +20,7 @@ import { ATTEMPTS_MAX, IngressLane, type IngressStage } from "./ingress_lane.ts"
 import type { ValidateStrict } from "./intake.ts";
 import { MemoryBudget } from "./memory.ts";
 import type { OutboundLane, OutboundObserver } from "./outbound_lane.ts";
-import { Pace } from "./pace.ts";
+import { defaultPace, Pace } from "./pace.ts";
 import { Reingress } from "./reingress.ts";
 import { type GraphRunner, Routing } from "./routing.ts";
 import { Statistics } from "./statistics.ts";
@@ -117,7 +117,7 @@ export class Pipeline {
     this.#pace = new Pace(clock, {
       toRoute: () => this.#load().toRoute,
       flowing: () => this.#load().flowing,
-    });
+    }, { ...defaultPace, onHold: (isHolding) => store.crowd(isHolding) });
     this.#routing = new Routing({
       store,
       clock,

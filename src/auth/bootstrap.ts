@@ -45,7 +45,8 @@ export async function makeFirstAdministrator(parts: BootstrapParts): Promise<voi
   const hash = await hasher.hash(password);
   // First the file: an account whose password nobody was told would shut everybody out.
   const file = join(folder, FILE);
-  writeOwnerOnly(file, `username: ${USERNAME}\npassword: ${password}\n`);
+  const told = `username: ${USERNAME}\npassword: ${password}\n`;
+  writeOwnerOnly(file, told);
   const id = newId();
   const display = "Bootstrap Administrator";
   const key = nameKey(USERNAME);
@@ -59,6 +60,8 @@ export async function makeFirstAdministrator(parts: BootstrapParts): Promise<voi
     ...grantsOf(id, [ADMINISTRATOR]),
   ], { actor: ACTOR, action: "auth.bootstrap_admin_created" });
   if (isCreated) logger.info("auth.bootstrap_created", { file });
+  // Another node that started at the same time made it: this password opens nothing.
+  else if (Deno.readTextFileSync(file) === told) Deno.removeSync(file);
 }
 
 /** @throws {AuthError} `auth.bootstrap_file`. */

@@ -51,14 +51,6 @@ function proxyWithoutSignIn({ settings: { api, auth } }: GateContext) {
   );
 }
 
-function clusterBackendIsBuilt({ settings: { store, cluster } }: GateContext) {
-  if (!cluster.enabled || store.backend !== "sqlserver") return undefined;
-  return refuse(
-    'Cannot join a cluster over [store] backend "sqlserver": leadership is built for "postgres" only',
-    'Set [cluster] enabled = false and run one engine, or [store] backend = "postgres"',
-  );
-}
-
 function databaseInTheClear({ settings: { store } }: GateContext) {
   const { backend, server = "", encrypt, trustServerCertificate } = store;
   if (backend === "sqlite" || isLoopback(server)) return undefined;
@@ -230,7 +222,6 @@ function postureProblem(ai: Settings["ai"]): string {
 export const gates: readonly (readonly [string, Gate])[] = [
   ["2", apiWithoutSignIn],
   ["2", proxyWithoutSignIn],
-  ["3", clusterBackendIsBuilt],
   ["3", databaseInTheClear],
   ["4", environmentIsNamed],
   ["5", postureIsComplete],
@@ -262,18 +253,15 @@ export function askGates(input: GateInput): readonly GateFinding[] {
 }
 
 /**
- * Asks the gates of what opens the store and runs no engine.
+ * Asks the gate of what opens the store and runs no engine.
  *
- * @throws {CommandFailure} exit code 2, for the first that refuses.
+ * @throws {CommandFailure} exit code 2.
  */
 export function passStoreGates(settings: Settings): void {
-  const context = { settings, allowInsecureBind: false, posture: undefined };
-  for (const ask of [clusterBackendIsBuilt, keyProviderIsBuilt]) {
-    const finding = ask(context);
-    if (finding === undefined) continue;
-    const { message, hint } = finding;
-    throw new CommandFailure(message, { exitCode: exitCodes.refused, hint });
-  }
+  const finding = keyProviderIsBuilt({ settings, allowInsecureBind: false, posture: undefined });
+  if (finding === undefined) return;
+  const { message, hint } = finding;
+  throw new CommandFailure(message, { exitCode: exitCodes.refused, hint });
 }
 
 /**

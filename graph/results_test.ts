@@ -35,12 +35,14 @@ Deno.test("research learns nobody's name, and the values", async () => {
   assert.equal(error, undefined);
   const [copy] = sends;
   assert.equal(copy?.to, "FILE-OUT_RESEARCH_ORU");
+  const [write] = state;
+  // The alias is drawn by chance, and may look like anything.
+  const payload = copy?.payload.replaceAll(String(write?.value), "ALIAS") ?? "";
   for (const trace of ["900001", "OLD", "TESTER", "TESSA", "0203", "TEST ST", "555", "unwell"]) {
-    assert.ok(!copy?.payload.includes(trace), trace);
+    assert.ok(!payload.includes(trace), trace);
   }
   assert.equal(copy?.message.get("PID-7"), "1970");
   assert.deepEqual(copy?.message.segments("OBX").map((obx) => obx.get("5")), ["140", "4.1"]);
-  const [write] = state;
   assert.deepEqual([write?.namespace, write?.key], ["research_alias", "900001"]);
   assert.equal(copy?.message.get("PID-3.1"), write?.value);
 });

@@ -12,8 +12,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   graph: ["authoring", "hl7", "sandbox", "settings", "logging"],
   connectors: ["authoring", "hl7", "settings", "logging"],
   store: ["crypto", "settings", "logging"],
-  // Its tables stand beside the store's, over connections of its own: it needs no store.
-  cluster: ["settings", "logging"],
+  // Its tables stand beside the store's, and it reaches the server in the store's way; it opens no store.
+  cluster: ["store", "settings", "logging"],
   alerts: ["settings", "logging"],
   pipeline: [
     "store",

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { Auth } from "../../src/auth/mod.ts";
+import { createLogger } from "../../src/logging/mod.ts";
+import { loadSettings } from "../../src/settings/mod.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { AuthBench, PASSWORD, passwordHash, refusal } from "./bench.ts";
+import { ShiftedClock } from "./shifted_clock.ts";
 
 // Goal: a right password opens a session, a wrong one nothing; what fails looks the same from
 // outside whoever it was about, and the audit log knows.
@@ -187,6 +192,36 @@ Deno.test("the first administrator is told in a file of its owner's and taken ov
   const audit = await bench.audit();
   assert.deepEqual(audit[0], ["auth.bootstrap_admin_created", "bootstrap", {}]);
   assert.equal(audit.filter(([action]) => action.startsWith("auth.bootstrap")).length, 1);
+});
+
+Deno.test("of two nodes that make it at once, one keeps a file, and its password opens", async () => {
+  const root = await Deno.makeTempDir({ prefix: "mefor_auth_" });
+  const { settings } = loadSettings({ env: {} });
+  const clock = new ShiftedClock();
+  const path = `${root}/messagefoundry.db`;
+  {
+    await using store = await SqliteStore.open({ path, synchronous: "normal", now: () => 1e15 });
+    const open = async (name: string) => {
+      const bootstrapDir = `${root}/${name}`;
+      await Deno.mkdir(bootstrapDir);
+      const logger = createLogger({ level: "error", sinks: [] });
+      const parts = { settings: settings.auth, store, clock, logger, takeNotice: () => {} };
+      return await Auth.open({ ...parts, bootstrapDir });
+    };
+    const nodes = await Promise.all([open("a"), open("b")]);
+    const told = ["a", "b"].flatMap((name) =>
+      [...Deno.readDirSync(`${root}/${name}`)]
+        .map((file) => Deno.readTextFileSync(`${root}/${name}/${file.name}`))
+    );
+    assert.equal(told.length, 1);
+    const password = /password: (.+)/.exec(told[0]!)![1]!;
+    for (const node of nodes) {
+      const { account } = await node.signIn({ username: "admin", password }, undefined);
+      assert.deepEqual(account.roles, ["administrator"]);
+      node[Symbol.dispose]();
+    }
+  }
+  await Deno.remove(root, { recursive: true });
 });
 
 Deno.test("unclaimed, it is retired after its time or by a second administrator", async () => {

@@ -159,9 +159,18 @@ Deno.test("settings and options are checked again at run time", () => {
     [() => js.fileRef!({ path: " " }), /setting "path" must be a text that is not blank/],
     [() => js.fileRef!({ path: "/x.csv", sheet: 1 }), /setting "sheet" is unknown/],
     [() => js.databaseRef!({}), /^Cannot read a reference from a database: .*"server" is required/],
+    [dbRef({ dialect: "oracle" }), /"dialect" must be one of "sqlserver", "postgres"/],
+    [dbRef({ auth: "integrated" }), /"auth" must be "sql" when "dialect" is "postgres"/],
+    [dbRef({ dialect: "sqlserver", server: "db\\one" }), /"server" must be a host alone/],
+    [dbRef({ dialect: "sqlserver", server: "db,1433" }), /"server" must be a host alone/],
     [
-      dbRef({ dialect: undefined }),
-      /"dialect" must be "postgres": .*"sqlserver", which is the def/,
+      dbRef({ dialect: "sqlserver", auth: "integrated" }),
+      /"username" must be such as "DOMAIN\\user" when "auth" is "integrated"/,
+    ],
+    [dbRef({ dialect: undefined }), /"statement" must be a query: SELECT, or WITH and SELECT/],
+    [
+      dbRef({ dialect: "sqlserver", statement: "SELECT 1 AS k EXEC p" }),
+      /"statement" must be a query that only reads: it says "EXEC"/,
     ],
     [
       dbRef({ password: "plain" }),

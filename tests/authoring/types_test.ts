@@ -68,6 +68,15 @@ export function wellTyped(): void {
       keyColumn: "plan",
     }),
   });
+  reference("wards", {
+    source: databaseRef({
+      server: "db",
+      database: "mdm",
+      username: "reader",
+      statement: "SELECT ward FROM dbo.wards",
+      keyColumn: "ward",
+    }),
+  });
   handler("look", (msg) => {
     const answer: string | undefined = response(out)?.body;
     const depth: number | undefined = currentCorrelation()?.depth;

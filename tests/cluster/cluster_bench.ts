@@ -1,8 +1,9 @@
-/** Nodes of one cluster in this process, over one real PostgreSQL. */
+/** Nodes of one cluster in this process, over one database. */
 import { type Clock, systemClock } from "../../src/clock.ts";
-import { Cluster, type Duties, openPostgresBackend, type Term } from "../../src/cluster/mod.ts";
+import { Cluster, type Duties, openBackend, type Term } from "../../src/cluster/mod.ts";
 import type { LogFields, Logger } from "../../src/logging/logger.ts";
 import { until } from "../connectors/waiting.ts";
+import type { ClusterDatabase } from "./databases.ts";
 
 export const settings = {
   enabled: true,
@@ -17,9 +18,13 @@ export const settings = {
 let incarnations = 0;
 
 export interface JoinOptions {
+  /** Of what stands before the database. */
+  readonly port?: number;
   readonly clock?: Clock;
   /** Fence and lease are so many times as long. */
   readonly patience?: number;
+  readonly heartbeatMs?: number;
+  readonly nodeTimeoutMs?: number;
 }
 
 export class BenchNode implements AsyncDisposable, Duties {
@@ -34,14 +39,14 @@ export class BenchNode implements AsyncDisposable, Duties {
   /** Awaited in each promotion. */
   beforeLeading: Promise<unknown> | undefined;
 
-  /** `server` is the database, or what stands before it. */
   static async join(
-    server: { readonly port: number },
+    database: ClusterDatabase,
     nodeId: string,
-    { clock = systemClock, patience = 1 }: JoinOptions = {},
+    { port = database.port, clock = systemClock, patience = 1, ...beats }: JoinOptions = {},
   ): Promise<BenchNode> {
     const own = {
       ...settings,
+      ...beats,
       leaderLeaseTtlMs: settings.leaderLeaseTtlMs * patience,
       leaderFenceTimeoutMs: settings.leaderFenceTimeoutMs * patience,
     };
@@ -54,15 +59,15 @@ export class BenchNode implements AsyncDisposable, Duties {
       clock,
       logger: loggerInto(events),
       openBackend: (news) =>
-        openPostgresBackend({
-          address: addressOf(server),
+        openBackend(database.backend, {
+          server: database.optionsAt(port),
           ...{ me, news, host: undefined, pid: 4_711 },
           timings: {
             heartbeatMs: own.heartbeatMs,
             fenceMs: own.leaderFenceTimeoutMs,
             ttlMs: own.leaderLeaseTtlMs,
           },
-          nodeTimeoutMs: settings.nodeTimeoutMs,
+          nodeTimeoutMs: own.nodeTimeoutMs,
         }),
     });
     const node = new BenchNode(cluster, events);
@@ -105,13 +110,6 @@ export async function leaderOf(nodes: readonly BenchNode[], ms = 10_000): Promis
     ms,
   );
   return nodes.find(({ cluster }) => cluster.isServing)!;
-}
-
-export function addressOf({ port }: { readonly port: number }) {
-  return {
-    ...{ host: "127.0.0.1", port, database: "postgres", user: "postgres", password: undefined },
-    ...{ tls: undefined, schema: undefined, applicationName: "bench" },
-  };
 }
 
 function loggerInto(events: BenchNode["events"]): Logger {

@@ -1,7 +1,8 @@
 /** What can befall a cluster, each as one act on a site under traffic. Source: spec §7.9. */
 import { pause } from "../connectors/waiting.ts";
-import type { ClusterSite } from "./cluster_site.ts";
+import type { ClusterSite, Equipment } from "./cluster_site.ts";
 import type { Direction } from "./fault_proxy.ts";
+import { endSessions, forgetConnections, vanish } from "./network/acts.ts";
 import type { NodeProcess } from "./node_process.ts";
 
 export type FaultName = keyof typeof faults;
@@ -68,6 +69,45 @@ export const faults = {
     const standby = site.living.find((node) => node !== leader && !node.isFrozen);
     if (standby !== undefined) await cut(site, standby, chance);
   },
+  /** Whatever the leader says to the database is answered by a reset. */
+  async reset_leader({ site, chance }: FaultContext) {
+    const wire = site.wireOf(await site.leader());
+    await wire.reject();
+    await pause(200 + chance * site.ttlMs * 2);
+    await wire.release();
+  },
+  async unplug_leader({ site, chance }: FaultContext) {
+    const wire = site.wireOf(await site.leader());
+    await wire.unplug();
+    await pause(200 + chance * site.ttlMs * 2);
+    await wire.release();
+  },
+  async vanish_leader({ site }: FaultContext) {
+    await vanish(site, await site.leader());
+  },
+  /** Its connections are half open until it gives them up. */
+  async end_sessions_unheard({ site, chance }: FaultContext) {
+    const leader = await site.leader();
+    await endSessions(site, leader);
+    await pause(chance * site.ttlMs * 2);
+    await site.wireOf(leader).release();
+  },
+  /** The same at both ends. */
+  async forget_connections({ site, chance }: FaultContext) {
+    const leader = await site.leader();
+    await forgetConnections(site, leader);
+    await pause(chance * site.ttlMs * 2);
+    await site.wireOf(leader).release();
+  },
+  /** By an hour ahead, behind or right; it stays so. */
+  async set_clock_of_leader({ site, chance }: FaultContext) {
+    await setClock(site, await site.leader(), chance);
+  },
+  async set_clock_of_standby({ site, chance }: FaultContext) {
+    const leader = await site.leader();
+    const standby = site.living.find((node) => node !== leader);
+    if (standby !== undefined) await setClock(site, standby, chance);
+  },
   /** Every answer of the database takes up to a second longer. */
   async slow_database({ site, chance }: FaultContext) {
     const proxies = [...site.proxies.values()];
@@ -80,7 +120,9 @@ export const faults = {
     await site.query(`
       CREATE OR REPLACE FUNCTION ended() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-          IF NEW.leader_epoch = OLD.leader_epoch THEN NEW.lease_expires_at := 1; END IF;
+          IF NEW.leader_epoch = OLD.leader_epoch AND NEW.lease_expires_at > 0 THEN
+          NEW.lease_expires_at := 1;
+        END IF;
           RETURN NEW;
         END $$;
       CREATE TRIGGER a_step BEFORE UPDATE ON leader_lease
@@ -104,13 +146,38 @@ export const faults = {
   },
 } as const;
 
-export const faultNames = Object.keys(faults) as FaultName[];
+/** What a site must have for a fault: any one of it. */
+const needs: Readonly<Partial<Record<FaultName, readonly Equipment[]>>> = {
+  cut_leader: ["proxies", "wires"],
+  cut_standby: ["proxies", "wires"],
+  slow_database: ["proxies"],
+  reset_leader: ["wires"],
+  unplug_leader: ["wires"],
+  vanish_leader: ["wires"],
+  end_sessions_unheard: ["wires"],
+  forget_connections: ["wires"],
+  set_clock_of_leader: ["clocks"],
+  set_clock_of_standby: ["clocks"],
+};
+
+/** What can befall this site. */
+export function faultsOf({ equipment }: ClusterSite): readonly FaultName[] {
+  const names = Object.keys(faults) as FaultName[];
+  return names.filter((name) => needs[name]?.some((one) => equipment.includes(one)) ?? true);
+}
+
+const HOUR = 3_600;
+
+async function setClock(site: ClusterSite, node: NodeProcess, chance: number): Promise<void> {
+  await site.clockOf(node).set([HOUR, -HOUR, 0][Math.floor(chance * 1_000) % 3]!);
+  await pause(chance * site.ttlMs);
+}
 
 /** For up to twice the lease. */
 async function cut(site: ClusterSite, node: NodeProcess, chance: number): Promise<void> {
   const ways: readonly Direction[][] = [["to_database"], ["to_node"], ["to_database", "to_node"]];
-  const proxy = site.proxyOf(node);
-  proxy.hold(...ways[Math.floor(chance * 1_000) % ways.length]!);
+  const line = site.lineOf(node);
+  await line.hold(...ways[Math.floor(chance * 1_000) % ways.length]!);
   await pause(200 + chance * site.ttlMs * 2);
-  proxy.release();
+  await line.release();
 }

@@ -22,7 +22,7 @@ if (hasPostgres() && await hasTool(haproxyPath, ["-v"])) {
       first.signal("SIGCONT");
       await traffic.acknowledges(10);
     } finally {
-      site.thaw();
+      await site.thaw();
       await traffic.stop();
     }
     await site.drained();

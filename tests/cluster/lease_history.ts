@@ -34,9 +34,7 @@ export async function judgeLease(
 ): Promise<
   { readonly wrong: readonly string[]; readonly entries: number; readonly changes: number }
 > {
-  const entries = await site.query(`
-    SELECT at_us::float8, holder, epoch::float8, expires_us::float8
-      FROM lease_history ORDER BY n`) as unknown as readonly Entry[];
+  const entries = await entriesOf(site);
   const wrong: string[] = [];
   for (const [index, entry] of entries.entries()) {
     const before = entries[index - 1];
@@ -49,4 +47,43 @@ export async function judgeLease(
   }
   const changes = new Set(entries.map(({ epoch }) => epoch)).size;
   return { wrong, entries: entries.length, changes };
+}
+
+/** Something a node did that only a leader may do. */
+export interface LeadersAct {
+  readonly controlId: string;
+  /** Address of the node. */
+  readonly from: string;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+}
+
+/**
+ * Acts of nodes that did not hold the lease at that moment, by the history. Only where each node has
+ * an address of its own, and sees its database at the clock of this machine.
+ */
+export async function actsWithoutLease(
+  site: ClusterSite,
+  acts: readonly LeadersAct[],
+): Promise<readonly string[]> {
+  const entries = await entriesOf(site);
+  const addresses = new Map(
+    site.processes.map((node) => [node.pid, site.inboundOf(node).host]),
+  );
+  const wrong: string[] = [];
+  for (const { controlId, from, atMs } of acts) {
+    const atUs = atMs * 1000;
+    const entry = entries.findLast(({ at_us }) => at_us <= atUs);
+    if (entry === undefined) continue;
+    const holder = addresses.get(Number(entry.holder.split(":")[1]));
+    const isHeld = holder === from && atUs < entry.expires_us;
+    if (!isHeld) wrong.push(`${controlId} of ${from}, lease of ${holder}`);
+  }
+  return wrong;
+}
+
+async function entriesOf(site: ClusterSite): Promise<readonly Entry[]> {
+  return await site.query(`
+    SELECT at_us::float8, holder, epoch::float8, expires_us::float8
+      FROM lease_history ORDER BY n`) as unknown as readonly Entry[];
 }

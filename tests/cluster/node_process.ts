@@ -11,7 +11,14 @@ export interface NodeProcessOptions {
   readonly settingsFile: string;
   /** Where it may write. */
   readonly storeDir: string;
+  readonly apiHost: string;
   readonly apiPort: number;
+  /** What `--allow-net` grants. */
+  readonly net: readonly string[];
+  /** What precedes the program on the command line; it becomes the program. */
+  readonly command?: readonly string[];
+  /** Beside what every node is given. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Ctrl-C in a terminal is for whoever started it, who ends it in turn. */
   readonly isDetached?: boolean;
 }
@@ -25,8 +32,14 @@ export interface Readiness {
 export class NodeProcess {
   readonly name: string;
   readonly apiPort: number;
-  /** What it logged, one JSON record each. */
-  readonly log: { readonly event: string; readonly [field: string]: unknown }[] = [];
+  /** A session of its users'; undefined: it asks for none. */
+  token: string | undefined;
+  /** What it logged, one JSON record each, and when that was read here, milliseconds. */
+  readonly log: {
+    readonly event: string;
+    readonly readAt: number;
+    readonly [field: string]: unknown;
+  }[] = [];
   readonly errors: string[] = [];
   readonly #child: Deno.ChildProcess;
   readonly #started = Promise.withResolvers<boolean>();
@@ -34,15 +47,20 @@ export class NodeProcess {
   hasEnded = false;
   isFrozen = false;
 
-  constructor(
-    { name, bundleDir, storeDir, settingsFile, apiPort, isDetached = false }: NodeProcessOptions,
-  ) {
+  readonly #url: string;
+
+  constructor(options: NodeProcessOptions) {
+    const { name, bundleDir, storeDir, settingsFile, apiHost, apiPort } = options;
+    const { net, command = [], env, isDetached = false } = options;
     this.name = name;
     this.apiPort = apiPort;
-    this.#child = new Deno.Command(Deno.execPath(), {
+    this.#url = `http://${apiHost}:${apiPort}`;
+    const [program, ...words] = [...command, Deno.execPath()];
+    this.#child = new Deno.Command(program!, {
       args: [
+        ...words,
         ...["run", "--no-prompt", "--cached-only", "--frozen", "--ignore-env"],
-        "--allow-net=127.0.0.0/8",
+        `--allow-net=${net.join(",")}`,
         `--allow-read=${root},${bundleDir},${storeDir}`,
         `--allow-write=${storeDir}`,
         "--allow-env=MEFOR_*",
@@ -52,7 +70,7 @@ export class NodeProcess {
         ...["--config", bundleDir, "--service-config", settingsFile],
       ],
       cwd: root,
-      env: { MEFOR_STORE_PASSWORD: "unused", DENO_NO_UPDATE_CHECK: "1" },
+      env: { MEFOR_STORE_PASSWORD: "unused", DENO_NO_UPDATE_CHECK: "1", ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -92,6 +110,11 @@ export class NodeProcess {
 
   count(event: string): number {
     return this.log.filter((record) => record.event === event).length;
+  }
+
+  /** When it last logged such an event, by `performance.now()`. */
+  sawAt(event: string): number | undefined {
+    return this.log.findLast((record) => record.event === event)?.readAt;
   }
 
   /** What it last said, for a failure's sake. */
@@ -147,14 +170,19 @@ export class NodeProcess {
   }
 
   async #ask(path: string, init: RequestInit) {
-    const response = await fetch(`http://127.0.0.1:${this.apiPort}${path}`, init);
+    const headers = new Headers(init.headers);
+    if (this.token !== undefined) headers.set("authorization", `Bearer ${this.token}`);
+    const response = await fetch(`${this.#url}${path}`, { ...init, headers });
     return { status: response.status, json: await response.json() };
   }
 
   #onLine(line: string): void {
     if (line.startsWith("{")) {
       const { message: event, ...fields } = JSON.parse(line);
-      this.log.push({ ...fields, text: event, event: String(event).split(" ")[0]! });
+      this.log.push({
+        ...{ ...fields, text: event, event: String(event).split(" ")[0]! },
+        readAt: performance.now(),
+      });
       if (line.includes("engine.started")) this.#started.resolve(true);
     } else if (line !== "") {
       this.errors.push(line);

@@ -3,11 +3,15 @@
  * [--nodes N] [--from N] [--json]`, or `--figures [--rounds N] [--nodes N] [--json]`.
  *
  * Engines over one PostgreSQL under traffic, faults drawn by the seed, and partner, sender, rows and
- * the lease's history held against the invariants; or how long changes of leaders take. Exit codes: 0
- * all held, 1 one did not (its seed is printed), 2 the command line cannot be read.
+ * the lease's history held against the invariants; or how long changes of leaders take. Where machines
+ * can be made of network namespaces, some rounds have each node on one of its own; where Debian's
+ * faketime is, some move clocks. Exit codes: 0 all held, 1 one did not (its seed is printed), 2 the
+ * command line cannot be read.
  */
 import { parseArgs } from "node:util";
+import { hasFakeClocks } from "./fake_clock.ts";
 import { figureLines, isMet, measureFigures } from "./figures.ts";
+import { groundOf, hasNetworks, Network } from "./network/network.ts";
 import { type RoundResult, runRound } from "./round.ts";
 
 const USAGE = "Usage: deno task proof:cluster [--seed TEXT] [--rounds N] [--minutes N] " +
@@ -21,16 +25,37 @@ if (options === undefined) {
   console.error(USAGE);
   Deno.exit(2);
 }
-Deno.exit(options.figures ? await measure(options) : await prove(options));
+Deno.exit(await run(options));
 
 type Options = NonNullable<ReturnType<typeof readOptions>>;
 
-async function prove({ seed, rounds, minutes, faults, nodes, from, json }: Options) {
+async function run(given: Options): Promise<number> {
+  if (given.figures) return await measure(given);
+  return given.network === undefined && await hasNetworks()
+    ? await proveAtHub(given)
+    : await prove(given);
+}
+
+/** Makes machines for the nodes and runs this program between them. */
+async function proveAtHub({ nodes }: Options): Promise<number> {
+  await using network = await Network.make(nodes);
+  const program = network.start(new URL(import.meta.url), Deno.args, "inherit");
+  // Ctrl-C reaches both; whoever made the machines is to outlive what runs on them.
+  Deno.addSignalListener("SIGINT", () => {});
+  Deno.addSignalListener("SIGTERM", () => program.kill("SIGTERM"));
+  return (await program.status).code;
+}
+
+async function prove({ seed, rounds, minutes, faults, nodes, from, json, network }: Options) {
+  const machines = network === undefined ? undefined : groundOf(network);
+  const canMoveClocks = hasFakeClocks();
   const say = json ? console.error : console.log;
   const endAt = performance.now() + minutes * 60_000;
   const results: RoundResult[] = [];
   for (let round = from; round < from + rounds && performance.now() < endAt; round++) {
-    const result = await runRound({ seed: `${seed}/${round}`, faults, nodes });
+    const result = await runRound({
+      ...{ seed: `${seed}/${round}`, faults, nodes, machines, canMoveClocks },
+    });
     results.push(result);
     say(`round ${round}: ${describe(result)}`);
     for (const violation of result.violations) say(`  ${violation}`);
@@ -91,6 +116,8 @@ function readOptions(args: string[]) {
         from: { type: "string", default: "0" },
         json: { type: "boolean", default: false },
         figures: { type: "boolean", default: false },
+        // Told by the program that has made it.
+        network: { type: "string" },
       },
     });
     const { minutes, figures } = values;
@@ -104,6 +131,7 @@ function readOptions(args: string[]) {
       from: Number(values.from),
       json: values.json,
       figures,
+      network: values.network,
     };
     const numbers = [read.rounds, read.minutes, read.faults, read.from];
     const isRead = numbers.every((number) => number >= 0) && read.nodes >= 1 && read.nodes <= 9;

@@ -2,8 +2,9 @@
 import { Random } from "../../src/synthetic/random.ts";
 import { pause } from "../connectors/waiting.ts";
 import { ClusterSite } from "./cluster_site.ts";
-import { type FaultName, faultNames, faults } from "./faults.ts";
-import { judgeLease, watchLease } from "./lease_history.ts";
+import { type FaultName, faults, faultsOf } from "./faults.ts";
+import type { Ground } from "./ground.ts";
+import { actsWithoutLease, judgeLease, watchLease } from "./lease_history.ts";
 import { judge, Traffic } from "./traffic.ts";
 
 export interface RoundOptions {
@@ -11,6 +12,10 @@ export interface RoundOptions {
   /** Faults of the round. */
   readonly faults: number;
   readonly nodes: number;
+  /** Machines of a network; a round takes them, or loopback. */
+  readonly machines: Ground | undefined;
+  /** Clocks of nodes can be moved; a round moves them, or leaves them alone. */
+  readonly canMoveClocks: boolean;
 }
 
 export interface RoundResult {
@@ -27,11 +32,21 @@ export interface RoundResult {
 /** Between two faults traffic flows, so that each meets a cluster that works. */
 const BETWEEN = 15;
 const RECOVER_MS = 40_000;
+/** Seconds; after it a connection that is half open is given up. */
+const COMMAND_TIMEOUT = 5;
 
-export async function runRound({ seed, faults: count, nodes }: RoundOptions): Promise<RoundResult> {
+export async function runRound(
+  { seed, faults: count, nodes, machines, canMoveClocks }: RoundOptions,
+): Promise<RoundResult> {
   const random = new Random(seed);
-  await using site = await ClusterSite.open({ hasProxies: true });
+  const ground = random.pick([undefined, machines]);
+  await using site = await ClusterSite.open({
+    hasProxies: ground === undefined,
+    hasClocks: random.pick([true, false]) && canMoveClocks,
+    ...(ground && { ground, hasAccounts: true, commandTimeout: COMMAND_TIMEOUT }),
+  });
   await site.spawnAll(nodes);
+  if (ground !== undefined) await site.signIn();
   await watchLease(site);
   const traffic = new Traffic(site);
   const watch = new NodesWatch(site);
@@ -41,7 +56,7 @@ export async function runRound({ seed, faults: count, nodes }: RoundOptions): Pr
   try {
     for (let fault = 0; fault < count; fault++) {
       await traffic.acknowledges(BETWEEN, RECOVER_MS);
-      const name = random.pick(faultNames);
+      const name = random.pick(faultsOf(site));
       struck.push(name);
       await faults[name]({ site, chance: random.int(0, 999) / 1_000 });
       await site.refill(nodes);
@@ -50,7 +65,7 @@ export async function runRound({ seed, faults: count, nodes }: RoundOptions): Pr
   } catch (thrown) {
     violations.push(`I64 after ${struck.join(", ")}: ${thrown}`);
   } finally {
-    site.thaw();
+    await site.thaw();
     await traffic.stop();
     await watch.stop();
   }
@@ -71,6 +86,11 @@ export async function runRound({ seed, faults: count, nodes }: RoundOptions): Pr
   }
   const history = await judgeLease(site);
   violations.push(...history.wrong.map((one) => `I60 ${one}`));
+  // Whoever believes a database whose clock errs may lead beside another until the next renewal.
+  if (ground !== undefined && !struck.includes("step_database_clock")) {
+    const acts = [...site.partner.received, ...traffic.acknowledgements];
+    violations.push(...(await actsWithoutLease(site, acts)).map((one) => `I61 ${one}`));
+  }
   return {
     struck,
     acknowledged: traffic.acknowledged.length,

@@ -8,6 +8,7 @@ import type { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { pause } from "../connectors/waiting.ts";
 import { admission } from "../walk/bench.ts";
 import type { ClusterSite } from "./cluster_site.ts";
+import type { LeadersAct } from "./lease_history.ts";
 
 const REPLY_MS = 1_500;
 const NOTICED_MS = 250;
@@ -21,6 +22,8 @@ export interface TrafficOptions {
 export class Traffic {
   /** Control IDs that were acknowledged, in order. */
   readonly acknowledged: string[] = [];
+  /** The same, with the node that acknowledged each. */
+  readonly acknowledgements: LeadersAct[] = [];
   /** How often more than once each was sent that was sent again. */
   readonly sendsAgain = new Map<string, number>();
   /** Times without an acknowledgement that somebody would notice, milliseconds, in order. */
@@ -113,7 +116,10 @@ export class Traffic {
     sender.send(admission(controlId));
     try {
       const reply = (await sender.waitForReplies(before + 1, REPLY_MS))[before]!;
-      return reply.includes(`MSA|AA|${controlId}`);
+      if (!reply.includes(`MSA|AA|${controlId}`)) return false;
+      const atMs = performance.timeOrigin + performance.now();
+      this.acknowledgements.push({ controlId, from: sender.socket.remoteAddress ?? "", atMs });
+      return true;
     } catch {
       return false;
     }

@@ -45,6 +45,10 @@ export interface PartnerFrame {
   readonly bytes: Uint8Array;
   /** 1 for the first connection ever accepted. */
   readonly connection: number;
+  /** Address of the sender. */
+  readonly from: string;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
   readonly controlId: string;
 }
 
@@ -62,6 +66,8 @@ export class ScriptedPartner implements AsyncDisposable {
   readonly received: PartnerFrame[] = [];
   /** Connections accepted so far. */
   connections = 0;
+  /** Frames that were not accepted, whatever was done about them. */
+  refused = 0;
   otherwise: PartnerStep | ((frame: PartnerFrame) => PartnerStep);
   readonly #steps: PartnerStep[] = [];
   readonly #sockets = new Set<net.Socket>();
@@ -148,6 +154,7 @@ export class ScriptedPartner implements AsyncDisposable {
 
   #accept(socket: net.Socket): void {
     const connection = ++this.connections;
+    const from = socket.remoteAddress ?? "";
     this.#sockets.add(socket);
     let buffered = Buffer.alloc(0);
     let turn = Promise.resolve();
@@ -159,7 +166,7 @@ export class ScriptedPartner implements AsyncDisposable {
         if (start === -1 || end === -1) return;
         const body = Buffer.from(buffered.subarray(start + 1, end));
         buffered = buffered.subarray(end + 1);
-        turn = turn.then(() => this.#take(socket, body, connection));
+        turn = turn.then(() => this.#take(socket, body, { connection, from }));
       }
     });
     socket.on("error", () => {});
@@ -170,13 +177,19 @@ export class ScriptedPartner implements AsyncDisposable {
     this.#announce();
   }
 
-  async #take(socket: net.Socket, bytes: Buffer, connection: number): Promise<void> {
+  async #take(
+    socket: net.Socket,
+    bytes: Buffer,
+    origin: Pick<PartnerFrame, "connection" | "from">,
+  ): Promise<void> {
     const text = bytes.toString("latin1");
-    const frame = { text, bytes, connection, controlId: fieldOf(text, "MSH", 9) };
+    const atMs = performance.timeOrigin + performance.now();
+    const frame = { text, bytes, ...origin, atMs, controlId: fieldOf(text, "MSH", 9) };
     this.received.push(frame);
     this.#announce();
     const step = this.#steps.shift() ??
       (typeof this.otherwise === "function" ? this.otherwise(frame) : this.otherwise);
+    if (step.do !== "ack" || (step.code ?? "AA") !== "AA") this.refused += 1;
     await perform(step, socket, text);
   }
 

@@ -23,6 +23,19 @@ export async function until(condition: () => boolean, what: string, ms = 5_000):
   }
 }
 
+/** The same for what has to be asked for, every 20 ms. */
+export async function eventually(
+  isTrue: () => Promise<boolean>,
+  what: string,
+  ms = 15_000,
+): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!await isTrue()) {
+    if (performance.now() > deadline) throw new Error(`Waited ${ms} ms for ${what}`);
+    await pause(20);
+  }
+}
+
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -8,10 +8,12 @@ export interface EngineChildOptions {
   readonly dir: string;
   /** `name@n` pairs of `src/failpoints.ts`. */
   readonly failpoints?: string;
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Heap of the engine under proof: small, so that a message can use it up quickly. */
-const HEAP_MB = 128;
+const HEAP_MB = 96;
 const LINES_KEPT = 20;
 const READY_MS = 30_000;
 
@@ -24,7 +26,7 @@ export class EngineChild {
   status: Deno.CommandStatus | undefined;
   readonly ended: Promise<Deno.CommandStatus>;
 
-  constructor({ dir, failpoints }: EngineChildOptions) {
+  constructor({ dir, failpoints, env = {} }: EngineChildOptions) {
     this.#process = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -42,7 +44,7 @@ export class EngineChild {
         ...["--config", dir, "--service-config", `${dir}/messagefoundry.toml`],
       ],
       cwd: root,
-      env: failpoints === undefined ? {} : { MEFOR_FAILPOINTS: failpoints },
+      env: failpoints === undefined ? env : { ...env, MEFOR_FAILPOINTS: failpoints },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

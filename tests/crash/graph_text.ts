@@ -41,8 +41,8 @@ const more = handler("more", (msg) => send(any, msg.set("MSH-3", "more.1")));
 const poison = handler("poison", () => {
   const hoard: number[][] = [];
   for (;;) {
-    const piece: number[] = [];
-    for (let index = 0; index < 50_000; index += 1) piece.push(index + 0.5);
+    const piece = new Array<number>(50_000);
+    for (let index = 0; index < piece.length; index += 1) piece[index] = index + 0.5;
     hoard.push(piece);
   }
 });

@@ -58,10 +58,10 @@ export class Site implements AsyncDisposable {
   }
 
   /** Starts the engine's next life. */
-  spawn(failpoints?: string): EngineChild {
+  spawn(failpoints?: string, env?: Readonly<Record<string, string>>): EngineChild {
     this.#lives += 1;
     for (const witness of this.#witnesses) witness.life = this.#lives;
-    return this.#child = new EngineChild({ dir: this.dir, failpoints });
+    return this.#child = new EngineChild({ dir: this.dir, failpoints, env });
   }
 
   partner(lane: LaneName): Witness {

@@ -5,7 +5,7 @@ import { loadSettings } from "../../src/settings/mod.ts";
 import { serverOptionsOf } from "../../src/store/open.ts";
 import { Connection } from "../../src/store/postgres/connection.ts";
 import { PostgresStore } from "../../src/store/postgres/store.ts";
-import { readDatabase } from "../../src/maintenance/database_source.ts";
+import { readPostgres } from "../../src/maintenance/postgres_source.ts";
 import { Authority } from "../connectors/certificates.ts";
 import { runTool } from "../connectors/foreign_tool.ts";
 import { hasPostgres, PostgresServer } from "../maintenance/one_server.ts";
@@ -114,6 +114,7 @@ Deno.test({
       host: "127.0.0.1",
       port: server.port,
       database: "postgres",
+      auth: "sql",
       username: "mefor_reader",
       password: undefined,
       statement: "SELECT plan_code, payer_id, payer_name FROM plans WHERE active",
@@ -126,10 +127,10 @@ Deno.test({
       statementTimeoutMs: 10_000,
     } as const;
     const { signal } = new AbortController();
-    assert.deepEqual(await readDatabase(definition, signal), [
+    assert.deepEqual(await readPostgres(definition, signal), [
       ["P", { payer_id: "I", payer_name: "N" }],
     ]);
-    await assert.rejects(readDatabase({ ...definition, statement: "TABLE others" }, signal), {
+    await assert.rejects(readPostgres({ ...definition, statement: "TABLE others" }, signal), {
       code: "reference.query_refused",
     });
   },

@@ -110,7 +110,17 @@ Deno.test("resolveReferences() makes databases of their settings, and tells ever
   });
   const declared = [
     { name: "sound", source: source({ port: { env: "port" }, tls_ca_file: "/ca.pem" }), position },
+    {
+      name: "usual",
+      source: source({ dialect: { env: "dialect" }, statement: "SELECT plan FROM plans" }),
+      position,
+    },
     { name: "dialect", source: source({ dialect: { env: "dialect" } }), position },
+    {
+      name: "writes",
+      source: source({ dialect: undefined, statement: { env: "statement" } }),
+      position,
+    },
     { name: "none", source: source({ password: { env: "none" } }), position },
     { name: "port", source: source({ port: { env: "user" } }), position },
     { name: "clear", source: source({ encrypt: false }), position },
@@ -119,13 +129,17 @@ Deno.test("resolveReferences() makes databases of their settings, and tells ever
   ];
   const values = new Map<string, unknown>([
     ...[["host", "mdm.example.org"], ["user", "mefor"], ["word", "CANARY"]] as const,
-    ...[["port", "5433"], ["dialect", "sqlserver"]] as const,
+    ...[["port", "5433"], ["dialect", "sqlserver"], ["statement", "DELETE FROM CANARY"]] as const,
   ]);
   const environment = { file: undefined, fileExists: false, values };
   const resolved = (allowInsecureTls: boolean) =>
     resolveReferences(declared, { settings: settings.reference, environment, allowInsecureTls });
   const { references, problems } = resolved(false);
-  assert.deepEqual([...references.keys()], ["sound", "local"]);
+  assert.deepEqual([...references.keys()], ["sound", "usual", "local"]);
+  const ports = [...references.values()].map((one) =>
+    one.kind === "database" ? `${one.dialect} ${one.port}` : undefined
+  );
+  assert.deepEqual(ports, ["postgres 5433", "sqlserver 1433", "postgres 5432"]);
   const sound = references.get("sound");
   assert.ok(sound?.kind === "database");
   assert.equal(sound.password?.reveal(), "CANARY");
@@ -139,6 +153,7 @@ Deno.test("resolveReferences() makes databases of their settings, and tells ever
     host: "mdm.example.org",
     port: 5433,
     database: "mdm",
+    auth: "sql",
     username: "mefor",
     statement: "TABLE plans",
     keyColumn: "plan",
@@ -152,15 +167,22 @@ Deno.test("resolveReferences() makes databases of their settings, and tells ever
   const told = problems.map(({ message }) => message).join("\n");
   assert.match(
     told,
-    /"dialect": setting "dialect" must be "postgres": .* \(environment value "dial/,
+    /"dialect": setting "statement" must be a query: SELECT, or WITH and SELECT$/m,
   );
+  assert.match(
+    told,
+    /"writes": setting "statement" must be .* \(environment value "statement"\)$/m,
+  );
+  assert.doesNotMatch(told, /CANARY/);
   assert.match(told, /"none": setting "password": environment value "none" has no value in this/);
   assert.match(told, /"port": setting "port": .* cannot be read as a whole number/);
   assert.match(told, /"clear": setting "encrypt" shows rows .* MEFOR_ALLOW_INSECURE_TLS=1/);
   assert.match(told, /"trusting": setting "trust_server_certificate" shows/);
   assert.ok(problems.every(({ file, line }) => file === "graph/a.ts" && line === 3));
   const accepted = resolved(true);
-  assert.deepEqual([...accepted.references.keys()], ["sound", "clear", "trusting", "local"]);
+  assert.deepEqual([...accepted.references.keys()], [
+    ...["sound", "usual", "clear", "trusting", "local"],
+  ]);
   const warned = accepted.problems.filter(({ severity }) => severity === "warning");
   assert.deepEqual(warned.map(({ message }) => message.split(":")[0]), [
     'Reference "clear"',

@@ -131,7 +131,7 @@ for (const [name, unit] of Object.entries(adversaries)) {
     const started = performance.now();
     redact(text);
     const elapsedMs = performance.now() - started;
-    assert.ok(elapsedMs < 2_000, `${elapsedMs.toFixed(0)} ms`);
+    assert.ok(elapsedMs < 6_000, `${elapsedMs.toFixed(0)} ms`);
   });
 }
 

@@ -38,6 +38,22 @@ Deno.test("refresh() reads what is due, and publishes what has changed", async (
   assert.deepEqual([often?.version, often?.syncedAt], [version, bench.bench.now / 1000]);
 });
 
+Deno.test("a set is not read an interval later than that because the clock stepped back", async () => {
+  await using bench = await ReferenceBench.open();
+  const path = await bench.declare("set", "k,v\na,1\n", 10);
+  await using references = await bench.references();
+  await bench.prepare(references);
+  bench.taken();
+  await Deno.writeTextFile(path, "k,v\na,2\n");
+  bench.bench.passSeconds(-3_600);
+  await references.refresh();
+  assert.deepEqual(bench.taken(), ['set [["a","2"]]']);
+  await Deno.writeTextFile(path, "k,v\na,3\n");
+  bench.bench.passSeconds(9);
+  await references.refresh();
+  assert.deepEqual(bench.taken(), [], "it is due by the new time");
+});
+
 Deno.test("a source that fails keeps the version before and is tried at its next time", async () => {
   await using bench = await ReferenceBench.open();
   const path = await bench.declare("set", "k,v\na,1\n", 10);

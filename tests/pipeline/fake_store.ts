@@ -34,12 +34,17 @@ interface Submitted {
 const BATCH_MAX = 256;
 const OUTSTANDING_MAX = 2;
 
-export class FakeStore
-  implements Pick<Store, "recovered" | "openLanes" | "nextToken" | "submit" | "march" | "flush"> {
+export class FakeStore implements
+  Pick<
+    Store,
+    "recovered" | "openLanes" | "nextToken" | "submit" | "march" | "crowd" | "flush"
+  > {
   readonly recovered: number;
   readonly openLanes: Store["openLanes"];
   /** Lanes that march, less those that ceased to. */
   marching = 0;
+  /** Senders are held back. */
+  isCrowded = false;
   /** Everything submitted, in order. */
   readonly log: Intent[] = [];
   /** Why nothing may be submitted any more; a submit then is a defect. */
@@ -90,6 +95,11 @@ export class FakeStore
 
   march(change: 1 | -1): void {
     this.marching += change;
+  }
+
+  crowd(areHeld: boolean): void {
+    if (areHeld === this.isCrowded) this.defects.push(`crowd(${areHeld}) was said twice`);
+    this.isCrowded = areHeld;
   }
 
   flush(): void {

@@ -35,3 +35,33 @@ Deno.test("Pace holds a message no longer than its limit", async () => {
   pace.close();
   assert.equal(pace.wait(), undefined, "nobody waits any more");
 });
+
+Deno.test("Pace says when messages begin and cease to wait, in turn", async () => {
+  let rows = 1_000;
+  const said: boolean[] = [];
+  const clock = { now: () => 0, monotonic: () => performance.now() };
+  const pace = new Pace(clock, { toRoute: () => 0, flowing: () => rows }, {
+    ...{ backlogMs: 100, rowsFree: 64, waitMaxMs: 20 },
+    onHold: (isHolding) => said.push(isHolding),
+  });
+  const two = [pace.wait(), pace.wait()];
+  assert.deepEqual(said, [true]);
+  pace.delivered();
+  await two[0];
+  assert.deepEqual(said, [true], "one goes for one that left");
+  pace.delivered();
+  await two[1];
+  assert.deepEqual(said, [true, false]);
+  await pace.wait();
+  assert.deepEqual(said, [true, false, true, false], "by its time");
+  const calm = [pace.wait(), pace.wait()];
+  rows = 0;
+  pace.handedOff();
+  await Promise.all(calm);
+  const last = [pace.wait()];
+  rows = 1_000;
+  last.push(pace.wait());
+  pace.close();
+  await Promise.all(last);
+  assert.deepEqual(said, [true, false, true, false, true, false, true, false]);
+});

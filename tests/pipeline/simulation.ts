@@ -5,6 +5,7 @@
 import { type DeliveryAnswer, DeliveryError } from "../../src/connectors/connector.ts";
 import { noFailpoints } from "../../src/failpoints.ts";
 import type { InternalErrorPolicy } from "../../src/graph/graph.ts";
+import { BACKSTOP_MS, nudgeLanes } from "../../src/pipeline/backstop.ts";
 import { ATTEMPTS_MAX } from "../../src/pipeline/ingress_lane.ts";
 import { MemoryBudget } from "../../src/pipeline/memory.ts";
 import { Pipeline } from "../../src/pipeline/pipeline.ts";
@@ -16,6 +17,7 @@ import { FakeRunner } from "./fake_runner.ts";
 import { FakeStore } from "./fake_store.ts";
 import { authorOf, HANDLERS, idOf, textOf } from "./plan.ts";
 import { Ledger } from "./ledger.ts";
+import { loseWakes } from "./lost_wakes.ts";
 import { Random } from "./random.ts";
 import { type Outcome, Rules } from "./rules.ts";
 import { silentLogger } from "./silent_logger.ts";
@@ -43,6 +45,8 @@ export interface Weather {
   readonly reloads: number;
   /** Steps of the wall clock by up to an hour, either way. */
   readonly wallSteps: number;
+  /** Wake-ups that do not arrive, of all that lanes and routing are given. */
+  readonly wakesLost: number;
   /** Handlers change between quick and slow. */
   readonly slowHandlers: boolean;
   /** Messages that end the process whenever author code gets them. */
@@ -71,6 +75,8 @@ const OUTCOMES: readonly Outcome[] = ["AE", "AE", "refused", "lost", "AR", "bug"
 /** Runs one weather from beginning to end; returns every rule that was broken. */
 export async function simulate(weather: Weather): Promise<readonly string[]> {
   using time = new VirtualTime();
+  const chance = new Random(~weather.seed);
+  using _lossy = loseWakes(() => chance.chance(weather.wakesLost));
   const simulation = new Simulation(weather, time);
   try {
     await simulation.run();
@@ -95,6 +101,8 @@ class Simulation {
   #reloading = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #isWhole = true;
+  /** A lane that left with a reload could not give back what it had claimed; the next start does. */
+  #hasLeftRows = false;
   #storeDownUntil = 0;
   #ending: "crash" | "restart" | undefined;
   #arrivals = 0;
@@ -180,6 +188,7 @@ class Simulation {
       });
     this.#runner = this.#newRunner();
     this.#reloading = 0;
+    this.#hasLeftRows = false;
     this.#turn = Promise.resolve();
     this.#isWhole = true;
     const connector = new FakeConnector((name) => this.#partner(name));
@@ -210,12 +219,22 @@ class Simulation {
     let isStarted: boolean | undefined;
     pipeline.start().then(() => isStarted = true, () => isStarted = false);
     await time.run(() => isStarted !== undefined, 60_000);
+    if (weather.wakesLost > 0) this.#watch(pipeline);
     // The store was down: the launcher starts the process again, but not at once.
     if (!isStarted) {
       await time.pass(200);
       return await this.#crash();
     }
     this.#isUp = true;
+  }
+
+  /** As the engine does for as long as it runs. */
+  #watch(pipeline: Pipeline): void {
+    this.#time.schedule(BACKSTOP_MS, () => {
+      if (pipeline !== this.#life.pipeline) return;
+      if (pipeline.isRunning) nudgeLanes(pipeline);
+      this.#watch(pipeline);
+    });
   }
 
   #newRunner!: () => FakeRunner;
@@ -313,9 +332,10 @@ class Simulation {
     const difference = ledger.differs(pipeline);
     if (difference !== undefined) rules.defect(`I75: ${difference}`);
     if (store.marching !== 0) rules.defect(`march() is out of balance by ${store.marching}`);
+    if (store.isCrowded) rules.defect("crowd() is out of balance");
     for (const lane of rules.busyLanes) rules.defect(`${lane} is on the wire after stop()`);
     // What the store refused meanwhile, the next start recovers.
-    if (store.refused === refusedBefore) rules.checkStopped();
+    if (store.refused === refusedBefore && !this.#hasLeftRows) rules.checkStopped();
   }
 
   #lookAtRows(): void {
@@ -335,6 +355,8 @@ class Simulation {
   }
 
   #noteRefused(intent: Intent): void {
+    const isGivingBack = intent.kind === "release" || intent.kind === "resync";
+    if (isGivingBack && this.#reloading > 0) this.#hasLeftRows = true;
     if (intent.kind === "complete" || intent.kind === "dead_letter") {
       this.rules.unresolved(intent.seq);
     }
@@ -570,6 +592,7 @@ class Simulation {
     if (!isOver) return;
     if (budget.bytes !== 0) this.rules.defect(`memory holds ${budget.bytes} bytes of nothing`);
     if (store.marching !== 0) this.rules.defect(`${store.marching} lanes march, none has rows`);
+    if (store.isCrowded) this.rules.defect("senders are held back, none of them sends");
     if (time.pending > 0) this.rules.defect(`${time.pending} timers run in an idle engine`);
     for (const edge of pipeline.statistics.edges()) {
       if (edge.depth === 0) continue;

@@ -25,6 +25,7 @@ const calm: Weather = {
   restarts: 0,
   reloads: 0,
   wallSteps: 0,
+  wakesLost: 0,
   slowHandlers: false,
   poisons: 0,
   unreadable: 0,
@@ -164,6 +165,21 @@ Deno.test("a wall clock that steps holds nothing up and turns nothing around", a
     slowHandlers: fc.boolean(),
   });
   await holds(kind, 12);
+});
+
+// Goal: I71, whoever is not told of its work finds it all the same.
+Deno.test("wake-ups that do not arrive strand no row", async () => {
+  const kind = fc.record({
+    wakesLost: fc.constantFrom(0.1, 0.1, 0.5),
+    partnersFail: fc.constantFrom(0, 0.3),
+    acts: fc.constantFrom(0, 40),
+    restarts: fc.constantFrom(0, 1),
+    slowHandlers: fc.boolean(),
+    internalError: fc.constantFrom("continue" as const, "stop" as const),
+  });
+  // Not both: a lane that leaves while the store fails has its row back with the next start.
+  const trouble = fc.constantFrom({ storeFails: 0.05 }, { reloads: 4 }, {});
+  await holds(fc.tuple(kind, trouble).map(([one, other]) => ({ ...one, ...other })), 25);
 });
 
 // Goal: what ends the process is given up after its five attempts, and nothing else is (I15): an

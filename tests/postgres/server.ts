@@ -24,6 +24,8 @@ export interface PostgresServerOptions {
   readonly directory?: string;
   /** TLS with these; without it the server has none. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Addresses of this machine's, beside loopback, at which whoever is next to it may reach it. */
+  readonly addresses?: readonly string[];
   /** Settings of the server's own, `name=value`. */
   readonly settings?: readonly string[];
   /** Ctrl-C in a terminal is for whoever started it, who ends it in turn. */
@@ -37,19 +39,24 @@ export class PostgresServer implements AsyncDisposable {
   /** Its folder; the rows are below `data`. */
   readonly dir: string;
   readonly #settings: readonly string[];
+  readonly #addresses: readonly string[];
   readonly #isDetached: boolean;
   readonly #binDir: string;
   #child: Deno.ChildProcess | undefined;
   #schemas = 0;
 
   static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-    const { directory, tls } = options;
+    const { directory, tls, addresses = [] } = options;
     const dir = await Deno.makeTempDir({ dir: directory, prefix: "mefor_postgres_" });
     const server = new PostgresServer(dir, await freePort(), options);
     try {
       await Deno.chmod(dir, 0o755);
       if (isRoot()) Deno.chownSync(dir, nobody, nogroup);
       await run(["cp", "-a", `${await emptyCluster(server.#binDir)}/data`, `${dir}/data`]);
+      if (addresses.length > 0) {
+        const rule = "host all all samenet trust\n";
+        await Deno.writeTextFile(`${dir}/data/pg_hba.conf`, rule, { append: true });
+      }
       for (const [name, text] of Object.entries(tls ?? {})) {
         await Deno.writeTextFile(`${dir}/${name}.pem`, text, { mode: 0o600 });
         if (isRoot()) Deno.chownSync(`${dir}/${name}.pem`, nobody, nogroup);
@@ -65,10 +72,11 @@ export class PostgresServer implements AsyncDisposable {
   private constructor(
     dir: string,
     port: number,
-    { tls, settings = [], isDetached = false, binDir }: PostgresServerOptions,
+    { tls, settings = [], addresses = [], isDetached = false, binDir }: PostgresServerOptions,
   ) {
     this.dir = dir;
     this.port = port;
+    this.#addresses = ["127.0.0.1", ...addresses];
     this.#isDetached = isDetached;
     this.#binDir = binDir ?? debianBinDir() ?? "";
     const ofTls = tls === undefined
@@ -151,10 +159,18 @@ export class PostgresServer implements AsyncDisposable {
     await this.ask({ schema: undefined }, (it) => it.ask(`DROP SCHEMA "${schema}" CASCADE`));
   }
 
-  /** Ends it at once, where nobody can wait: at the end of a file of tests. */
+  /** Ends it at once, where nobody can wait for a promise: at the end of a file of tests. */
   kill(): void {
-    this.#child?.kill("SIGINT");
-    Deno.removeSync(this.dir, { recursive: true });
+    this.#child?.kill("SIGQUIT");
+    for (let tries = 1;; tries += 1) {
+      try {
+        return Deno.removeSync(this.dir, { recursive: true });
+      } catch (thrown) {
+        // Its processes write until they are gone.
+        if (tries === 100) throw thrown;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,7 +181,7 @@ export class PostgresServer implements AsyncDisposable {
   #spawn(): Deno.ChildProcess {
     const [program, ...args] = asNobody([
       ...[`${this.#binDir}/postgres`, "-D", `${this.dir}/data`, "-p", String(this.port), "-k", ""],
-      ...["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=64MB"],
+      ...["-c", `listen_addresses=${this.#addresses.join(",")}`, "-c", "shared_buffers=64MB"],
       ...["-c", "logging_collector=on", "-c", `log_directory=${this.dir}/data`],
       ...this.#settings.flatMap((setting) => ["-c", setting]),
     ]);

@@ -220,6 +220,28 @@ Deno.test("GroupCommit holds nothing for few senders", async () => {
   }
 });
 
+// Goal: senders that are held back until something is committed cannot join, so nothing waits for them.
+Deno.test("GroupCommit holds nothing while senders are held back", async () => {
+  const writer = await manySenders({ holdMs: 60_000 });
+  const before = writer.batches.length;
+  const held = writer.submit();
+  await turn();
+  assert.equal(writer.batches.length, before, "held");
+  writer.group.crowd(true);
+  await turn();
+  assert.deepEqual(writer.batches.slice(before), [[held]], "what was held goes");
+  writer.answerAll();
+  const next = writer.submit();
+  await turn();
+  assert.deepEqual(writer.batches.at(-1), [next], "and what comes then is not held");
+  writer.answerAll();
+  writer.group.crowd(false);
+  writer.submit();
+  await turn();
+  assert.equal(writer.batches.length, before + 2, "held again");
+  writer.group.flushNow();
+});
+
 /** One sender that sends as fast as it is answered, until its rate is known. */
 async function sendingFast(writer: FakeWriter): Promise<void> {
   for (const until = performance.now() + 30; performance.now() < until;) {
@@ -344,6 +366,7 @@ Deno.test("GroupCommit loses, repeats and reorders nothing", async () => {
     { weight: 3, arbitrary: fc.constant({ do: "answer" as const }) },
     { weight: 3, arbitrary: fc.constant({ do: "turn" as const }) },
     { weight: 1, arbitrary: fc.constant({ do: "flush" as const }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("crowd" as const), is: fc.boolean() }) },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -373,6 +396,7 @@ Deno.test("GroupCommit loses, repeats and reorders nothing", async () => {
           (step.hint.pressing ? pressing : plain).push(writer.submit(step.hint));
         } else if (step.do === "answer") writer.answer();
         else if (step.do === "flush") writer.group.flushNow();
+        else if (step.do === "crowd") writer.group.crowd(step.is);
         else if (step.do === "turn") await turn();
         else if (marching + step.by >= 0) {
           marching += step.by;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { localOperator, reloadConfig, replayMessage } from "../../src/operations/mod.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
-import { freePort, pause } from "../connectors/waiting.ts";
+import { eventually, freePort } from "../connectors/waiting.ts";
 import { admission, Walk } from "./bench.ts";
 
 const settings = `
@@ -39,14 +39,6 @@ function age(walk: Walk): void {
 
 function countsOf({ received }: ScriptedPartner): (string | undefined)[] {
   return received.map(({ text }) => /^PV1\|1\|(\d+)/m.exec(text)?.[1]);
-}
-
-async function eventually(isTrue: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!await isTrue()) {
-    assert.ok(performance.now() < deadline, `Waited for ${what}`);
-    await pause(20);
-  }
 }
 
 Deno.test("an engine purges what is due, forgets old state, and goes on", async () => {

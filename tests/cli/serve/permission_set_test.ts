@@ -8,6 +8,7 @@ import {
 } from "../../../src/cli/serve/permission_set.ts";
 import { comparePermissions, missingText } from "../../../src/cli/serve/permission_check.ts";
 import { loadSettings } from "../../../src/settings/mod.ts";
+import { databaseSet } from "../../maintenance/database_set.ts";
 
 function inbound(name: string, rest: Partial<InboundDefinition> = {}): InboundDefinition {
   return {
@@ -396,34 +397,18 @@ Deno.test("derivePermissions() lets the engine read the file of a reference set,
 });
 
 Deno.test("derivePermissions() lets the engine reach the database of a reference set, and nothing beside", () => {
-  const definition = {
-    kind: "database" as const,
-    name: "plans",
-    refreshMs: 1,
-    position: undefined,
-    dialect: "postgres" as const,
-    host: "mdm.example.org",
-    port: 5433,
-    database: "master",
-    username: "mefor",
-    password: undefined,
-    statement: "TABLE plans",
-    keyColumn: "k",
-    valueColumn: undefined,
-    encrypt: true,
-    trustServerCertificate: false,
-    tlsCaFile: "/etc/mf/mdm.pem",
-    connectTimeoutMs: 1,
-    statementTimeoutMs: 1,
-  };
-  const references = new Map([[definition.name, definition]]);
-  const before = derivePermissions(input({ graph }));
-  const after = derivePermissions(input({ graph: { ...graph, references } }));
-  const added = after.filter(({ kind, value }) =>
-    !before.some((grant) => grant.kind === kind && grant.value === value)
-  );
-  assert.deepEqual(added.map(({ kind, value, reason }) => [kind, value, reason]), [
-    ["net", "mdm.example.org:5433", 'reference "plans", server and port'],
-    ["read", "/etc/mf/mdm.pem", 'reference "plans"'],
-  ]);
+  for (const [dialect, port] of [["postgres", 5433], ["sqlserver", 1433]] as const) {
+    const place = { host: "mdm.example.org", tlsCaFile: "/etc/mf/mdm.pem" };
+    const definition = databaseSet({ dialect, port, name: "plans", ...place });
+    const references = new Map([[definition.name, definition]]);
+    const before = derivePermissions(input({ graph }));
+    const after = derivePermissions(input({ graph: { ...graph, references } }));
+    const added = after.filter(({ kind, value }) =>
+      !before.some((grant) => grant.kind === kind && grant.value === value)
+    );
+    assert.deepEqual(added.map(({ kind, value, reason }) => [kind, value, reason]), [
+      ["net", `mdm.example.org:${port}`, 'reference "plans", server and port'],
+      ["read", "/etc/mf/mdm.pem", 'reference "plans"'],
+    ]);
+  }
 });

@@ -129,6 +129,7 @@ export function testBatches(backend: StoreBackend): void {
   Deno.test(`${name} hints change when an intent is stored, never what`, async () => {
     await using bench = await StoreBench.open(backend);
     bench.store.march(1);
+    bench.store.crowd(true);
     const hints = [{}, { pressing: true }, { waiter: 1 }, { waiter: 2, pressing: true }];
     const messages = Array.from({ length: 40 }, () => bench.message());
     const received = await Promise.all(
@@ -136,6 +137,7 @@ export function testBatches(backend: StoreBackend): void {
         bench.store.submit({ kind: "receive", message, token: undefined }, hints[index % 4])
       ),
     );
+    bench.store.crowd(false);
     bench.store.march(-1);
     bench.store.flush();
     const lane = await bench.lane("ingress", "IB_ADT");

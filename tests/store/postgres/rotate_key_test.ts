@@ -1,134 +1,15 @@
 /** `rotateServerKey()` over stores that nobody has open, and beside stores that engines work on (I50). */
 import assert from "node:assert/strict";
-import type { CellKeys } from "../../../src/crypto/keys.ts";
 import { cellCipherOf } from "../../../src/crypto/sealed_cells.ts";
 import { createLogger, renderRecord } from "../../../src/logging/mod.ts";
-import { cipheredColumns } from "../../../src/store/ciphered_cells.ts";
-import type { ServerOptions } from "../../../src/store/server/dialect.ts";
-import {
-  rotateServerKey,
-  type ServerRotateOptions,
-} from "../../../src/store/postgres/rotate_key.ts";
 import type { PostgresStore } from "../../../src/store/postgres/store.ts";
-import { StoreBench } from "../../contract/store/bench.ts";
-import { type PostgresServer, test } from "../../maintenance/one_server.ts";
+import { test } from "../../maintenance/one_server.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../ciphers.ts";
-import { fill, idOf, PATIENT } from "../sqlite/filled.ts";
+import { idOf, PATIENT } from "../sqlite/filled.ts";
 import { openStore } from "./bench.ts";
+import { RotationPlace } from "./rotation_place.ts";
 
 const [oldId, newId] = [idOf(testKeys), idOf(rotatedKeys)];
-const OWN = "audit_key.key";
-
-/** A store with something in every ciphered column, in a schema of its own. */
-class Place implements AsyncDisposable {
-  readonly server: PostgresServer;
-  readonly options: ServerOptions;
-  bench!: StoreBench;
-
-  private constructor(server: PostgresServer) {
-    this.server = server;
-    this.options = server.options();
-  }
-
-  static async filled(
-    server: PostgresServer,
-    { isClear = false, rows = 3 } = {},
-  ): Promise<Place> {
-    const keys = isClear ? undefined : testKeys;
-    const place = new Place(server);
-    place.bench = await StoreBench.open({
-      name: "PostgreSQL:",
-      open: (now) => openStore(place.options, { now, keys }),
-      reopen: () => Promise.reject(new Error("Reopened by hand")),
-      remove: () => server.drop(place.options.schema!),
-    });
-    for (let index = 0; index < rows; index += 1) await fill(place.bench, index);
-    await place.fillRest(keys, rows);
-    return place;
-  }
-
-  /** What no statement of the bench writes. */
-  async fillRest(keys: CellKeys | undefined, rows: number): Promise<void> {
-    const cipher = cellCipherOf(keys);
-    await this.ask("UPDATE messages SET summary = $1, metadata = $2", [
-      cipher.seal("CANARYsummary"),
-      cipher.seal("CANARYmetadata"),
-    ]);
-    for (let index = 0; index < rows; index += 1) {
-      await this.ask(
-        `INSERT INTO users (id, username, username_key, auth_provider, created_at, updated_at,
-                            totp_secret, totp_staged)
-         VALUES ($1, $1, $1, 'local', 1, 1, $2, $3)`,
-        [`user ${index}`, cipher.seal("CANARYtotp"), cipher.seal("CANARYstaged")],
-      );
-      await this.ask(
-        `INSERT INTO alert_instance (id, event_type, connection, severity, status, first_seen,
-                                     last_seen, count, reason)
-         VALUES ($3, 'down', $1, 'high', 'open', 1, 1, 1, $2)`,
-        [`OB_${index}`, cipher.seal("CANARYalert"), index],
-      );
-    }
-  }
-
-  async ask(text: string, values: (string | number)[] = []) {
-    return (await this.server.ask(this.options, (it) => it.ask(text, values))).rows;
-  }
-
-  async close(): Promise<void> {
-    await this.bench.store[Symbol.asyncDispose]();
-  }
-
-  /** Opens the store anew, for the bench. */
-  async open(keys: CellKeys | undefined): Promise<PostgresStore> {
-    const store = await openStore(this.options, { now: () => this.bench.now, keys });
-    this.bench.store = store;
-    return store;
-  }
-
-  rotate(options: Partial<ServerRotateOptions> = {}) {
-    const server = { ...this.options, applicationName: "rotation" };
-    return rotateServerKey({ server, keys: rotatedKeys, now: 2_000_000, ...options });
-  }
-
-  /** Every cell of every ciphered column, by `table.column`. */
-  async cells(): Promise<Readonly<Record<string, readonly string[]>>> {
-    const found: Record<string, readonly string[]> = {};
-    for (const { table, key, column } of cipheredColumns) {
-      const rows = await this.ask(
-        `SELECT ${column} AS cell FROM ${table} WHERE ${column} <> '' ORDER BY ${key.join(", ")}`,
-      );
-      found[`${table}.${column}`] = rows.map(({ cell }) => String(cell));
-    }
-    return found;
-  }
-
-  async texts(keys: CellKeys) {
-    const cipher = cellCipherOf(keys);
-    const columns = Object.entries(await this.cells()).filter(([name]) => name !== OWN);
-    return Object.fromEntries(columns.map(([name, cells]) => [
-      name,
-      cells.map((cell) => cipher.open(cell) ?? "unreadable"),
-    ]));
-  }
-
-  async cellsByKey(): Promise<Readonly<Record<string, number>>> {
-    const counts: Record<string, number> = {};
-    for (const cell of Object.values(await this.cells()).flat()) {
-      const keyId = /^mfenc:v1:([0-9a-f]{16}):/.exec(cell)?.[1] ?? "clear";
-      counts[keyId] = (counts[keyId] ?? 0) + 1;
-    }
-    return counts;
-  }
-
-  async storeKeys(): Promise<readonly string[]> {
-    return (await this.ask("SELECT key_id FROM store_keys ORDER BY key_id"))
-      .map(({ key_id }) => String(key_id));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.bench[Symbol.asyncDispose]();
-  }
-}
 
 function raises(code: string, ...texts: RegExp[]) {
   return (thrown: Error & { code?: string; hint?: string }) => {
@@ -140,7 +21,7 @@ function raises(code: string, ...texts: RegExp[]) {
 }
 
 test("rotateServerKey() seals every ciphered column anew, and lets the old key go", async (server) => {
-  await using place = await Place.filled(server);
+  await using place = await RotationPlace.filled(server);
   await place.close();
   const before = await place.texts(testKeys);
   const stored = await place.cells();
@@ -174,7 +55,7 @@ test("rotateServerKey() seals every ciphered column anew, and lets the old key g
 
 // Goal: beside an open store too, whatever its memory and its statements hold.
 test("rotateServerKey() beside an engine at work leaves nothing with the old key", async (server) => {
-  await using place = await Place.filled(server, { rows: 12 });
+  await using place = await RotationPlace.filled(server, { rows: 12 });
   const { bench } = place;
   await place.close();
   await place.open(rotatedKeys);
@@ -205,7 +86,7 @@ test("rotateServerKey() beside an engine at work leaves nothing with the old key
 // Goal: the end is not declared while somebody seals with the old key, or in clear; one node of many
 // is enough, also the one that was opened first.
 test("rotateServerKey() refuses while any engine seals with another key", async (server) => {
-  await using place = await Place.filled(server);
+  await using place = await RotationPlace.filled(server);
   await place.close();
   const shared = { isShared: true, now: () => 1 };
   {
@@ -221,7 +102,7 @@ test("rotateServerKey() refuses while any engine seals with another key", async 
   const { isBesideEngine } = await place.rotate();
   assert.equal(isBesideEngine, false);
 
-  await using clear = await Place.filled(server, { isClear: true, rows: 1 });
+  await using clear = await RotationPlace.filled(server, { isClear: true, rows: 1 });
   await assert.rejects(
     clear.rotate({ keys: otherKeys }),
     raises("store.key_in_use", /has no key and stores cells in clear/),
@@ -246,7 +127,7 @@ test("rotateServerKey() refuses while any engine seals with another key", async 
 // off meanwhile can write nothing when it is back.
 // Method: the points of failure tests call a function here instead of killing.
 test("rotateServerKey() sees every opening of the store until its end", async (server) => {
-  await using place = await Place.filled(server);
+  await using place = await RotationPlace.filled(server);
   await place.close();
   const back = { active: testKeys.active, retired: [otherKeys.active] };
   const late = cellCipherOf(back).seal("CANARYlate");
@@ -288,7 +169,7 @@ test("rotateServerKey() sees every opening of the store until its end", async (s
 
 // Goal: an engine that was cut off while the rotation ended cannot bring an old cell in afterwards.
 test("an engine with the old key that was cut off writes nothing once the rotation is over", async (server) => {
-  await using place = await Place.filled(server);
+  await using place = await RotationPlace.filled(server);
   const store = place.bench.store as PostgresStore;
   const end = () =>
     place.ask(
@@ -319,7 +200,7 @@ test("an engine with the old key that was cut off writes nothing once the rotati
 });
 
 test("rotateServerKey() stops before a cell that no key opens, and names its row alone", async (server) => {
-  await using place = await Place.filled(server);
+  await using place = await RotationPlace.filled(server);
   await place.close();
   const [row] = await place.ask(
     "UPDATE bodies SET body = left(body, -4) || 'AAA=' WHERE seq = (SELECT max(seq) FROM bodies) " +

@@ -1,4 +1,5 @@
 /** SQLite stores in temporary directories, and a look at their files past the engine. */
+import type { AuditRow } from "../../../src/store/audit_row.ts";
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join } from "node:path";
@@ -20,6 +21,17 @@ export const sqliteBackend: StoreBackend = {
   reopen: ({ path }, now) => openStore(path, { now }),
   remove: ({ path }) => Deno.remove(dirname(path), { recursive: true }),
 };
+
+/** All rows of the audit log, oldest first. */
+export function auditRowsOf(db: DatabaseSync): AuditRow[] {
+  return db.prepare("SELECT * FROM audit_log ORDER BY id").all().map((row) => ({
+    ...{ id: Number(row.id), at: Number(row.at), actor: String(row.actor) },
+    action: String(row.action),
+    channel: row.channel_id === null ? null : String(row.channel_id),
+    detail: row.detail === null ? null : String(row.detail),
+    ...{ isKeyed: row.keyed === 1, hash: String(row.row_hash) },
+  }));
+}
 
 /** Looks into a store's file over a connection of the test's own. */
 export function inspect<T>(path: string, look: (db: DatabaseSync) => T): T {
@@ -139,12 +151,12 @@ export function assertWhole(db: DatabaseSync, title?: string): void {
   assert.deepEqual({ ...found }, whole, title);
 }
 
-/** A temporary directory that goes with the test. */
+/** A temporary directory that goes with the test; below `dir` if it is given. */
 export class Folder implements AsyncDisposable {
   readonly path: string;
 
-  constructor() {
-    this.path = Deno.makeTempDirSync({ prefix: "store_" });
+  constructor(dir?: string) {
+    this.path = Deno.makeTempDirSync({ dir, prefix: "store_" });
   }
 
   file(name = "store.db"): string {

@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   await store[Symbol.asyncDispose]();
 }
 
-class Walk {
+export class Walk {
   readonly #store: SqliteStore;
   #toRoute: Row[] = [];
   #toDeliver: Row[] = [];

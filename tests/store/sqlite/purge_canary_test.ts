@@ -5,8 +5,10 @@
  * hold a word that nothing else holds. Then the raw bytes of the files are searched.
  */
 import assert from "node:assert/strict";
+import type { DatabaseSync } from "node:sqlite";
 import { delivery, heldOf, StoreBench } from "../../contract/store/bench.ts";
 import { Random } from "../../pipeline/random.ts";
+import { fillWorded, purgeWorded } from "../worded.ts";
 import { inspect, sqliteBackend } from "./bench.ts";
 
 const WORD = "CANARY";
@@ -125,6 +127,44 @@ Deno.test("a purge among rows that stay leaves nothing in rows, free pages and l
     assert.equal(kept!.n, MESSAGES / 5 * 2);
   });
 });
+
+// Goal: each kind of cell that a pass empties, answers, state, events and alerts among them.
+Deno.test("a purge leaves nothing of any kind of cell", async () => {
+  await using bench = await StoreBench.open(sqliteBackend);
+  const { path } = bench.store;
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const random = new Random(seed);
+  for (let index = 0; index < 40; index += 1) {
+    await fillWorded(bench, { word: WORD, random, index });
+    await bench.queued(["OB_WAITS"], { raw: `KEPT ${index}` });
+  }
+  await bench.store.totals();
+  inspect(path, (db) => {
+    // No statement of ours writes a summary; this one does as the engine's connection would.
+    db.exec("PRAGMA secure_delete = ON");
+    db.exec(`UPDATE messages SET summary = '${WORD} summary'
+              WHERE status NOT IN ('received', 'routed')`);
+    for (const table of ["messages", "bodies", "queue", "message_events", "response", "state"]) {
+      assert.ok(rowsWith(db, table) > 0, `${table} held it`);
+    }
+  });
+  await purgeWorded(bench);
+  assert.equal(await bench.store.upkeep!.checkpoint({ commitLog: true }), true);
+  assert.deepEqual(["-wal", "-log"].map((end) => found(path + end).length), [0, 0]);
+  const file = Deno.readFileSync(path);
+  assert.deepEqual(found(path).filter((offset) => !isUnused(file, offset)), [], `seed ${seed}`);
+  inspect(path, (db) => {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    for (const { name } of tables) assert.equal(rowsWith(db, String(name)), 0, String(name));
+  });
+  assert.equal((await bench.lane("outbound", "OB_WAITS")).length, 40);
+});
+
+/** How many rows of a table hold the word, in any column. */
+function rowsWith(db: DatabaseSync, table: string): number {
+  return db.prepare(`SELECT * FROM ${table}`).all()
+    .filter((row) => Object.values(row).some((value) => String(value).includes(WORD))).length;
+}
 
 // Goal: what docs/operating/retention.md tells whoever wants to be rid of those fragments too. Method:
 // the statement runs in a process of its own, for the runtime gives it to one with every permission.

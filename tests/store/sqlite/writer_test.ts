@@ -1,6 +1,7 @@
 /** The writer on its own thread's terms: batches, savepoints, numbers, look-up tables, the log. */
 import assert from "node:assert/strict";
 import type { Intent } from "../../../src/store/intents.ts";
+import { verifyAudit } from "../../../src/audit/verify.ts";
 import { CommitLog } from "../../../src/store/sqlite/commit_log.ts";
 import {
   NUMBER_BLOCK,
@@ -10,7 +11,7 @@ import {
 import { Session } from "../../../src/store/sqlite/session.ts";
 import { type OnPoint, Writer } from "../../../src/store/sqlite/writer.ts";
 import type { Outcome } from "../../../src/store/wire.ts";
-import { assertWhole, Folder, inspect, openStore } from "./bench.ts";
+import { assertWhole, auditRowsOf, Folder, inspect, openStore } from "./bench.ts";
 import { keylessCells } from "../../../src/crypto/cells.ts";
 import { AuditLog } from "../../../src/store/sqlite/registers/audit_log.ts";
 
@@ -104,6 +105,34 @@ Deno.test("Writer says of a failed intent what class of fault it was, and no val
     message: "Cannot complete a store transaction (TypeError)",
     hint: undefined,
   });
+});
+
+// Goal: who looks at messages does not have the traffic written twice.
+Deno.test("Writer notes a look at a stored message and leaves those on their way in memory", async () => {
+  await using bench = new WriterBench();
+  const { writer, session } = bench;
+  const note = (id: string): Intent => ({ kind: "note_event", id, event: "viewed", at: 5 });
+  writer.run(bench.receives(1));
+  writer.storeAll();
+  writer.run(bench.receives(50));
+  const before = session.statementCount;
+  const looks = [note("m1"), note("m1"), note("unknown")];
+  // The one that nobody knows has everything brought into the tables, to be sure.
+  assert.deepEqual(writer.run(looks.slice(0, 2)), [
+    { result: { found: true } },
+    { result: { found: true } },
+  ]);
+  assert.ok(session.statementCount - before < 10, `${session.statementCount - before} statements`);
+  assert.ok(writer.isUntidy);
+  const rows = (sql: string) => Number(inspect(bench.path, (db) => db.prepare(sql).get())?.rows);
+  assert.equal(rows("SELECT count(*) AS rows FROM messages"), 1);
+  assert.equal(rows("SELECT count(*) AS rows FROM message_events WHERE event = 'viewed'"), 2);
+  assert.deepEqual(writer.run([...looks.slice(2), note("m51")]), [
+    { result: { found: false } },
+    { result: { found: true } },
+  ]);
+  assert.equal(bench.count("message_events", "event = 'viewed'"), 3);
+  assert.equal(bench.count("messages"), 51);
 });
 
 // A commit that fails for a reason nobody foresaw must leave the connection usable.
@@ -247,4 +276,50 @@ Deno.test("SqliteStore stores equal payloads of one handoff once", async () => {
   ]);
   const bodies = inspect(path, (db) => db.prepare("SELECT body FROM bodies ORDER BY seq").all());
   assert.deepEqual(bodies.map(({ body }) => body), ["raw", "same", "other"]);
+});
+
+// Goal: an audit row whose commit failed, before or after it went into the log, is nowhere, also for
+// the next opening; the chain goes on as if it had never been.
+Deno.test("Writer: a note that cannot be made durable leaves nothing behind", async () => {
+  for (const failing of ["sync", "commit"] as const) {
+    await using bench = new WriterBench();
+    const { writer, log, opened: { db } } = bench;
+    const tell = (number: number) => {
+      const detail = JSON.stringify({ number });
+      const audit = [{ at: 1, actor: "ann", action: "told", channel: null, detail }];
+      return writer.run([{ kind: "register", changes: [], audit }]);
+    };
+    assert.deepEqual(failuresOf(writer.run(bench.receives(1))), []);
+    assert.deepEqual(failuresOf(tell(1)), []);
+    const { sync } = log;
+    const { exec } = db;
+    if (failing === "sync") {
+      log.sync = () => {
+        throw new Error("No space left on device (os error 28)");
+      };
+    } else {
+      db.exec = (sql) => {
+        if (sql === "COMMIT") throw new Error("disk I/O error");
+        exec.call(db, sql);
+      };
+    }
+    assert.equal(failuresOf(tell(2)).length, 1);
+    log.sync = sync;
+    db.exec = exec;
+    assert.deepEqual(failuresOf(tell(3)), []);
+    assert.deepEqual(failuresOf(writer.run(bench.receives(1))), []);
+    bench.close();
+    const reopened = openDatabase({ path: bench.path, synchronous: "normal", now: 1 });
+    try {
+      const rows = auditRowsOf(reopened.db);
+      assert.deepEqual(rows.map(({ detail }) => detail), ['{"number":1}', '{"number":3}'], failing);
+      assert.ok(verifyAudit(rows, undefined).ok);
+      assertWhole(reopened.db);
+      const { messages } = reopened.db.prepare("SELECT count(*) AS messages FROM messages").get()!;
+      assert.equal(messages, 2);
+    } finally {
+      reopened.db.close();
+      reopened.unlock();
+    }
+  }
 });

@@ -39,6 +39,14 @@ const own = new Map<string, string>(
     ],
     [sessionTexts.identify, "SELECT pg_backend_pid() AS pid, 'now' AS started_at"],
     [sessionTexts.findSession, "SELECT pid FROM pg_stat_activity WHERE pid = $1 AND $2 = 'now'"],
+    [
+      sessionTexts.idleHolders,
+      `SELECT a.pid, (extract(epoch FROM clock_timestamp() - a.state_change) * 1000)::bigint AS idle_ms
+         FROM pg_stat_activity AS a
+        WHERE a.pid <> pg_backend_pid() AND a.state = 'idle in transaction'
+          AND EXISTS (SELECT FROM pg_locks AS l
+                       WHERE l.pid = a.pid AND l.relation = to_regclass('store_meta'))`,
+    ],
     [schemaTexts.lockSchema, "SELECT 1 AS is_mine FROM pg_advisory_xact_lock($1)"],
     [
       schemaTexts.server,
@@ -47,8 +55,16 @@ const own = new Map<string, string>(
   ] as const).map(([text, by]) => [inSchema(text, undefined), by]),
 );
 
+const idleHolders = inSchema(sessionTexts.idleHolders, undefined);
+
 /** Numbers of a SQL Server for what PostgreSQL says. */
-const numbers: Readonly<Record<string, number>> = { "23505": 2627, "22001": 2628, "40P01": 1205 };
+const numbers: Readonly<Record<string, number>> = {
+  "23505": 2627,
+  "22001": 2628,
+  "40P01": 1205,
+  "53100": 1105,
+  "55P03": 1222,
+};
 const DIVISION_BY_ZERO = "22012";
 
 /** Prepared once, as each of both stores does. */
@@ -56,16 +72,18 @@ const names = new Map<string, string>();
 
 class TranslatedSession implements Session {
   readonly #inner: ServerConnection;
+  readonly #seesOthers: boolean;
   readonly #steps = new Map<string, readonly Step[]>();
   #isInTransaction = false;
 
-  constructor(inner: ServerConnection) {
+  constructor(inner: ServerConnection, seesOthers: boolean) {
     this.#inner = inner;
+    this.#seesOthers = seesOthers;
   }
 
   async ask(call: Call): Promise<Answer> {
     // The library's settings of the session, and the store's.
-    if (/^\s*set /i.test(call.text)) return { count: 0 };
+    if (/^\s*set /i.test(call.text)) return await this.#set(call.text);
     try {
       return await this.#ask(call);
     } catch (thrown) {
@@ -78,8 +96,19 @@ class TranslatedSession implements Session {
     }
   }
 
+  async #set(text: string): Promise<Answer> {
+    const [, lockMs] = /LOCK_TIMEOUT (\d+)/.exec(text) ?? [];
+    if (lockMs !== undefined) await this.#inner.ask(`SET lock_timeout = ${lockMs}`);
+    return { count: 0 };
+  }
+
   async #ask({ text, values }: Call): Promise<Answer> {
+    const [, pid] = /^BEGIN TRY EXEC \(N'KILL (\d+)'\)/.exec(text) ?? [];
+    if (pid !== undefined) {
+      return told(await this.#inner.ask(`SELECT pg_terminate_backend(${pid})`));
+    }
     const given = values.map((one) => typeof one === "string" ? fromStoredText(one) : one);
+    if (text === idleHolders && !this.#seesOthers) return { count: 0 };
     const special = own.get(text);
     if (special !== undefined) return told(await this.#inner.ask(special, given));
     let steps = this.#steps.get(text);
@@ -106,8 +135,8 @@ class TranslatedSession implements Session {
     else await this.#inner.rollBack();
   }
 
-  close(): void {
-    void this.#inner.close();
+  close(): Promise<void> {
+    return this.#inner.close();
   }
 }
 
@@ -136,19 +165,26 @@ function fill(text: string, values: readonly ServerValue[]) {
   return { bound, rest };
 }
 
-/** Each database a client names is a schema of the server. */
-export function standIn(server: PostgresServer): TdsScript {
+/**
+ * Each database a client names is a schema of the server.
+ *
+ * @param seesOthers Whether clients have the right to see the sessions of others.
+ */
+export function standIn(server: PostgresServer, { seesOthers = true } = {}): TdsScript {
   return {
-    async open(_drop, { database }) {
+    async open(drop, { database }) {
       const options = { ...server.options(), schema: database };
       const inner = await postgres.connect(options, "writer");
+      inner.onLost = drop;
+      // A SQL Server lets a transaction be for as long as its client is there.
+      await inner.ask("SET idle_in_transaction_session_timeout = 0");
       await inner.begin();
       await inner.ask("SELECT pg_advisory_xact_lock(1)");
       await inner.ask(`CREATE SCHEMA IF NOT EXISTS "${database}"`);
       const { rows: [row] } = await inner.ask("SELECT to_regproc('string_escape')::text AS made");
       if (row?.made === null) await inner.ask(functions);
       await inner.commit();
-      return new TranslatedSession(inner);
+      return new TranslatedSession(inner, seesOthers);
     },
   };
 }

@@ -39,6 +39,10 @@ export interface Answer {
   /** Of the columns, where there may be no row. */
   readonly names?: readonly string[];
   readonly count?: number;
+  /** In place of rows: columns and rows as they go over the wire. */
+  readonly tokens?: Uint8Array;
+  /** Behind them, again and again until the client goes. */
+  readonly endless?: () => Uint8Array;
 }
 
 export type Act = "begin" | "commit" | "rollback";
@@ -48,7 +52,7 @@ export interface Session {
   /** @param signal aborted when the client wants no answer any more. */
   ask(call: Call, signal: AbortSignal): Promise<Answer>;
   act(act: Act): Promise<void>;
-  close?(): void;
+  close?(): void | Promise<void>;
 }
 
 export interface TdsScript {
@@ -184,6 +188,8 @@ export class TdsServer implements AsyncDisposable {
   async #serve(conn: Deno.Conn, { hasBegun = false } = {}): Promise<void> {
     const writer = conn.writable.getWriter();
     const reply = (to: Writer) => writer.write(packets(packetTypes.reply, to.bytes));
+    const part = (bytes: Uint8Array) =>
+      writer.write(packets(packetTypes.reply, bytes, { isWhole: false }));
     let session: Session | undefined;
     let tail: Promise<unknown> = Promise.resolve();
     let stop = new AbortController();
@@ -194,7 +200,9 @@ export class TdsServer implements AsyncDisposable {
           continue;
         }
         if (packet.type === packetTypes.login) {
-          session = await this.#login(packet, { reply, drop: () => close(conn) });
+          const to = new Writer();
+          session = await this.#login(packet, to, () => close(conn));
+          await reply(to);
           continue;
         }
         if (packet.type === packetTypes.attention) {
@@ -209,45 +217,44 @@ export class TdsServer implements AsyncDisposable {
         }
         const { signal } = stop;
         // It goes on listening: somebody may not want to wait any more.
-        tail = this.#answer(session!, packet, { reply, signal }).catch(() => close(conn));
+        tail = this.#answer(session!, packet, { reply, part, signal }).catch(() => close(conn));
       }
     } finally {
       stop.abort();
-      session?.close?.();
+      await session?.close?.();
     }
   }
 
-  async #login(
-    { body }: Packet,
-    { reply, drop }: { reply: (to: Writer) => Promise<void>; drop: () => void },
-  ): Promise<Session | undefined> {
+  /** Writes the answer; a session that began is the caller's to close, whoever still hears of it. */
+  async #login({ body }: Packet, to: Writer, drop: () => void): Promise<Session | undefined> {
     const login = readLogin(body);
-    const to = new Writer();
     try {
       this.#script.login?.(login);
     } catch (thrown) {
       writeError(to, (thrown as Refusal).number, 14);
       writeDone(to, "batch", { isError: true });
-      await reply(to);
       return undefined;
     }
     this.logins.push(login);
     const session = await this.#script.open(drop, login);
     writeLoginAck(to, login.packetSize);
     writeDone(to, "batch", {});
-    await reply(to);
     return session;
   }
 
   async #answer(
     session: Session,
     packet: Packet,
-    { reply, signal }: { reply: (to: Writer) => Promise<void>; signal: AbortSignal },
+    { reply, part, signal }: {
+      reply: (to: Writer) => Promise<void>;
+      part: (bytes: Uint8Array) => Promise<void>;
+      signal: AbortSignal;
+    },
   ): Promise<void> {
     const to = new Writer();
     const isCall = packet.type !== packetTypes.transaction;
     try {
-      if (isCall) await this.#call(session, packet, { to, signal });
+      if (isCall) await this.#call(session, packet, { to, part, signal });
       else await this.#act(session, packet, to);
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) throw thrown;
@@ -265,12 +272,21 @@ export class TdsServer implements AsyncDisposable {
   async #call(
     session: Session,
     packet: Packet,
-    { to, signal }: { to: Writer; signal: AbortSignal },
+    { to, part, signal }: {
+      to: Writer;
+      part: (bytes: Uint8Array) => Promise<void>;
+      signal: AbortSignal;
+    },
   ): Promise<void> {
     const call = readCall(packet);
     this.heard.push(call.text);
-    const { rows = [], names, count } = await session.ask(call, signal);
-    writeRows(to, rows, names === undefined ? undefined : [...names]);
+    const { rows = [], names, count, tokens, endless } = await session.ask(call, signal);
+    if (tokens === undefined) writeRows(to, rows, names === undefined ? undefined : [...names]);
+    else to.put(...tokens);
+    if (endless !== undefined) {
+      await part(to.bytes);
+      for (;;) await part(endless());
+    }
     const isRpc = packet.type === packetTypes.rpc;
     if (isRpc) writeDone(to, "statement", { count: count ?? rows.length, isMore: true });
     writeDone(to, isRpc ? "procedure" : "batch", isRpc ? {} : { count: count ?? rows.length });

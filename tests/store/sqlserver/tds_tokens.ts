@@ -121,14 +121,23 @@ export function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuff
 
 const PACKET_BYTES = 4_096;
 
-/** A message as packets. */
-export function packets(type: number, body: Uint8Array): Uint8Array {
+/** A message as packets; one that is not whole goes on in others. */
+export function packets(type: number, body: Uint8Array, { isWhole = true } = {}): Uint8Array {
   let all = new Uint8Array();
   for (let from = 0; from === 0 || from < body.length; from += PACKET_BYTES - HEADER) {
     const part = body.subarray(from, from + PACKET_BYTES - HEADER);
     const isLast = from + part.length >= body.length;
     const length = part.length + HEADER;
-    const header = [type, isLast ? END_OF_MESSAGE : 0, length >> 8, length & 0xff, 0, 0, 1, 0];
+    const header = [
+      type,
+      isLast && isWhole ? END_OF_MESSAGE : 0,
+      length >> 8,
+      length & 0xff,
+      0,
+      0,
+      1,
+      0,
+    ];
     all = joined(all, joined(Uint8Array.from(header), part));
   }
   return all;

@@ -8,17 +8,25 @@ export const functions = `
 CREATE FUNCTION datalength(text) RETURNS integer IMMUTABLE
   RETURN octet_length($1);
 CREATE FUNCTION object_id(text, text DEFAULT 'U') RETURNS oid STABLE
-  RETURN to_regclass($1)::oid;
+  RETURN (SELECT c.oid FROM pg_class AS c
+           WHERE c.relname = $1 AND c.relnamespace = current_schema()::regnamespace);
 CREATE FUNCTION charindex(text, text) RETURNS integer IMMUTABLE
   RETURN strpos($2, $1);
 CREATE FUNCTION hashbytes(text, text) RETURNS bytea IMMUTABLE
   RETURN sha256(convert_to($2, 'UTF8'));
 CREATE FUNCTION string_escape(text, text) RETURNS text IMMUTABLE
   RETURN substr(to_json($1)::text, 2, length(to_json($1)::text) - 2);
+CREATE FUNCTION connectionproperty(text) RETURNS text STABLE
+  RETURN host(inet_client_addr());
 CREATE OPERATOR + (LEFTARG = text, RIGHTARG = text, FUNCTION = textcat);
 `;
 
 const words: readonly (readonly [RegExp, string])[] = [
+  [
+    /DATEDIFF_BIG\(MICROSECOND, CAST\(N'1970-01-01' AS datetime2\), SYSUTCDATETIME\(\)\)/g,
+    "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+  ],
+  [/\bIDENTITY\(1, 1\)/g, "GENERATED ALWAYS AS IDENTITY"],
   [/\bmefor\./g, ""],
   [/\bN'/g, "'"],
   [/\[([a-z]\w*)\]/g, '"$1"'],
@@ -54,14 +62,21 @@ export function translate(text: string): readonly Step[] {
   }).filter((step) => step.text !== "");
 }
 
-/** What goes through a table variable comes back by itself. */
+/** What goes through a table variable comes back by itself, or is there for the query behind it. */
 function withoutVariables(text: string): string {
   const whole =
     /^\s*DECLARE (@\w+) TABLE [\s\S]*?\);\s*([\s\S]*?)\s*OUTPUT ([^;]*?)\s+INTO \1 \([^)]*\)([^;]*);\s*SELECT [^;]* FROM \1\s*$/;
+  const asked =
+    /^\s*DECLARE @(\w+) TABLE [\s\S]*?\);\s*(UPDATE [\s\S]*?)\s*OUTPUT ([^;]*?)\s+INTO @\1 (\([^)]*\))([^;]*);(\s*SELECT [^;]*)$/;
+  const bare = (returned: string) => returned.replaceAll(/\b(inserted|deleted)\./g, "");
   return text.replace(
     whole,
-    (_, _name, change, returned, rest) =>
-      `${change} ${rest} RETURNING ${returned.replaceAll(/\b(inserted|deleted)\./g, "")}`,
+    (_, _name, change, returned, rest) => `${change} ${rest} RETURNING ${bare(returned)}`,
+  ).replace(
+    asked,
+    (_, name, change, returned, columns, rest, query) =>
+      `WITH ${name} ${columns} AS (${change} ${rest} RETURNING ${bare(returned)})` +
+      query.replaceAll(`@${name}`, name),
   );
 }
 

@@ -1,12 +1,13 @@
 // Goal: a reference set is what its query gives, whole or not at all; the query changes nothing, ends
 // in time, and nothing of a row is told to anybody but author code.
 import assert from "node:assert/strict";
-import { EngineError } from "../../src/errors.ts";
 import type { DatabaseReference } from "../../src/graph/graph.ts";
-import { readDatabase, type Row } from "../../src/maintenance/database_source.ts";
+import { readPostgres } from "../../src/maintenance/postgres_source.ts";
+import type { Row } from "../../src/maintenance/source_rows.ts";
 import { Secret } from "../../src/settings/mod.ts";
 import { Authority } from "../connectors/certificates.ts";
 import { freePort, until } from "../connectors/waiting.ts";
+import { databaseSet, refusal } from "./database_set.ts";
 import { ReferenceBench } from "./reference_bench.ts";
 import { PostgresServer, test } from "./one_server.ts";
 
@@ -14,27 +15,7 @@ function setOf(
   { port }: Pick<PostgresServer, "port">,
   parts: Partial<DatabaseReference>,
 ): DatabaseReference {
-  return {
-    kind: "database",
-    name: "set",
-    refreshMs: 1_000,
-    position: undefined,
-    dialect: "postgres",
-    host: "127.0.0.1",
-    port,
-    database: "postgres",
-    username: "postgres",
-    password: undefined,
-    statement: "SELECT 1",
-    keyColumn: "k",
-    valueColumn: undefined,
-    encrypt: false,
-    trustServerCertificate: false,
-    tlsCaFile: undefined,
-    connectTimeoutMs: 10_000,
-    statementTimeoutMs: 20_000,
-    ...parts,
-  };
+  return databaseSet({ dialect: "postgres", port, ...parts });
 }
 
 const never = new AbortController().signal;
@@ -44,19 +25,7 @@ function read(
   statement: string,
   parts: Partial<DatabaseReference> = {},
 ): Promise<readonly Row[]> {
-  return readDatabase(setOf(server, { statement, ...parts }), never);
-}
-
-/** What a failed read says, which is what the log gets. */
-async function refusal(reading: Promise<unknown>): Promise<readonly [string, string]> {
-  try {
-    await reading;
-  } catch (thrown) {
-    assert.ok(thrown instanceof EngineError, String(thrown));
-    assert.doesNotMatch(`${thrown.message} ${thrown.hint} ${thrown.cause ?? ""}`, /CANARY/);
-    return [thrown.code, thrown.message];
-  }
-  throw new Error("It was read");
+  return readPostgres(setOf(server, { statement, ...parts }), never);
 }
 
 test("a record has every column but the key, each in its type", async (server) => {
@@ -149,7 +118,7 @@ test("a query that takes too long, or gives too much, ends in time", async (serv
     assert.equal((await refusal(read(server, statement)))[0], "reference.source_too_large");
   }
   const stop = new AbortController();
-  const stopped = readDatabase(
+  const stopped = readPostgres(
     setOf(server, { statement: "SELECT pg_sleep(60) AS k" }),
     stop.signal,
   );

@@ -46,11 +46,11 @@ async function call(seconds: number): Promise<void> {
       const waitMs = dueAt - performance.now();
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
       const path = pathOf(turn);
-      const { status, body } = await connection.get(path);
+      const answer = await connection.get(path);
       // From when it was due: a wait for a connection is a wait of the one who asks.
       latencies.push(performance.now() - dueAt);
-      if (status !== 200) refused += 1;
-      if (messageId === undefined && path.startsWith("/messages?")) remember(body);
+      if (answer.status !== 200) refused += 1;
+      if (messageId === undefined && path.startsWith("/messages?")) remember(answer.text());
     }
   }));
   const sorted = Float64Array.from(latencies).sort();

@@ -1,70 +1,71 @@
 /**
  * One kept connection to the API: asks and waits for the whole answer. Costs its process little, for
- * it shares the machine with the engine.
+ * it shares the machine with the engine: bytes are read into one buffer that is used again, and a body
+ * becomes text only for who wants it.
  */
 import { Buffer } from "node:buffer";
-import net from "node:net";
 
 export interface ApiAnswer {
   readonly status: number;
-  readonly body: string;
+  /** Of this answer until the next one is asked for. */
+  text(): string;
 }
 
 const HEAD_END = "\r\n\r\n";
+const ROOM_BYTES = 65_536;
 
 export class ApiConnection implements Disposable {
-  readonly #socket: net.Socket;
-  readonly #head: string;
-  #received = Buffer.alloc(0);
-  #waiting: { resolve: (answer: ApiAnswer) => void; reject: (why: Error) => void } | undefined;
+  readonly #conn: Deno.TcpConn;
+  readonly #tail: string;
+  #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
 
   static async open(port: number, token: string): Promise<ApiConnection> {
-    const socket = net.connect(port, "127.0.0.1");
-    await new Promise<void>((resolve, reject) => {
-      socket.once("connect", resolve);
-      socket.once("error", reject);
-    });
-    return new ApiConnection(socket, `host: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}`);
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    conn.setNoDelay(true);
+    return new ApiConnection(conn, `host: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}`);
   }
 
-  private constructor(socket: net.Socket, head: string) {
-    this.#socket = socket;
-    this.#head = head;
-    socket.setNoDelay(true);
-    socket.on("data", (bytes) => this.#take(bytes));
-    const end = (why: string) => this.#waiting?.reject(new Error(why));
-    socket.on("error", ({ message }) => end(message));
-    socket.on("close", () => end("the API closed the connection"));
+  private constructor(conn: Deno.TcpConn, head: string) {
+    this.#conn = conn;
+    this.#tail = ` HTTP/1.1\r\n${head}\r\n\r\n`;
   }
 
-  /** Asks for one path; the one before must be answered. */
-  get(path: string): Promise<ApiAnswer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      this.#socket.write(`GET ${path} HTTP/1.1\r\n${this.#head}\r\n\r\n`);
-    });
+  /**
+   * Asks for one path; the one before must be answered.
+   *
+   * @throws {Error} when the API closes the connection, or an answer has no length.
+   */
+  async get(path: string): Promise<ApiAnswer> {
+    const request = Buffer.from(`GET ${path}${this.#tail}`);
+    // A request is shorter than what a socket takes at once.
+    if (await this.#conn.write(request) < request.length) throw new Error("a request was cut");
+    let filled = 0;
+    let headEnd = -1;
+    let end = Infinity;
+    let status = 0;
+    while (filled < end) {
+      if (filled === this.#room.length) this.#grow();
+      const count = await this.#conn.read(this.#room.subarray(filled));
+      if (count === null) throw new Error("the API closed the connection");
+      filled += count;
+      if (headEnd !== -1) continue;
+      headEnd = this.#room.subarray(0, filled).indexOf(HEAD_END);
+      if (headEnd === -1) continue;
+      const head = this.#room.toString("latin1", 0, headEnd);
+      const [, length] = /^content-length: *(\d+)/im.exec(head) ?? [];
+      if (length === undefined) throw new Error("an answer has no length");
+      status = Number(head.slice(9, 12));
+      end = headEnd + HEAD_END.length + Number(length);
+    }
+    const body = this.#room.subarray(headEnd + HEAD_END.length, end);
+    return { status, text: () => body.toString() };
   }
 
   [Symbol.dispose](): void {
-    this.#waiting = undefined;
-    this.#socket.destroy();
+    this.#conn.close();
   }
 
-  #take(bytes: Uint8Array): void {
-    this.#received = this.#received.length === 0
-      ? Buffer.from(bytes)
-      : Buffer.concat([this.#received, bytes]);
-    const headEnd = this.#received.indexOf(HEAD_END);
-    if (headEnd === -1) return;
-    const head = this.#received.toString("latin1", 0, headEnd);
-    const [, length] = /^content-length: *(\d+)/im.exec(head) ?? [];
-    if (length === undefined) {
-      return void this.#socket.destroy(new Error("an answer has no length"));
-    }
-    const end = headEnd + HEAD_END.length + Number(length);
-    if (this.#received.length < end) return;
-    const body = this.#received.toString("utf8", headEnd + HEAD_END.length, end);
-    this.#received = this.#received.subarray(end);
-    this.#waiting?.resolve({ status: Number(head.slice(9, 12)), body });
+  #grow(): void {
+    this.#room = Buffer.concat([this.#room], this.#room.length * 2);
   }
 }

@@ -62,7 +62,12 @@ const POLL_MS = 100;
 const STALL_LIMIT_MS = 60_000;
 /** Time for the last acknowledgements beyond the time of sending. */
 const ANSWER_LIMIT_MS = 60_000;
-/** How long a target with many lanes is watched doing nothing. */
+/**
+ * How long a target with many lanes rests before it is watched: what traffic left over is tidied, and
+ * the runtime gives memory back some ten seconds after it was needed.
+ */
+const REST_MS = 15_000;
+/** How long it is watched doing nothing. */
 const IDLE_MS = 3_000;
 
 /** Carries out one run; a failure of any process is a result without figures, not an exception. */
@@ -144,9 +149,13 @@ async function measure(
   const processes = { sink, target };
   try {
     if (profile.warmUpSeconds > 0) {
-      const warmUp = await send(sender, { profile, seconds: profile.warmUpSeconds });
+      const [warmUp] = await Promise.all([
+        send(sender, { profile, seconds: profile.warmUpSeconds }),
+        caller && call(caller, profile.warmUpSeconds),
+      ]);
       await drain(processes, Number(warmUp.endRow) * profile.fanOut);
     }
+    if (profile.watchesIdle) await pause(REST_MS);
     const idleFrom = profile.watchesIdle ? await read() : undefined;
     if (profile.watchesIdle) await pause(IDLE_MS);
     const before = await read();

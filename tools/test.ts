@@ -3,6 +3,9 @@
  * with them.
  *
  * A process a folder: tests look at the memory, the descriptors and the variables of their own.
+ *
+ * A folder that failed is run once more, with nothing beside it: on a machine that is short of
+ * processors some waits end too soon. Whatever fails then as well has failed, and what passed is told.
  */
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,29 +21,51 @@ const flags = [
 const AT_ONCE_MORE = 1;
 /** What the tests start for themselves wants processors as well. */
 const AT_ONCE_MAX = 4;
+/** More folders that failed are no matter of a busy machine. */
+const AGAIN_MAX = 5;
 
 async function main(args: readonly string[]): Promise<number> {
   if (args.length > 0) return await hand(args);
   const startedAt = performance.now();
   const waiting = [...await folderTests(root)];
-  const failed: string[] = [];
-  let [passed, folders] = [0, 0];
+  let failed: Unit[] = [];
+  const passed = new Map<string, number>();
   const atOnce = Math.min(navigator.hardwareConcurrency + AT_ONCE_MORE, AT_ONCE_MAX);
   await Promise.all(Array.from({ length: atOnce }, async () => {
     for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift()) {
       const outcome = await run(unit);
-      folders += 1;
-      passed += outcome.passed;
-      if (!outcome.isOk) failed.push(unit.folder);
+      passed.set(unit.folder, outcome.passed);
+      if (!outcome.isOk) failed.push(unit);
     }
   }));
+  if (failed.length > 0 && failed.length <= AGAIN_MAX) {
+    failed = await runAgain(failed, passed);
+  }
   const took = Math.round((performance.now() - startedAt) / 1000);
-  console.log(
-    `${passed} tests of ${folders} folders passed in ${Math.floor(took / 60)} min ${took % 60} s`,
-  );
+  const sum = passed.values().reduce((all, some) => all + some, 0);
+  const minutes = `${Math.floor(took / 60)} min ${took % 60} s`;
+  console.log(`${sum} tests of ${passed.size} folders passed in ${minutes}`);
   if (failed.length === 0) return 0;
-  console.log(`Tests failed in ${failed.join(", ")}; their errors stand above, after each folder`);
+  const folders = failed.map(({ folder }) => folder).join(", ");
+  console.log(`Tests failed in ${folders}; their errors stand above, after each folder`);
   return 1;
+}
+
+/** Runs what failed one by one; returns what failed again. */
+async function runAgain(
+  failed: readonly Unit[],
+  passed: Map<string, number>,
+): Promise<Unit[]> {
+  const twice: Unit[] = [];
+  for (const unit of failed) {
+    console.log(`${unit.folder} failed beside others, and is run again alone`);
+    const outcome = await run(unit);
+    passed.set(unit.folder, outcome.passed);
+    if (!outcome.isOk) twice.push(unit);
+  }
+  const alone = failed.filter((unit) => !twice.includes(unit)).map(({ folder }) => folder);
+  if (alone.length > 0) console.log(`Failed beside others and passed alone: ${alone.join(", ")}`);
+  return twice;
 }
 
 /** Runs `deno test` on what was asked for, in this terminal. */

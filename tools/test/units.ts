@@ -14,7 +14,7 @@ const HOMES = ["tests", "graph"];
 /** Folders that take long are taken apart once more. */
 const LONG = ["store", "cli", "walk", "api", "auth", "cluster"];
 /** What is begun first, for the last one ends alone. */
-const EARLY = [...LONG, "tools", "sandbox", "pipeline", "crash"];
+const EARLY = [...LONG, "bench", "tools", "sandbox", "pipeline", "crash"];
 
 /** Every file of tests, by folder, the long ones first. */
 export async function folderTests(root: string): Promise<readonly Unit[]> {

@@ -14,6 +14,8 @@
  *
  * While outbound lanes march, deliveries set the pace and not senders: a lane's resolution goes at
  * once, and what comes in behind it gathers, for whatever has a place in a queue loses nothing.
+ * The writer is told of it with the resolutions, so that it decodes and seals while lanes wait for
+ * their partners instead of for it.
  */
 import { setImmediate } from "node:timers";
 import type { StoreError } from "./errors.ts";
@@ -53,8 +55,18 @@ export const defaultGroupCommit: GroupCommitOptions = {
   bytesMax: 4 * 1024 * 1024,
 };
 
-/** Hands a batch to the writer; `done` must be called once it is answered. */
-export type SendBatch = (intents: Intent[], settle: Settle[]) => void;
+/** What goes to the writer at once. */
+export interface Batch {
+  readonly intents: readonly Intent[];
+  readonly settles: readonly Settle[];
+  /** Where those of `intents` stand that were `next` in batches before: all of them, in order. */
+  readonly known: { readonly from: number; readonly to: number };
+  /** What stays gathered and was told of in no batch yet: a writer may prepare it. */
+  readonly next: readonly Intent[];
+}
+
+/** Hands a batch to the writer; `answered()` must be called once it is answered. */
+export type SendBatch = (batch: Batch) => void;
 
 export interface Settle {
   resolve(result: unknown): void;
@@ -76,6 +88,8 @@ export class GroupCommit {
   readonly #send: SendBatch;
   #intents: Intent[] = [];
   #settles: Settle[] = [];
+  /** So many of `#intents` the writer knows of. */
+  #known = 0;
   /**
    * Intents of lanes that march go first in their batch: they name rows of earlier commits only,
    * and their answers then set partners to work while the engine goes through the others.
@@ -221,15 +235,17 @@ export class GroupCommit {
     return this.#lastSent + holdMs - now;
   }
 
-  /** Sends the resolutions of lanes alone. */
+  /** Sends the resolutions of lanes alone; what gathers is told of. */
   #flushFirst(): void {
     const intents = this.#first;
     const settles = this.#firstSettles;
+    const next = this.#intents.slice(this.#known);
     this.#first = [];
     this.#firstSettles = [];
+    this.#known = this.#intents.length;
     this.#outstanding += 1;
     this.#hasSender.push(false);
-    this.#send(intents, settles);
+    this.#send({ intents, settles, known: { from: 0, to: 0 }, next });
   }
 
   #flush(): void {
@@ -243,7 +259,10 @@ export class GroupCommit {
     }
     const intents = this.#first.concat(this.#intents);
     const settles = this.#firstSettles.concat(this.#settles);
+    const from = this.#first.length;
+    const known = { from, to: from + this.#known };
     this.#intents = [];
+    this.#known = 0;
     this.#settles = [];
     this.#first = [];
     this.#firstSettles = [];
@@ -252,7 +271,7 @@ export class GroupCommit {
     this.#waiting = 0;
     this.#outstanding += 1;
     this.#lastSent = performance.now();
-    this.#send(intents, settles);
+    this.#send({ intents, settles, known, next: [] });
   }
 }
 

@@ -16,12 +16,20 @@ class FakeWriter {
   readonly group: GroupCommit;
   /** Batches as the numbers of their intents. */
   readonly batches: number[][] = [];
-  readonly #settles: Settle[][] = [];
+  readonly #settles: (readonly Settle[])[] = [];
   readonly answers: number[] = [];
+  /** What it was told will come, and how many with each batch. */
+  readonly #told: Intent[] = [];
+  readonly told: number[] = [];
   #number = 0;
 
   constructor(options: Partial<GroupCommitOptions> = {}) {
-    this.group = new GroupCommit((intents, settles) => {
+    this.group = new GroupCommit(({ intents, settles, known, next }) => {
+      const { from, to } = known;
+      assert.deepEqual(intents.slice(from, to), this.#told.splice(0, to - from));
+      assert.ok(from === to || this.#told.length === 0, "what was told of goes together");
+      this.#told.push(...next);
+      this.told.push(next.length);
       this.batches.push(intents.map((intent) => "seq" in intent ? intent.seq : -1));
       this.#settles.push(settles);
     }, { ...defaultGroupCommit, ...options });
@@ -308,6 +316,23 @@ Deno.test("GroupCommit sends resolutions of lanes that march alone and at once",
   writer.answerAll();
   await until(() => writer.batches.length === 3, "what waited for lanes that ceased");
   assert.deepEqual(writer.batches[2], [plain]);
+});
+
+Deno.test("GroupCommit tells of what gathers, once, so that it can be sealed meanwhile", async () => {
+  const writer = new FakeWriter({ gatherMs: 60_000, gatherMax: 5 });
+  writer.group.march(1);
+  writer.submit();
+  writer.submit({ pressing: true });
+  await turn();
+  assert.deepEqual(writer.told, [1]);
+  writer.answerAll();
+  // Two are enough where nobody is known to send.
+  writer.submit({ pressing: true });
+  writer.submit();
+  await turn();
+  assert.deepEqual(writer.batches, [[2], [3, 1, 4]]);
+  assert.deepEqual(writer.told, [1, 0]);
+  writer.group.march(-1);
 });
 
 Deno.test("GroupCommit lets what comes in behind lanes that march gather, up to a number and a time", async () => {

@@ -7,6 +7,7 @@ import { StoreError, type StoreFailure, toError } from "../errors.ts";
 import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
 import {
+  type Batch,
   defaultGroupCommit,
   GroupCommit,
   type GroupCommitOptions,
@@ -103,7 +104,7 @@ export class ServerStore implements Store {
   readonly #reads: Reads;
   readonly #cipher: CellCipher;
   readonly #group: GroupCommit;
-  readonly #batches = new Map<number, Settle[]>();
+  readonly #batches = new Map<number, readonly Settle[]>();
   readonly #replies = new Map<number, Settle>();
   readonly #logger: Logger | undefined;
   readonly #keyNotices: KeyNotices | undefined;
@@ -133,7 +134,7 @@ export class ServerStore implements Store {
     this.#readers = new Readers(dialect, server, Math.max(1, poolSize - 1));
     this.#reads = new Reads((name, values) => this.#query(name, values), this.#cipher);
     this.#group = new GroupCommit(
-      (intents, settles) => this.#send(intents, settles),
+      (batch) => this.#send(batch),
       options.groupCommit ?? defaultGroupCommit,
     );
     this.#writer.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#onWriter(data);
@@ -297,7 +298,7 @@ export class ServerStore implements Store {
     }
   }
 
-  #send(intents: Intent[], settles: Settle[]): void {
+  #send({ intents, settles }: Batch): void {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;

@@ -23,7 +23,7 @@ export type ToWriter =
     /** To the thread that checkpoints: any message asks for one, and any answers. */
     readonly checkpoints: MessagePort;
   }
-  | { readonly type: "batch"; readonly id: number; readonly intents: Flat }
+  | BatchMessage
   /** Brings what earlier batches did into the tables, for readers. */
   | { readonly type: "settle"; readonly id: number }
   | { readonly type: "counters"; readonly id: number }
@@ -31,6 +31,17 @@ export type ToWriter =
   | { readonly type: "cut"; readonly id: number; readonly log: "commits" | "write_ahead" }
   | { readonly type: "reclaim"; readonly id: number; readonly pages: number }
   | { readonly type: "close"; readonly id: number };
+
+/** A batch is `before`, then as many as `known` of what was `next` in earlier ones, then `intents`. */
+export interface BatchMessage {
+  readonly type: "batch";
+  readonly id: number;
+  readonly before: Flat;
+  readonly known: number;
+  readonly intents: Flat;
+  /** Intents of a later batch, to be prepared when there is time. */
+  readonly next: Flat;
+}
 
 export type FromWriter =
   | {

@@ -7,6 +7,7 @@ import { StoreError, toError } from "../errors.ts";
 import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
 import {
+  type Batch,
   defaultGroupCommit,
   GroupCommit,
   type GroupCommitOptions,
@@ -92,7 +93,7 @@ export class SqliteStore implements Store {
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
   readonly #files: StoreFiles;
-  readonly #batches = new Map<number, Settle[]>();
+  readonly #batches = new Map<number, readonly Settle[]>();
   #purges = 0;
   /** Batches that the group commit knows nothing of. */
   readonly #alone = new Set<number>();
@@ -172,7 +173,7 @@ export class SqliteStore implements Store {
     this.#sent = new Int32Array(opened.sent);
     this.#token = opened.epoch * TOKENS_PER_EPOCH;
     this.#group = new GroupCommit(
-      (intents, settles) => this.#send(intents, settles),
+      (batch) => this.#send(batch),
       options.groupCommit ?? defaultGroupCommit,
     );
     this.#cipher = cellCipherOf(options.keys);
@@ -339,19 +340,24 @@ export class SqliteStore implements Store {
     change.then(forget, forget);
   }
 
-  #send(intents: Intent[], settles: Settle[]): void {
+  #send({ intents, settles, known, next }: Batch): void {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
     const id = this.#nextId++;
     // What is written apart is in the tables when it is answered.
     if (!intents.every(isApartIntent)) this.#settling.sent(intents.some(isPersonsAct));
     this.#batches.set(id, settles);
-    this.#post(this.#writer, { type: "batch", id, intents: encodeIntents(intents) });
+    this.#post(this.#writer, {
+      ...{ type: "batch", id, known: known.to - known.from },
+      before: encodeIntents(intents.slice(0, known.from)),
+      intents: encodeIntents(intents.slice(known.to)),
+      next: encodeIntents(next),
+    });
   }
 
   #sendRegisters(given: readonly { readonly intent: Intent; readonly settle: Settle }[]): void {
     if (!this.#hasDied) this.#alone.add(this.#nextId);
-    this.#send(given.map(({ intent }) => intent), given.map(({ settle }) => settle));
+    this.#send(alone(given));
   }
 
   async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
@@ -365,7 +371,7 @@ export class SqliteStore implements Store {
     }
     if (this.#broken !== undefined) return settle.reject(this.#broken);
     this.#alone.add(this.#nextId);
-    this.#send([intent], [settle]);
+    this.#send(alone([{ intent, settle }]));
   }
 
   #onWriter(message: FromWriter): void {
@@ -473,6 +479,16 @@ export class SqliteStore implements Store {
     this.#queries.failAll(error);
     this.#settling.stop();
   }
+}
+
+/** A batch that the group commit knows nothing of. */
+function alone(given: readonly { readonly intent: Intent; readonly settle: Settle }[]): Batch {
+  return {
+    intents: given.map(({ intent }) => intent),
+    settles: given.map(({ settle }) => settle),
+    known: { from: 0, to: 0 },
+    next: [],
+  };
 }
 
 /** The first answer of a thread, or its death. */

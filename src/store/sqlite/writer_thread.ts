@@ -12,7 +12,8 @@ import type { ClaimResult, Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
-import type { FromWriter, ToWriter } from "./protocol.ts";
+import { Prepared } from "./prepared.ts";
+import type { BatchMessage, FromWriter, ToWriter } from "./protocol.ts";
 import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
 import { addUses } from "./store_keys.ts";
@@ -37,6 +38,8 @@ class WriterThread {
   /** Messages of the engine's thread: how many it has sent, and how many came. */
   #sent: Int32Array<ArrayBufferLike> = new Int32Array(1);
   #came = 0;
+  readonly #isWanted = () => Atomics.load(this.#sent, 0) !== this.#came;
+  readonly #prepared = new Prepared((intent) => this.#seal([intent])[0]!);
   #tidying: ReturnType<typeof setImmediate> | undefined;
   /** The thread that copies SQLite's log back, and whether it is at it. */
   #checkpoints: MessagePort | undefined;
@@ -59,7 +62,7 @@ class WriterThread {
       case "open":
         return this.#open(message);
       case "batch":
-        return this.#runBatch(message.id, decodeIntents(message.intents));
+        return this.#runBatch(message);
       case "settle":
         return this.#settle(message.id);
       case "counters":
@@ -120,12 +123,16 @@ class WriterThread {
     post({ type: "counters", id, counters: { commits, intents, checkpoints, statements } });
   }
 
-  #runBatch(id: number, intents: readonly Intent[]): void {
+  #runBatch({ id, before, known, intents: after, next }: BatchMessage): void {
+    const { sealed: ready, open } = this.#prepared.take(known);
+    const [first, last] = [decodeIntents(before), open.concat(decodeIntents(after))];
+    const intents = [...first, ...ready, ...last];
+    this.#prepared.add(decodeIntents(next));
     let sealed: readonly Intent[];
     try {
       // What the batch takes into memory may have to be sealed anew, whether the batch is or not.
       this.#enterUses(0);
-      sealed = sealIntents(this.#cipher, intents, (cells) => this.#enterUses(cells));
+      sealed = [...this.#seal(first), ...ready, ...this.#seal(last)];
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.
       return this.#answer(id, intents, this.#writer!.refuse(intents, thrown));
@@ -138,6 +145,10 @@ class WriterThread {
         intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome
       ),
     );
+  }
+
+  #seal(intents: readonly Intent[]): readonly Intent[] {
+    return sealIntents(this.#cipher, intents, (cells) => this.#enterUses(cells));
   }
 
   /** Enters uses of the key in the store before so many cells are sealed, many at a time. */
@@ -170,6 +181,8 @@ class WriterThread {
 
   #answer(id: number, intents: readonly Intent[], outcomes: readonly Outcome[]): void {
     post({ type: "batch", id, outcomes: encodeOutcomes(intents, outcomes) });
+    // What fails here fails again in its batch, with an answer somebody waits for.
+    this.#quietly(() => this.#prepared.go(this.#isWanted));
     this.#tidy();
     this.#tidySoon();
   }
@@ -177,7 +190,7 @@ class WriterThread {
   /** Tidies until the engine's thread wants something, and goes on after that. */
   #tidy(): void {
     this.#quietly((writer) => {
-      if (!writer.tidy(() => Atomics.load(this.#sent, 0) !== this.#came)) {
+      if (!writer.tidy(this.#isWanted)) {
         writer.checkpointIfDue(() => this.#askForCheckpoint());
       } else {
         this.#tidying ??= setImmediate(() => {

@@ -232,6 +232,36 @@ Deno.test("SqliteStore refuses a batch that cannot be sealed, and takes the next
   assert.equal((await bench.look(after.id)).status, "received");
 });
 
+// What gathers behind lanes is sealed before its commit: a failure there is its batch's and no other's.
+Deno.test("SqliteStore refuses what could not be sealed ahead of its commit, and takes the next", async () => {
+  const writer = new URL("./refusing_writer_worker.ts", import.meta.url);
+  await using bench = await StoreBench.open({
+    ...sealedBackend,
+    open: async (now) => openStore(`${await Deno.makeTempDir()}/store.db`, { now, keys, writer }),
+  });
+  for (let lane = 0; lane < 4; lane += 1) bench.store.march(1);
+  /** A resolution of a lane goes at once, and tells of what gathers. */
+  const resolveLane = () => {
+    const row = { at: bench.now, seq: 1, token: 1 };
+    return bench.store.submit({ kind: "release", ...row }, { pressing: true });
+  };
+  const gather = (raw: string) => bench.receiveCold({ raw });
+  const refused = [gather(UNSEALABLE)];
+  assert.equal((await resolveLane()).mine, false);
+  refused.push(gather("shares its batch"));
+  bench.store.flush();
+  const outcomes = await Promise.allSettled(refused);
+  assert.deepEqual(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
+  const taken = [gather("told of")];
+  await resolveLane();
+  taken.push(gather("not told of"));
+  bench.store.flush();
+  await Promise.all(taken);
+  for (let lane = 0; lane < 4; lane += 1) bench.store.march(-1);
+  const { rows } = await bench.claim("ingress", "IB_ADT", { limit: 9 });
+  assert.deepEqual(rows.map(({ body }) => body), ["told of", "not told of"]);
+});
+
 Deno.test("SqliteStore with a key keeps order and waits for what is being sealed", async () => {
   await using bench = await StoreBench.open(sealedBackend);
   const submitted: Promise<{ id: string }>[] = [];

@@ -5,7 +5,7 @@
  * process is stopped by its handle, whatever happens.
  */
 import { fileURLToPath } from "node:url";
-import type { CallerPlan } from "./api_caller.ts";
+import { type ApiCalls, callApi, requireApiLoad } from "./api_load.ts";
 import { Child, type ChildEvent } from "./child.ts";
 import { loadArrivals, loadSent } from "./columns.ts";
 import { freePorts, readMachineCpu, readUsage } from "./machine.ts";
@@ -42,14 +42,6 @@ export interface RunResult {
   /** What was read of the API meanwhile. */
   readonly api?: ApiCalls;
   readonly reason?: string;
-}
-
-export interface ApiCalls {
-  readonly asked: number;
-  readonly refused: number;
-  readonly callsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
 }
 
 const CHILD_LIMIT_MS = 20_000;
@@ -133,11 +125,12 @@ async function measure(
   await sender.next("connected", CONNECT_LIMIT_MS);
 
   const { token } = target;
-  await using caller = token === undefined ? undefined : startChild("api_caller", {
-    plan: { port: apiPort!, token, ratePerSecond: profile.apiCallsPerSecond },
-    directory,
-  });
-  await caller?.next("ready", CHILD_LIMIT_MS);
+  if (token !== undefined) await requireApiLoad();
+  const call = async (seconds: number) =>
+    token === undefined ? undefined : await callApi({
+      ...{ port: apiPort!, token, directory },
+      ratePerSecond: profile.apiCallsPerSecond,
+    }, seconds);
 
   const read = async (): Promise<Reading> => ({
     totals: await target.stats(),
@@ -151,7 +144,7 @@ async function measure(
     if (profile.warmUpSeconds > 0) {
       const [warmUp] = await Promise.all([
         send(sender, { profile, seconds: profile.warmUpSeconds }),
-        caller && call(caller, profile.warmUpSeconds),
+        call(profile.warmUpSeconds),
       ]);
       await drain(processes, Number(warmUp.endRow) * profile.fanOut);
     }
@@ -161,7 +154,7 @@ async function measure(
     const before = await read();
     const [sent, api] = await Promise.all([
       send(sender, { profile, seconds: profile.seconds }),
-      caller && call(caller, profile.seconds),
+      call(profile.seconds),
     ]);
     const atEndOfSending = await read();
     if (profile.isBacklog) await listen(sink);
@@ -203,8 +196,8 @@ async function measure(
 }
 
 function startChild(
-  name: "sender" | "sink" | "api_caller",
-  { plan, directory }: { plan: SenderPlan | SinkPlan | CallerPlan; directory: string },
+  name: "sender" | "sink",
+  { plan, directory }: { plan: SenderPlan | SinkPlan; directory: string },
 ): Child {
   return new Child({
     name,
@@ -212,12 +205,6 @@ function startChild(
     module: fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
     args: [JSON.stringify(plan)],
   });
-}
-
-async function call(caller: Child, seconds: number): Promise<ApiCalls> {
-  await caller.tell({ command: "call", seconds });
-  const { event: _, ...calls } = await caller.next("called", seconds * 1000 + ANSWER_LIMIT_MS);
-  return calls as unknown as ApiCalls;
 }
 
 async function listen(sink: Child): Promise<void> {

@@ -105,7 +105,8 @@ Deno.test("an engine is asked while messages flow, and both are counted", async 
     const { runs: [{ findings, api }] } = JSON.parse(await Deno.readTextFile(file));
     assert.ok(findings.sent > 0);
     assert.deepEqual([findings.lost, findings.duplicated, findings.outOfOrder], [0, 0, 0]);
-    assert.deepEqual([api.asked, api.refused], [200, 0]);
+    // A thirteenth of them each program.
+    assert.deepEqual([api.asked, api.refused], [13 * 15, 0]);
     assert.ok(0 < api.p50Ms && api.p50Ms <= api.p99Ms && api.callsPerSecond > 0);
   } finally {
     await Deno.remove(directory, { recursive: true });

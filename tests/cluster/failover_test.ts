@@ -197,11 +197,14 @@ async function fillPool({ site }: Bench): Promise<void> {
 
 /** Nobody is acknowledged, nothing is given up, and it goes on by itself. */
 async function fillDisk({ site, traffic }: Bench): Promise<void> {
+  const refused = traffic.refusals;
   await site.query(`
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
     CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OR DELETE ON queue
        FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+  // What was committed a moment before is answered still; one message is under way at a time.
+  await until(() => traffic.refusals > refused, "a refusal");
   const before = traffic.acknowledged.length;
   await pause(1_000);
   assert.equal(traffic.acknowledged.length, before);

@@ -49,6 +49,11 @@ export class Traffic {
     return performance.now() - this.#acknowledgedAt;
   }
 
+  /** How often something was sent again. */
+  get refusals(): number {
+    return this.sendsAgain.values().reduce((sum, times) => sum + times, 0);
+  }
+
   start(): void {
     this.#acknowledgedAt = performance.now();
     this.#running = this.#run();

@@ -91,9 +91,13 @@ function guarded(access: Access): MiddlewareHandler<ApiEnv> {
   return handler;
 }
 
-/** @throws {AuthError} */
+/**
+ * Reads variables by name: `c.var` makes an object of all of them, every time.
+ *
+ * @throws {AuthError}
+ */
 async function admit(c: Context<ApiEnv>, access: Access): Promise<void> {
-  const { auth } = c.var;
+  const auth = c.get("auth");
   if (auth === undefined) {
     if (access.needsAccounts) {
       throw new AuthError("auth.disabled", "Nobody signs in here: [auth] enabled is false");
@@ -103,7 +107,7 @@ async function admit(c: Context<ApiEnv>, access: Access): Promise<void> {
   }
   switch (access.mode) {
     case "P":
-      if (access.isLimited) auth.admitAttempt(c.var.client);
+      if (access.isLimited) auth.admitAttempt(c.get("client"));
       return;
     case "O": {
       const identity = await identityOf(auth, tokenOf(c.req.raw));
@@ -116,8 +120,8 @@ async function admit(c: Context<ApiEnv>, access: Access): Promise<void> {
 }
 
 async function admitSession(c: Context<ApiEnv>, auth: Auth, access: Access): Promise<void> {
-  const { req, var: { ownOrigin } } = c;
-  const token = access.isSocket ? socketTokenOf(req.raw, ownOrigin) : tokenOf(req.raw);
+  const { req } = c;
+  const token = access.isSocket ? socketTokenOf(req.raw, c.get("ownOrigin")) : tokenOf(req.raw);
   const identity = await identityOf(auth, token);
   if (identity === undefined) {
     throw new AuthError("auth.not_signed_in", "Sign in first: there is no valid session");
@@ -131,16 +135,16 @@ async function admitSession(c: Context<ApiEnv>, auth: Auth, access: Access): Pro
   }
   const path = c.req.routePath;
   for (const permission of access.permissions) {
-    if (isPermitted(c.var.actor, permission)) continue;
+    if (isPermitted(c.get("actor"), permission)) continue;
     await auth.noteDenied(identity.account, permission, path);
-    requirePermission(c.var.actor, permission);
+    requirePermission(c.get("actor"), permission);
   }
   if (access.mode === "PHI") auth.admitRead(identity);
   if (access.mode === "SU" || access.mode === "RA") {
-    const { client } = c.var;
+    const client = c.get("client");
     await auth.requireStepUp(identity, { client, path, wantsFactor: access.mode === "SU" });
   }
-  if (access.isLimited) auth.admitAttempt(c.var.client);
+  if (access.isLimited) auth.admitAttempt(c.get("client"));
 }
 
 async function identityOf(auth: Auth, token: string | undefined): Promise<Identity | undefined> {

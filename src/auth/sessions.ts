@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Settings } from "../settings/mod.ts";
-import type { RegisterChange } from "../store/registers/mod.ts";
+import type { RegisterChange, RegisterRow } from "../store/registers/mod.ts";
 import { accountOf, type Identity, sessionOf } from "./account.ts";
 import type { IdentityRegister } from "./register.ts";
 
@@ -40,6 +40,8 @@ export class Sessions {
   readonly #settings: Settings["auth"];
   /** When each session was used last, where the store does not know it yet. */
   readonly #usedAt = new Map<string, number>();
+  /** What rows say that were read before. */
+  readonly #identities = new WeakMap<RegisterRow, Identity>();
 
   constructor(register: IdentityRegister, settings: Settings["auth"]) {
     this.#register = register;
@@ -86,9 +88,19 @@ export class Sessions {
     if (!TOKEN_SHAPE.test(token)) return undefined;
     const row = await this.#register.first("session", idOf(token));
     if (row === undefined) return undefined;
-    const identity: Identity = { account: accountOf(row), session: sessionOf(row) };
+    const identity = this.#identityOf(row);
     if (await this.#isOver(identity)) return undefined;
     if (isUse) await this.#touch(identity.session);
+    return identity;
+  }
+
+  /** A store may give the same row again while nobody changes it. */
+  #identityOf(row: RegisterRow): Identity {
+    let identity = this.#identities.get(row);
+    if (identity === undefined) {
+      identity = { account: accountOf(row), session: sessionOf(row) };
+      this.#identities.set(row, identity);
+    }
     return identity;
   }
 

@@ -304,6 +304,18 @@ class Arrivals {
   }
 }
 
+/** A batch that was gathered by somebody else. */
+export function batchOf(
+  given: readonly { readonly intent: Intent; readonly settle: Settle }[],
+): Batch {
+  return {
+    intents: given.map(({ intent }) => intent),
+    settles: given.map(({ settle }) => settle),
+    known: { from: 0, to: 0 },
+    next: [],
+  };
+}
+
 /** Fails all of them. */
 export function rejectAll(settles: Iterable<Settle>, error: StoreError): void {
   for (const settle of settles) settle.reject(error);

@@ -16,7 +16,7 @@ const TRAFFIC_SHARE = 24;
 const WAIT_MS_MAX = 100;
 /** So many batches from one turn to the next are a flood. */
 const FLOOD_BATCHES = 64;
-const FLOOD_DISTANCE_MS = 500;
+const FLOOD_DISTANCE_MS = 1_000;
 /** Under a flood, who asks for what was so lately waits for a turn that is so near. */
 const PATIENCE_MS = 25;
 

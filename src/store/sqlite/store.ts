@@ -8,6 +8,7 @@ import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
 import {
   type Batch,
+  batchOf,
   defaultGroupCommit,
   GroupCommit,
   type GroupCommitOptions,
@@ -106,9 +107,7 @@ export class SqliteStore implements Store {
   readonly #keyNotices: KeyNotices | undefined;
   /** Seals what was stored in clear, if there may be any. */
   readonly #sealer: Sealer | undefined;
-  readonly #registers = new Spaced<{ readonly intent: Intent; readonly settle: Settle }>(
-    (given) => this.#sendRegisters(given),
-  );
+  readonly #registers = new Spaced<Submitted>((given) => this.#sendRegisters(given));
   readonly #queries: ReaderQueries;
   readonly #inline: InlineReads;
   readonly #settling: Settling;
@@ -213,7 +212,7 @@ export class SqliteStore implements Store {
     if (intent.kind === "purge") void this.#sendAlone(intent, settle);
     else if (isApartIntent(intent)) {
       if (intent.kind === "register" && intent.changes.length > 0) this.#forgetAfter(promise);
-      this.#registers.add({ intent, settle });
+      this.#registers.add({ intent, settle, answered: promise });
     } else this.#group.submit(foldIntent(intent), settle, hint);
     return promise;
   }
@@ -355,9 +354,10 @@ export class SqliteStore implements Store {
     });
   }
 
-  #sendRegisters(given: readonly { readonly intent: Intent; readonly settle: Settle }[]): void {
+  #sendRegisters(given: readonly Submitted[]): Promise<unknown> {
     if (!this.#hasDied) this.#alone.add(this.#nextId);
-    this.#send(alone(given));
+    this.#send(batchOf(given));
+    return Promise.allSettled(given.map(({ answered }) => answered));
   }
 
   async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
@@ -371,7 +371,7 @@ export class SqliteStore implements Store {
     }
     if (this.#broken !== undefined) return settle.reject(this.#broken);
     this.#alone.add(this.#nextId);
-    this.#send(alone([{ intent, settle }]));
+    this.#send(batchOf([{ intent, settle }]));
   }
 
   #onWriter(message: FromWriter): void {
@@ -481,14 +481,10 @@ export class SqliteStore implements Store {
   }
 }
 
-/** A batch that the group commit knows nothing of. */
-function alone(given: readonly { readonly intent: Intent; readonly settle: Settle }[]): Batch {
-  return {
-    intents: given.map(({ intent }) => intent),
-    settles: given.map(({ settle }) => settle),
-    known: { from: 0, to: 0 },
-    next: [],
-  };
+interface Submitted {
+  readonly intent: Intent;
+  readonly settle: Settle;
+  readonly answered: Promise<unknown>;
 }
 
 /** The first answer of a thread, or its death. */

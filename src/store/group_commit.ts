@@ -124,6 +124,11 @@ export class GroupCommit {
     return this.#intents.length + this.#first.length;
   }
 
+  /** Lanes wait for little but commits. */
+  get isMarching(): boolean {
+    return this.#marching > 0;
+  }
+
   submit(intent: Intent, settle: Settle, hint: SubmitHint): void {
     if (hint.pressing) {
       this.#first.push(intent);
@@ -304,10 +309,13 @@ class Arrivals {
   }
 }
 
+export interface Submitted {
+  readonly intent: Intent;
+  readonly settle: Settle;
+}
+
 /** A batch that was gathered by somebody else. */
-export function batchOf(
-  given: readonly { readonly intent: Intent; readonly settle: Settle }[],
-): Batch {
+export function batchOf(given: readonly Submitted[]): Batch {
   return {
     intents: given.map(({ intent }) => intent),
     settles: given.map(({ settle }) => settle),

@@ -3,25 +3,19 @@
  * a moment at the end of that moment.
  *
  * Acts of people and their audit rows are written past the log, each batch a transaction that the
- * traffic waits for; many looks at messages in one moment are one such transaction. Beside a flood
- * one takes longer, for it stands in line, and the moment is longer with it.
+ * traffic waits for; many looks at messages in one moment are one such transaction.
  */
-
-const SPACE_MS = 25;
-/** What is done takes one part of the time and leaves so many to the traffic ... */
-const TRAFFIC_SHARE = 24;
-/** ... but nobody waits longer for it to begin. */
-const SPACE_MS_MAX = 75;
-
 export class Spaced<T> {
-  readonly #send: (items: T[]) => Promise<unknown>;
+  readonly #send: (items: T[]) => void;
+  readonly #spaceMs: () => number;
   #items: T[] = [];
-  #nextAt = 0;
+  #sentAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param send Resolves when it is done; never rejects. */
-  constructor(send: (items: T[]) => Promise<unknown>) {
+  /** @param spaceMs How long a moment is, asked anew when one may have ended. */
+  constructor(send: (items: T[]) => void, spaceMs: () => number) {
     this.#send = send;
+    this.#spaceMs = spaceMs;
   }
 
   add(item: T): void {
@@ -34,19 +28,14 @@ export class Spaced<T> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#items.length === 0) return;
-    const sentAt = performance.now();
-    this.#nextAt = sentAt + SPACE_MS;
-    void this.#send(this.#items.splice(0)).then(() => {
-      const spaceMs = Math.min((performance.now() - sentAt) * TRAFFIC_SHARE, SPACE_MS_MAX);
-      this.#nextAt = Math.max(this.#nextAt, sentAt + spaceMs);
-    });
+    this.#sentAt = performance.now();
+    this.#send(this.#items.splice(0));
   }
 
   #look(): void {
     this.#timer = undefined;
-    const waitMs = this.#nextAt - performance.now();
+    const waitMs = this.#sentAt + this.#spaceMs() - performance.now();
     if (waitMs <= 0) this.flush();
-    // It may have become longer by then.
     else this.#timer = setTimeout(() => this.#look(), waitMs);
   }
 }

@@ -15,6 +15,7 @@ import {
   rejectAll,
   type Settle,
   type SubmitHint,
+  type Submitted,
 } from "../group_commit.ts";
 import type { Intent, ResultOf, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
@@ -68,6 +69,9 @@ export interface SqliteStoreOptions {
   readonly writer?: URL;
 }
 
+/** From one transaction of acts of people to the next; and while lanes march, which wait for each. */
+const SPACE_MS = 25;
+const SPACE_MS_BESIDE_LANES = 75;
 /** Batches of a purge until what they wrote is copied back. */
 const COPY_BACK_EVERY = 8;
 /** A reader that begins in between keeps SQLite's log from being cut off. */
@@ -107,7 +111,10 @@ export class SqliteStore implements Store {
   readonly #keyNotices: KeyNotices | undefined;
   /** Seals what was stored in clear, if there may be any. */
   readonly #sealer: Sealer | undefined;
-  readonly #registers = new Spaced<Submitted>((given) => this.#sendRegisters(given));
+  readonly #registers = new Spaced<Submitted>(
+    (given) => this.#sendRegisters(given),
+    () => this.#group.isMarching ? SPACE_MS_BESIDE_LANES : SPACE_MS,
+  );
   readonly #queries: ReaderQueries;
   readonly #inline: InlineReads;
   readonly #settling: Settling;
@@ -212,7 +219,7 @@ export class SqliteStore implements Store {
     if (intent.kind === "purge") void this.#sendAlone(intent, settle);
     else if (isApartIntent(intent)) {
       if (intent.kind === "register" && intent.changes.length > 0) this.#forgetAfter(promise);
-      this.#registers.add({ intent, settle, answered: promise });
+      this.#registers.add({ intent, settle });
     } else this.#group.submit(foldIntent(intent), settle, hint);
     return promise;
   }
@@ -354,10 +361,9 @@ export class SqliteStore implements Store {
     });
   }
 
-  #sendRegisters(given: readonly Submitted[]): Promise<unknown> {
+  #sendRegisters(given: readonly Submitted[]): void {
     if (!this.#hasDied) this.#alone.add(this.#nextId);
     this.#send(batchOf(given));
-    return Promise.allSettled(given.map(({ answered }) => answered));
   }
 
   async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
@@ -479,12 +485,6 @@ export class SqliteStore implements Store {
     this.#queries.failAll(error);
     this.#settling.stop();
   }
-}
-
-interface Submitted {
-  readonly intent: Intent;
-  readonly settle: Settle;
-  readonly answered: Promise<unknown>;
 }
 
 /** The first answer of a thread, or its death. */

@@ -124,6 +124,11 @@ export class GroupCommit {
     return this.#intents.length + this.#first.length;
   }
 
+  /** Something is gathered, or with the writer. */
+  get isBusy(): boolean {
+    return this.#outstanding > 0 || this.gathered > 0;
+  }
+
   /** Lanes wait for little but commits. */
   get isMarching(): boolean {
     return this.#marching > 0;

@@ -3,8 +3,8 @@
  *
  * Who asks for what is so *now* sees all that was answered before. People who look at traffic ask for
  * what was so *lately*: under a flood what they see is up to {@link FLOOD_DISTANCE_MS} old, for
- * messages on their way would otherwise be written again and again for those who look at them. What a
- * person did is seen by whoever asks after it.
+ * messages on their way would otherwise be written again and again for those who look at them. Once
+ * nothing is on its way they see all of it. What a person did is seen by whoever asks after it.
  */
 
 /** What a read has to show. */
@@ -22,6 +22,7 @@ const PATIENCE_MS = 25;
 
 export class Settling {
   readonly #settle: () => Promise<unknown>;
+  readonly #isBusy: () => boolean;
   #sent = 0;
   #settledTo = 0;
   /** What was sent up to here is seen by all. */
@@ -36,9 +37,13 @@ export class Settling {
   #nextAt = 0;
   #stopWaiting: (() => void) | undefined;
 
-  /** @param settle Resolves when all batches sent before the call are in the tables. */
-  constructor(settle: () => Promise<unknown>) {
+  /**
+   * @param settle Resolves when all batches sent before the call are in the tables.
+   * @param isBusy Whether batches are under way: a flood is over as soon as none is.
+   */
+  constructor(settle: () => Promise<unknown>, isBusy: () => boolean) {
     this.#settle = settle;
+    this.#isBusy = isBusy;
   }
 
   /** A batch is on its way to the writer; one that a person acted with is seen by every later read. */
@@ -50,7 +55,7 @@ export class Settling {
   /** Resolves when the tables hold what a read has to show. @throws {StoreError} */
   settled(asOf: AsOf): Promise<void> | undefined {
     if (this.#settledTo === this.#sent) return undefined;
-    if (asOf === "lately" && this.#isFlood) {
+    if (asOf === "lately" && this.#isFlood && this.#isBusy()) {
       const running = this.#running;
       if (running !== undefined && running.to >= this.#owedTo) return running.done;
       const isFar = this.#nextAt - performance.now() > PATIENCE_MS;
@@ -65,7 +70,7 @@ export class Settling {
    */
   get sharedTurn(): number | undefined {
     const isShared = this.#isFlood && this.#settledTo >= this.#owedTo &&
-      performance.now() < this.#nextAt;
+      performance.now() < this.#nextAt && this.#isBusy();
     return isShared ? this.#turns : undefined;
   }
 

@@ -189,6 +189,7 @@ export class SqliteStore implements Store {
     this.#queries = new ReaderQueries((message) => this.#post(this.#reader, message));
     this.#settling = new Settling(
       () => this.#call(this.#writer, (id) => ({ type: "settle", id })),
+      () => this.#group.isBusy,
     );
     const settled = new SettledReads(this.#settling, (name, values) => this.#read(name, values));
     this.#reads = new Reads((name, values) => settled.query(name, values), this.#cipher);

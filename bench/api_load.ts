@@ -133,7 +133,7 @@ async function runOne(
 }
 
 /** Reads what `h2load` logged: microseconds since the epoch, status, microseconds it took. */
-export function readCalls(log: string): readonly Call[] {
+function readCalls(log: string): readonly Call[] {
   return log.split("\n").filter((line) => line !== "").map((line) => {
     const [at, status, took] = line.split("\t").map(Number);
     return { atMs: at! / 1000, status: status!, tookMs: took! / 1000 };

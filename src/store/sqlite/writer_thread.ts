@@ -123,11 +123,11 @@ class WriterThread {
     post({ type: "counters", id, counters: { commits, intents, checkpoints, statements } });
   }
 
-  #runBatch({ id, before, known, intents: after, next }: BatchMessage): void {
+  #runBatch(message: BatchMessage): void {
+    const { before, known, intents: after } = message;
     const { sealed: ready, open } = this.#prepared.take(known);
     const [first, last] = [decodeIntents(before), open.concat(decodeIntents(after))];
     const intents = [...first, ...ready, ...last];
-    this.#prepared.add(decodeIntents(next));
     let sealed: readonly Intent[];
     try {
       // What the batch takes into memory may have to be sealed anew, whether the batch is or not.
@@ -135,11 +135,11 @@ class WriterThread {
       sealed = [...this.#seal(first), ...ready, ...this.#seal(last)];
     } catch (thrown) {
       // Nothing is written unsealed: this batch fails, the next one has its own try.
-      return this.#answer(id, intents, this.#writer!.refuse(intents, thrown));
+      return this.#answer(message, intents, this.#writer!.refuse(intents, thrown));
     }
     const outcomes = this.#writer!.run(sealed);
     this.#answer(
-      id,
+      message,
       intents,
       outcomes.map((outcome, index) =>
         intents[index]!.kind === "claim" ? this.#openRows(outcome) : outcome
@@ -179,8 +179,13 @@ class WriterThread {
     }
   }
 
-  #answer(id: number, intents: readonly Intent[], outcomes: readonly Outcome[]): void {
+  #answer(
+    { id, next }: BatchMessage,
+    intents: readonly Intent[],
+    outcomes: readonly Outcome[],
+  ): void {
     post({ type: "batch", id, outcomes: encodeOutcomes(intents, outcomes) });
+    this.#prepared.add(decodeIntents(next));
     // What fails here fails again in its batch, with an answer somebody waits for.
     this.#quietly(() => this.#prepared.go(this.#isWanted));
     this.#tidy();

@@ -13,7 +13,7 @@ import { PostgresServer, test } from "../maintenance/one_server.ts";
 import { StoreBench } from "../contract/store/bench.ts";
 import { otherKeys, rotatedKeys, testKeys } from "../store/ciphers.ts";
 import { openStore } from "../store/postgres/bench.ts";
-import { Authority } from "../connectors/certificates.ts";
+import { Authority, textsOf } from "../connectors/certificates.ts";
 import { freePort } from "../connectors/waiting.ts";
 import {
   graphText,
@@ -208,11 +208,8 @@ test("serve keeps its store on a server and reads a set from it, under derived p
   await using dir = await tempDir();
   await using certificates = await tempDir();
   const authority = await Authority.create(certificates.path);
-  const leaf = await authority.issue("db", "DNS:localhost");
-  const [cert, key] = await Promise.all(
-    [leaf.cert, leaf.key].map((file) => Deno.readTextFile(file)),
-  );
-  await using server = await PostgresServer.start({ tls: { cert: cert!, key: key! } });
+  const identity = await textsOf(await authority.issue("db", "DNS:localhost"));
+  await using server = await PostgresServer.start({ tls: identity });
   await server.ask({ schema: undefined }, (it) => it.ask("CREATE TABLE plans AS SELECT 'P' AS k"));
   await dir.write(
     "graph/plans.ts",

@@ -1,5 +1,6 @@
 /** Stands between a node and PostgreSQL and passes everything on but notifications, which it drops. */
 import net from "node:net";
+import { endServer, listenOnLoopback } from "../connectors/test_server.ts";
 
 /** Source: PostgreSQL 15 §55.7: a message of the server is a byte of type and a length with itself. */
 const NOTIFICATION = "A".charCodeAt(0);
@@ -39,10 +40,7 @@ export class DeafProxy implements AsyncDisposable {
 
   static async start(databasePort: number): Promise<DeafProxy> {
     const proxy = new DeafProxy(databasePort);
-    await new Promise<void>((resolve, reject) => {
-      proxy.#server.once("error", reject);
-      proxy.#server.listen({ port: 0, host: "127.0.0.1" }, resolve);
-    });
+    await listenOnLoopback(proxy.#server);
     return proxy;
   }
 
@@ -50,9 +48,7 @@ export class DeafProxy implements AsyncDisposable {
     return (this.#server.address() as net.AddressInfo).port;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+  [Symbol.asyncDispose](): Promise<void> {
+    return endServer(this.#server, this.#sockets);
   }
 }

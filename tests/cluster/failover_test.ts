@@ -37,14 +37,10 @@ if (hasPostgres()) {
   });
 
   Deno.test("over SQL Server's stand-in, a database that ends sessions, hangs, is full and is killed loses nothing", async () => {
-    await underTraffic({ count: 2, duplicatesMax: 14, backend: "sqlserver" }, (bench) =>
-      inTurn({
-        endedSessions: () => endSessions(bench),
-        fullPool: () => fillPool(bench),
-        fullDisk: () => fillDisk(bench),
-        killed: () => killDatabase(bench),
-        wrongTime: () => endLeaseEarly(bench),
-      }));
+    await underTraffic(
+      { count: 2, duplicatesMax: 14, backend: "sqlserver" },
+      (bench) => inTurn(ofTheDatabase(bench)),
+    );
   });
 
   Deno.test("a node cut off from the database: a standby waits, a leader is followed", async () => {
@@ -61,14 +57,21 @@ if (hasPostgres()) {
   Deno.test("a database that ends sessions, hangs, is full, is killed, errs about time and stays away loses nothing", async () => {
     await underTraffic({ count: 2, duplicatesMax: 14 }, (bench) =>
       inTurn({
-        endedSessions: () => endSessions(bench),
-        fullPool: () => fillPool(bench),
-        fullDisk: () => fillDisk(bench),
-        killed: () => killDatabase(bench),
-        wrongTime: () => endLeaseEarly(bench),
+        ...ofTheDatabase(bench),
         away: () => takeDatabaseAway(bench),
       }));
   });
+}
+
+/** What befalls a database that comes back before a lease is over. */
+function ofTheDatabase(bench: Bench) {
+  return {
+    endedSessions: () => endSessions(bench),
+    fullPool: () => fillPool(bench),
+    fullDisk: () => fillDisk(bench),
+    killed: () => killDatabase(bench),
+    wrongTime: () => endLeaseEarly(bench),
+  };
 }
 
 /** Hands over at once, doubles nothing, and leaves a tombstone. */

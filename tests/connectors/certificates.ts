@@ -7,6 +7,11 @@ export interface Identity {
   readonly key: string;
 }
 
+/** What the files of an identity say. */
+export async function textsOf({ cert, key }: Identity): Promise<{ cert: string; key: string }> {
+  return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
+}
+
 export class Authority {
   readonly directory: string;
   readonly name: string;

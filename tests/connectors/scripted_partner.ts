@@ -7,6 +7,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import { pause, within } from "./waiting.ts";
+import { endServer } from "./test_server.ts";
 
 /** What the partner does about one received frame. */
 export type PartnerStep =
@@ -146,10 +147,8 @@ export class ScriptedPartner implements AsyncDisposable {
     for (const socket of this.#sockets) socket.end();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+  [Symbol.asyncDispose](): Promise<void> {
+    return endServer(this.#server, this.#sockets);
   }
 
   #accept(socket: net.Socket): void {

@@ -8,6 +8,7 @@ import net from "node:net";
 import { acknowledgementFor, framed } from "../connectors/scripted_partner.ts";
 import { controlIdOf, type LaneName, tagOf } from "./expectation.ts";
 import { type PartnerAnswer, partnerAnswer } from "./plan.ts";
+import { endServer, listenOnLoopback } from "../connectors/test_server.ts";
 
 /** One frame as a partner saw it. */
 export interface Exchange {
@@ -44,10 +45,7 @@ export class Witness implements AsyncDisposable {
 
   static async start(lane: LaneName, seed: string): Promise<Witness> {
     const witness = new Witness(lane, seed);
-    await new Promise<void>((resolve, reject) => {
-      witness.#server.once("error", reject);
-      witness.#server.listen({ port: 0, host: "127.0.0.1" }, resolve);
-    });
+    await listenOnLoopback(witness.#server);
     return witness;
   }
 
@@ -55,10 +53,8 @@ export class Witness implements AsyncDisposable {
     return (this.#server.address() as net.AddressInfo).port;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+  [Symbol.asyncDispose](): Promise<void> {
+    return endServer(this.#server, this.#sockets);
   }
 
   #accept(socket: net.Socket): void {

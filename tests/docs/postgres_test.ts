@@ -6,7 +6,7 @@ import { serverOptionsOf } from "../../src/store/open.ts";
 import { Connection } from "../../src/store/postgres/connection.ts";
 import { PostgresStore } from "../../src/store/postgres/store.ts";
 import { readPostgres } from "../../src/maintenance/postgres_source.ts";
-import { Authority } from "../connectors/certificates.ts";
+import { Authority, textsOf } from "../connectors/certificates.ts";
 import { runTool } from "../connectors/foreign_tool.ts";
 import { hasPostgres, PostgresServer } from "../maintenance/one_server.ts";
 import { openStore } from "../store/postgres/bench.ts";
@@ -35,11 +35,8 @@ Deno.test({
     const directory = await Deno.makeTempDir({ prefix: "mefor_docs_postgres_" });
     try {
       const authority = await Authority.create(directory);
-      const leaf = await authority.issue("db", "DNS:localhost");
-      const [cert, key] = await Promise.all(
-        [leaf.cert, leaf.key].map((file) => Deno.readTextFile(file)),
-      );
-      await using server = await PostgresServer.start({ tls: { cert: cert!, key: key! } });
+      const identity = await textsOf(await authority.issue("db", "DNS:localhost"));
+      await using server = await PostgresServer.start({ tls: identity });
       const [cluster, database, tuning] = await sqlOf(page);
       const run = async (name: string, statements: readonly string[]) => {
         const options = server.options({ database: name, schema: undefined });

@@ -5,7 +5,7 @@ import type { DatabaseReference } from "../../src/graph/graph.ts";
 import { readPostgres } from "../../src/maintenance/postgres_source.ts";
 import type { Row } from "../../src/maintenance/source_rows.ts";
 import { Secret } from "../../src/settings/mod.ts";
-import { Authority } from "../connectors/certificates.ts";
+import { Authority, textsOf } from "../connectors/certificates.ts";
 import { freePort, until } from "../connectors/waiting.ts";
 import { databaseSet, refusal } from "./database_set.ts";
 import { ReferenceBench } from "./reference_bench.ts";
@@ -197,11 +197,8 @@ test("over TLS the server has to be the one it says", async () => {
   const directory = await Deno.makeTempDir({ prefix: "mefor_reference_tls_" });
   try {
     const authority = await Authority.create(directory);
-    const leaf = await authority.issue("db", "DNS:localhost");
-    const [cert, key] = await Promise.all(
-      [leaf.cert, leaf.key].map((file) => Deno.readTextFile(file)),
-    );
-    await using server = await PostgresServer.start({ tls: { cert: cert!, key: key! } });
+    const identity = await textsOf(await authority.issue("db", "DNS:localhost"));
+    await using server = await PostgresServer.start({ tls: identity });
     const statement = "SELECT ssl AS k FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     const password = new Secret("CANARY");
     const tls = { encrypt: true, host: "localhost", password };

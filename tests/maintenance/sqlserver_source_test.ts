@@ -9,7 +9,7 @@ import { readSqlServer, session as beginning } from "../../src/maintenance/sqlse
 import { Secret } from "../../src/settings/mod.ts";
 import type { ServerOptions } from "../../src/store/server/dialect.ts";
 import { sqlserver } from "../../src/store/sqlserver/dialect.ts";
-import { Authority } from "../connectors/certificates.ts";
+import { Authority, textsOf } from "../connectors/certificates.ts";
 import { freePort, until } from "../connectors/waiting.ts";
 import { namedServer } from "../store/sqlserver/real_server.ts";
 import { standIn } from "../store/sqlserver/stand_in.ts";
@@ -332,11 +332,8 @@ Deno.test("over TLS the server has to be the one it says", async () => {
   const directory = await Deno.makeTempDir({ prefix: "mefor_reference_tls_" });
   try {
     const authority = await Authority.create(directory);
-    const files = await authority.issue("server", "DNS:localhost");
-    const [cert, key] = await Promise.all(
-      [files.cert, files.key].map((file) => Deno.readTextFile(file)),
-    );
-    await using server = scripted(() => ({ rows: [{ k: "1" }] }), { cert: cert!, key: key! });
+    const identity = await textsOf(await authority.issue("server", "DNS:localhost"));
+    await using server = scripted(() => ({ rows: [{ k: "1" }] }), identity);
     const tls = { encrypt: true, host: "localhost" };
     assert.equal((await refusal(read(server, tls)))[0], "reference.tls_refused");
     const trusted = { ...tls, tlsCaFile: authority.file };

@@ -2,7 +2,7 @@
 // settings: the library asks for nothing beyond the server's host and port; nor does it for a reference
 // set. The server is a stand-in.
 import assert from "node:assert/strict";
-import { Authority } from "../../connectors/certificates.ts";
+import { Authority, textsOf } from "../../connectors/certificates.ts";
 import { MllpSender } from "../../connectors/mllp_sender.ts";
 import { freePort } from "../../connectors/waiting.ts";
 import { hasPostgres, PostgresServer } from "../../postgres/server.ts";
@@ -25,12 +25,9 @@ Deno.test({
     await using dir = await tempDir();
     await using secrets = await tempDir();
     const authority = await Authority.create(secrets.path);
-    const files = await authority.issue("server");
-    const [cert, key] = await Promise.all(
-      [files.cert, files.key].map((file) => Deno.readTextFile(file)),
-    );
+    const identity = await textsOf(await authority.issue("server"));
     await using behind = await PostgresServer.start();
-    await using tds = new TdsServer(standIn(behind), { cert: cert!, key: key! });
+    await using tds = new TdsServer(standIn(behind), identity);
     const port = await freePort();
     await dir.write("graph/adt.ts", graphText({ port, partnerPort: await freePort() }));
     await dir.write(
@@ -66,16 +63,13 @@ Deno.test("serve reads a set from a SQL Server, and reaches nothing but that ser
   await using dir = await tempDir();
   await using secrets = await tempDir();
   const authority = await Authority.create(secrets.path);
-  const files = await authority.issue("server", "DNS:localhost");
-  const [cert, key] = await Promise.all(
-    [files.cert, files.key].map((file) => Deno.readTextFile(file)),
-  );
+  const identity = await textsOf(await authority.issue("server", "DNS:localhost"));
   const open = () => ({
     ask: ({ text }: { readonly text: string }) =>
       Promise.resolve(text.startsWith("SELECT") ? { rows: [{ k: "P" }, { k: "Q" }] } : {}),
     act: () => Promise.resolve(),
   });
-  await using tds = new TdsServer({ open }, { cert: cert!, key: key! });
+  await using tds = new TdsServer({ open }, identity);
   await dir.write(
     "graph/plans.ts",
     `import { databaseRef, env, reference } from "messagefoundry";

@@ -10,7 +10,7 @@ import type { Maintenance, References } from "../maintenance/mod.ts";
 import type { LiveGraph } from "../pipeline/live_graph.ts";
 import type { Pipeline, PipelineOptions } from "../pipeline/pipeline.ts";
 import type { Settings } from "../settings/mod.ts";
-import type { EdgeChange, TouchedLane } from "../store/intents.ts";
+import type { EdgeChange, TouchedLane } from "../store/intent_results.ts";
 import type { Store } from "../store/store.ts";
 import { ConfigConvergence } from "./config_convergence.ts";
 import { Leading } from "./leading.ts";

@@ -7,7 +7,7 @@ import type { Term } from "../cluster/mod.ts";
 import { errorClass } from "../errors.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import type { TouchedLane } from "../store/intents.ts";
+import type { TouchedLane } from "../store/intent_results.ts";
 
 export interface SweepOptions {
   readonly term: Term;

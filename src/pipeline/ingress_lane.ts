@@ -2,7 +2,8 @@
  * One inbound's FIFO of messages to route, or of answers to take in, held in memory while it is hot
  * and read back from the store in contiguous prefixes while it is not.
  */
-import type { AnswerRef, ClaimResult, QueueRow, ResyncResult } from "../store/intents.ts";
+import type { ClaimResult, QueueRow, ResyncResult } from "../store/intent_results.ts";
+import type { AnswerRef } from "../store/intents.ts";
 import type { Store } from "../store/store.ts";
 import { LaneMemory, type MemoryBudget } from "./memory.ts";
 

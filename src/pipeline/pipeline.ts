@@ -9,14 +9,15 @@ import type { Connector, Destination, Source } from "../connectors/connector.ts"
 import type { Failpoints } from "../failpoints.ts";
 import type { Graph, InternalErrorPolicy } from "../graph/graph.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { EdgeChange, TouchedLane } from "../store/intents.ts";
+import type { EdgeChange, TouchedLane } from "../store/intent_results.ts";
 import type { Store } from "../store/store.ts";
 import { ConnectionBuilder } from "./connections.ts";
 import { EventLog } from "./event_log.ts";
 import { laneGauges } from "./gauges.ts";
 import { type Change, changeOf, isSameInbound, isSameOutbound } from "./graph_change.ts";
 import type { Inbound } from "./inbound.ts";
-import { ATTEMPTS_MAX, IngressLane, type IngressStage } from "./ingress_lane.ts";
+import type { IngressLane } from "./ingress_lane.ts";
+import { IngressLanes } from "./ingress_lanes.ts";
 import type { ValidateStrict } from "./intake.ts";
 import { MemoryBudget } from "./memory.ts";
 import type { OutboundLane, OutboundObserver } from "./outbound_lane.ts";
@@ -91,11 +92,7 @@ export class Pipeline {
   #graph: Graph;
   /** Open rows found at start, by lane. */
   readonly #openAtStart = new Map<string, number>();
-  /** Also of inbounds that are gone: their rows wait until they are back. */
-  readonly #ingressLanes = new Map<string, IngressLane>();
-  readonly #routedLanes = new Map<string, IngressLane>();
-  /** What waits to be taken in, by loopback. */
-  readonly #responseLanes = new Map<string, IngressLane>();
+  readonly #lanes: IngressLanes;
   readonly #routing: Routing;
   readonly #reingress: Reingress;
   readonly #pace: Pace;
@@ -113,6 +110,12 @@ export class Pipeline {
       const key = laneKey(stage, lane);
       this.#openAtStart.set(key, (this.#openAtStart.get(key) ?? 0) + open);
     }
+    this.#lanes = new IngressLanes({
+      ...{ store, clock, logger, budget: this.#budget },
+      openAtStart: (stage, name) => this.#openAtStart.get(laneKey(stage, name)) ?? 0,
+      onReady: (lane) => (lane.stage === "response" ? this.#reingress : this.#routing).ready(lane),
+      onSuspect: (lane) => this.#routing.suspect(lane),
+    });
     this.events = new EventLog({ ...options, records: (name) => this.#recordsEvents(name) });
     this.#pace = new Pace(clock, {
       toRoute: () => this.#load().toRoute,
@@ -130,7 +133,7 @@ export class Pipeline {
       responseLane: (name) => this.#responseLane(name),
       readsResponses: () => this.#graph.readsResponses,
       hasHandler: (name) => this.#graph.handlers.has(name),
-      routedLane: (name) => this.#routedLane(name),
+      routedLane: (name) => this.#lanes.get("routed", name),
       onQueued: (inbound, outbound) => {
         this.statistics.edge(inbound, outbound).opened(1);
       },
@@ -166,7 +169,7 @@ export class Pipeline {
       this.#putInbound(name, this.#builder.source(definition, connectors));
     }
     for (const { stage, lane, channel, open } of openLanes) {
-      if (stage === "routed" && graph.inbounds.has(lane)) this.#routedLane(lane);
+      if (stage === "routed" && graph.inbounds.has(lane)) this.#lanes.get("routed", lane);
       if (stage === "response") this.#responseLane(lane);
       if (stage === "outbound" && this.outbounds.has(lane)) {
         this.statistics.edge(channel, lane).opened(open);
@@ -199,7 +202,7 @@ export class Pipeline {
     if (dead > 0) logger.warning("pipeline.swept", { dead_letters: dead });
     // Workers first: no message is acknowledged before the pipeline behind it lives.
     for (const lane of this.outbounds.values()) lane.wake();
-    for (const lane of this.#routedLanes.values()) lane.wake();
+    for (const lane of this.#lanes.of("routed")) lane.wake();
     for (const { lane } of this.inbounds.values()) lane.wake();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.start()));
   }
@@ -210,13 +213,13 @@ export class Pipeline {
     this.#pace.close();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.stop()));
     await Promise.all([this.#routing.stop(), this.#reingress.stop()]);
-    const lanes = [...this.#ingressLanes.values(), ...this.#routedLanes.values()];
+    const lanes = [...this.#lanes.of("ingress"), ...this.#lanes.of("routed")];
     await Promise.all(lanes.map((lane) => lane.stop()));
     await Promise.all(
       [...this.outbounds.values()].map((lane) => lane.stop(this.#options.stopGraceMs)),
     );
     // What the last deliveries were answered waits there until the next start.
-    await Promise.all([...this.#responseLanes.values()].map((lane) => lane.stop()));
+    await Promise.all([...this.#lanes.of("response")].map((lane) => lane.stop()));
     await Promise.all([...this.outbounds.values()].map((lane) => lane.destination.close()));
     await this.events.flush();
   }
@@ -269,7 +272,9 @@ export class Pipeline {
     for (const name of change.kept) this.inbounds.get(name)!.adopt(graph.inbounds.get(name)!);
     for (const name of change.removed) {
       this.inbounds.delete(name);
-      for (const lane of this.#lanesOf(name)) void lane.halt("its inbound is not in the graph");
+      for (const lane of this.#lanes.ofInbound(name)) {
+        void lane.halt("its inbound is not in the graph");
+      }
     }
     for (const name of [...change.changed, ...change.added]) {
       const isStopped = this.inbounds.get(name)?.isStopped ?? false;
@@ -278,7 +283,7 @@ export class Pipeline {
     }
     // Their rows may be in the store since a graph before the running one.
     for (const name of change.added) {
-      this.#routedLane(name).recount();
+      this.#lanes.get("routed", name).recount();
       this.#responseLane(name)?.recount();
       this.inbounds.get(name)!.lane.recount();
     }
@@ -313,11 +318,6 @@ export class Pipeline {
     return [...gone.values()];
   }
 
-  #lanesOf(inbound: string): readonly IngressLane[] {
-    const stages = [this.#ingressLanes, this.#routedLanes, this.#responseLanes];
-    return stages.map((lanes) => lanes.get(inbound)).filter((lane) => lane !== undefined);
-  }
-
   /**
    * Operators changed rows of these lanes: forget memory, look at the store. Resolves when the
    * lanes that stand still have counted; never rejects.
@@ -336,7 +336,7 @@ export class Pipeline {
       }
       if (stage === "ingress") this.inbounds.get(lane)?.lane.recount();
       if (stage === "routed" && this.#graph.inbounds.has(lane)) {
-        this.#routedLane(lane).recount();
+        this.#lanes.get("routed", lane).recount();
       }
       if (stage === "response") this.#responseLane(lane)?.recount();
     }
@@ -348,8 +348,8 @@ export class Pipeline {
     return lanes.filter(({ stage, lane }) => {
       if (stage === "outbound") return this.outbounds.get(lane)?.depth === 0;
       if (!this.#graph.inbounds.has(lane)) return false;
-      const found = stage === "routed" ? this.#routedLanes : this.#ingressLanes;
-      return found.get(lane)?.isEmpty ?? true;
+      const found = this.#lanes.find(stage === "routed" ? "routed" : "ingress", lane);
+      return found?.isEmpty ?? true;
     });
   }
 
@@ -358,19 +358,14 @@ export class Pipeline {
     let rows = 0;
     for (const lane of this.outbounds.values()) rows += lane.memory.openRows;
     for (const { lane } of this.inbounds.values()) rows += lane.memory.openRows;
-    for (const lane of this.#routedLanes.values()) rows += lane.memory.openRows;
-    for (const lane of this.#responseLanes.values()) rows += lane.memory.openRows;
+    for (const lane of this.#lanes.of("routed")) rows += lane.memory.openRows;
+    for (const lane of this.#lanes.of("response")) rows += lane.memory.openRows;
     return rows;
   }
 
   /** What every lane holds; thresholds of lanes before the outbounds are `shared`. */
   gauges(shared: BuildupLimits): Iterable<LaneGauge> {
-    const ingress = [
-      ...this.#ingressLanes.values(),
-      ...this.#routedLanes.values(),
-      ...this.#responseLanes.values(),
-    ];
-    return laneGauges({ outbounds: this.outbounds.values(), ingress }, shared);
+    return laneGauges({ outbounds: this.outbounds.values(), ingress: this.#lanes }, shared);
   }
 
   /** Whether a connection came to a halt, or could not start, and nobody has changed that. */
@@ -387,60 +382,21 @@ export class Pipeline {
 
   /** Puts an inbound in the place of what bears its name; the lane of its messages stays. */
   #putInbound(name: string, source: Source, after?: Promise<unknown>): Inbound {
-    let lane = this.#ingressLanes.get(name);
-    if (!lane) this.#ingressLanes.set(name, lane = this.#makeLane("ingress", name));
     const inbound = this.#builder.inbound(this.#graph.inbounds.get(name)!, {
       source,
-      lane,
-      routedLane: () => this.#routedLanes.get(name),
-      responseLane: () => this.#responseLanes.get(name),
+      lane: this.#lanes.get("ingress", name),
+      routedLane: () => this.#lanes.find("routed", name),
+      responseLane: () => this.#lanes.find("response", name),
       after,
     });
     this.inbounds.set(name, inbound);
     return inbound;
   }
 
-  #routedLane(name: string): IngressLane {
-    let lane = this.#routedLanes.get(name);
-    if (!lane) this.#routedLanes.set(name, lane = this.#makeLane("routed", name));
-    return lane;
-  }
-
   /** Undefined unless the graph has a loopback of that name. */
   #responseLane(name: string): IngressLane | undefined {
     if (this.#graph.inbounds.get(name)?.type !== "loopback") return undefined;
-    let lane = this.#responseLanes.get(name);
-    if (!lane) this.#responseLanes.set(name, lane = this.#makeLane("response", name));
-    return lane;
-  }
-
-  #makeLane(stage: IngressStage, name: string): IngressLane {
-    const { store, clock, logger } = this.#options;
-    return new IngressLane({
-      stage,
-      name,
-      store,
-      budget: this.#budget,
-      open: this.#openAtStart.get(laneKey(stage, name)) ?? 0,
-      now: () => Math.round(clock.now() * 1000),
-      onReady: (lane) => (stage === "response" ? this.#reingress : this.#routing).ready(lane),
-      onSuspect: (lane) => this.#routing.suspect(lane),
-      onExhausted: (_lane, rows) =>
-        logger.error("routing.attempts_exhausted", {
-          connection: name,
-          rows,
-          attempts: ATTEMPTS_MAX,
-        }),
-      onUnreadable: (lane, row) =>
-        void store.submit({
-          kind: "dead_letter",
-          at: Math.round(clock.now() * 1000),
-          ...row,
-          destination: undefined,
-          error: "body cannot be decrypted",
-          next: undefined,
-        }).catch(() => lane.recount()),
-    });
+    return this.#lanes.get("response", name);
   }
 
   readonly #observer: OutboundObserver = {

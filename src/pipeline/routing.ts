@@ -13,7 +13,7 @@ import type { Failpoints } from "../failpoints.ts";
 import type { InboundDefinition, InternalErrorPolicy } from "../graph/graph.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { RunRequest, RunResult, StateEntry } from "../sandbox/protocol.ts";
-import type { HandOffResult } from "../store/intents.ts";
+import type { HandOffResult } from "../store/intent_results.ts";
 import type { Store } from "../store/store.ts";
 import { HandOffRows, type RowLanes } from "./hand_off_rows.ts";
 import type { IngressItem, IngressLane } from "./ingress_lane.ts";

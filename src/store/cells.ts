@@ -8,7 +8,8 @@ import {
   sealedColumns,
   sealedValues,
 } from "./registers/mod.ts";
-import type { ClaimResult, Intent, NewMessage, QueueRow, StateWrite } from "./intents.ts";
+import type { ClaimResult, QueueRow } from "./intent_results.ts";
+import type { Intent, NewMessage, StateWrite } from "./intents.ts";
 import { unfold } from "./fold.ts";
 
 /**

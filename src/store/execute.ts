@@ -3,26 +3,28 @@
  * working set. Those that look for rows are each backend's own.
  */
 import type {
+  HandOffResult,
+  ReceiveResult,
+  ReingressResult,
+  ResolveResult,
+  ResponseResult,
+  RouteResult,
+} from "./intent_results.ts";
+import type {
   CompleteIntent,
   CompleteWithResponseIntent,
   DeadLetterIntent,
   HandOffIntent,
-  HandOffResult,
   Intent,
   NewDelivery,
   NewReentry,
   NextClaim,
   ReceiveIntent,
-  ReceiveResult,
   RecordErrorIntent,
   ReingressIntent,
-  ReingressResult,
   ReleaseIntent,
-  ResolveResult,
-  ResponseResult,
   RetryIntent,
   RouteHandOffIntent,
-  RouteResult,
   StateWrite,
   TransformHandOffIntent,
 } from "./intents.ts";

@@ -4,13 +4,8 @@
  * A handler mostly changes some fields. Kept as changes, its payload takes a tenth of the room in log
  * and tables, and a tenth of the sealing.
  */
-import type {
-  HandOffIntent,
-  Intent,
-  NewDelivery,
-  QueueRow,
-  TransformHandOffIntent,
-} from "./intents.ts";
+import type { QueueRow } from "./intent_results.ts";
+import type { HandOffIntent, Intent, NewDelivery, TransformHandOffIntent } from "./intents.ts";
 import { changesFrom, withChanges } from "./text_changes.ts";
 
 /** Returns an intent as a backend keeps it: without the message's text. */

@@ -1,14 +1,14 @@
 /**
  * What the pipeline may ask of the store's writer: the transactions T0–T8 of the staged queue as
- * plain data, each with the answer it gets once its commit is durable.
+ * plain data. What each is answered is in `intent_results.ts`.
  *
  * Many intents share one commit; each is all-or-nothing on its own. A guard that no longer holds
  * (the row was cancelled, re-pended or already resolved) answers `mine: false` and writes nothing.
  * Source: spec pipeline-store-cluster §1.3.
  */
 
-import type { EndPurgeIntent, EndPurgeResult, PurgeIntent, PurgeResult } from "./purge.ts";
-import type { AuditFields, RegisterIntent, RegisterResult } from "./registers/mod.ts";
+import type { EndPurgeIntent, PurgeIntent } from "./purge.ts";
+import type { AuditFields, RegisterIntent } from "./registers/mod.ts";
 
 export type Stage = "ingress" | "routed" | "outbound" | "response";
 export type RowStatus = "pending" | "inflight" | "done" | "dead" | "cancelled";
@@ -332,10 +332,6 @@ export interface NoteEventIntent {
   readonly at: number;
 }
 
-export interface NoteResult {
-  readonly found: boolean;
-}
-
 export interface ConnectionEventRow {
   readonly at: number;
   readonly connection: string;
@@ -375,136 +371,3 @@ export type Intent =
   | PurgeIntent
   | EndPurgeIntent
   | RegisterIntent;
-
-/** A row with its content, as claimed or read ahead. */
-export interface QueueRow {
-  readonly seq: number;
-  readonly messageSeq: number;
-  readonly messageId: string;
-  readonly channel: string;
-  readonly handler: string | undefined;
-  /** Undefined when the body is lost or no configured key opens it: the row must be given up. */
-  readonly body: string | undefined;
-  /** Of a backend that keeps payloads as changes: the message body, until both are opened. */
-  readonly base?: string;
-  readonly attempts: number;
-  /** Microseconds; order never rests on it. */
-  readonly createdAt: number;
-  readonly receivedAt: number;
-  /** Set when the row was claimed by this call. */
-  readonly token: number | undefined;
-  /** Of its message. */
-  readonly metadata: string | undefined;
-  /** Response stage: which answer of the partner it is; undefined for what a handler sent. */
-  readonly answer: AnswerRef | undefined;
-}
-
-export interface ReceiveResult {
-  readonly messageSeq: number;
-  readonly seq: number;
-}
-
-export interface HandOffResult {
-  readonly mine: boolean;
-  /** Row numbers of the deliveries, then of the re-entries, in order; empty when not mine. */
-  readonly seqs: readonly number[];
-}
-
-export interface RouteResult {
-  readonly mine: boolean;
-  readonly seqs: readonly number[];
-}
-
-export interface ResolveResult {
-  readonly mine: boolean;
-  /** Whether `next` was claimed; false also when none was asked for. */
-  readonly nextClaimed: boolean;
-}
-
-export interface ResponseResult extends ResolveResult {
-  /** Which answer of this destination to this message it is, from 1; 0 when not mine. */
-  readonly responseSeq: number;
-  /** Number of the row that waits for its re-ingress, if there is one. */
-  readonly reingressSeq: number | undefined;
-}
-
-export interface ReingressResult extends ReceiveResult {
-  readonly mine: boolean;
-}
-
-export interface ClaimResult {
-  /** Claimed rows first, then rows read ahead, in lane order. */
-  readonly rows: readonly QueueRow[];
-  /** Nothing open is left in the lane beyond `rows`. */
-  readonly drained: boolean;
-  /** Microseconds until which the head backs off, when nothing was claimed for that reason. */
-  readonly dueAt: number | undefined;
-  /** Rows given up for too many claims without an outcome. */
-  readonly exhausted: number;
-  /** The head is a suspect and was left alone, for `suspects` was false. */
-  readonly suspect: boolean;
-}
-
-export interface ResyncResult {
-  /** Open rows left in the lane. */
-  readonly open: number;
-}
-
-/** A lane that an operator's act made runnable. */
-export interface TouchedLane {
-  readonly stage: Stage;
-  readonly lane: string;
-}
-
-/** Rows of one (inbound, outbound) pair that an act opened; negative: that it closed. */
-export interface EdgeChange {
-  readonly channel: string;
-  readonly destination: string;
-  readonly rows: number;
-}
-
-export interface ReplayResult {
-  readonly found: boolean;
-  readonly requeued: number;
-  readonly bodyPurged: boolean;
-  readonly lanes: readonly TouchedLane[];
-  /** Outbound rows that were not open before. */
-  readonly edges: readonly EdgeChange[];
-}
-
-export interface CancelResult {
-  readonly cancelled: number;
-  readonly edges: readonly EdgeChange[];
-}
-
-export interface SweepResult {
-  readonly dead: number;
-}
-
-export interface IntentResults {
-  receive: ReceiveResult;
-  record_error: ReceiveResult;
-  hand_off: HandOffResult;
-  route_hand_off: RouteResult;
-  transform_hand_off: HandOffResult;
-  complete: ResolveResult;
-  complete_with_response: ResponseResult;
-  reingress: ReingressResult;
-  retry: ResolveResult;
-  dead_letter: ResolveResult;
-  release: ResolveResult;
-  claim_row: ResolveResult;
-  claim: ClaimResult;
-  resync: ResyncResult;
-  replay: ReplayResult;
-  replay_dead: ReplayResult;
-  cancel: CancelResult;
-  sweep_missing: SweepResult;
-  note_event: NoteResult;
-  connection_events: Record<string, never>;
-  purge: PurgeResult;
-  end_purge: EndPurgeResult;
-  register: RegisterResult;
-}
-
-export type ResultOf<I extends Intent> = IntentResults[I["kind"]];

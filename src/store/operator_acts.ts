@@ -1,5 +1,6 @@
 /** What operators' acts decide and answer, whichever backend runs. Spec pipeline-store-cluster §3.6. */
-import type { EdgeChange, RowStatus, Stage, TouchedLane } from "./intents.ts";
+import type { EdgeChange, TouchedLane } from "./intent_results.ts";
+import type { RowStatus, Stage } from "./intents.ts";
 
 /**
  * Returns the rows of a message that a replay requeues: its dead and pending ones if anything of it

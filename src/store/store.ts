@@ -4,12 +4,12 @@
  * Writes are intents (`intents.ts`) answered after their commit; reads go another way and see
  * committed rows only.
  */
+import type { ResultOf } from "./intent_results.ts";
 import type {
   ConnectionEventRow,
   Disposition,
   Intent,
   ResponseOutcome,
-  ResultOf,
   RowStatus,
   Stage,
 } from "./intents.ts";

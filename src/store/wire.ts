@@ -5,15 +5,13 @@
  * every message crosses three times. Rare intents travel as they are.
  */
 import type { StoreFailure } from "./errors.ts";
+import type { HandOffResult, ReceiveResult, ResolveResult } from "./intent_results.ts";
 import type {
   CompleteIntent,
   HandOffIntent,
-  HandOffResult,
   Intent,
   NewDelivery,
   ReceiveIntent,
-  ReceiveResult,
-  ResolveResult,
 } from "./intents.ts";
 
 export type Flat = unknown[];

@@ -4,7 +4,8 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import type { SubmitHint } from "../../src/store/group_commit.ts";
-import type { Intent, ResultOf } from "../../src/store/intents.ts";
+import type { ResultOf } from "../../src/store/intent_results.ts";
+import type { Intent } from "../../src/store/intents.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { FakeDatabase } from "./fake_database.ts";
 

@@ -1,6 +1,7 @@
 /** What the store did for one process, counted as the process itself has to (I75). */
 import type { Pipeline } from "../../src/pipeline/pipeline.ts";
-import type { Intent, ResolveResult } from "../../src/store/intents.ts";
+import type { ResolveResult } from "../../src/store/intent_results.ts";
+import type { Intent } from "../../src/store/intents.ts";
 
 interface Counts {
   read: number;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { keylessCells } from "../../src/crypto/cells.ts";
 import { openClaim, sealIntents } from "../../src/store/cells.ts";
-import type { ClaimResult, Intent, NewMessage, QueueRow } from "../../src/store/intents.ts";
+import type { ClaimResult, QueueRow } from "../../src/store/intent_results.ts";
+import type { Intent, NewMessage } from "../../src/store/intents.ts";
 import { refusingCipher, UNSEALABLE } from "./ciphers.ts";
 
 const cipher = refusingCipher();

@@ -6,13 +6,12 @@
 import { micros } from "../../clock.ts";
 import { peekControlId } from "../../hl7/mod.ts";
 import type { SubmitHint } from "../../store/group_commit.ts";
+import type { QueueRow, ResolveResult } from "../../store/intent_results.ts";
 import type {
   CompleteIntent,
   CompleteWithResponseIntent,
   NewResponse,
   NextClaim,
-  QueueRow,
-  ResolveResult,
 } from "../../store/intents.ts";
 import type { OutboundItem, OutboundLane, OutboundLaneOptions } from "../outbound_lane.ts";
 import { ReentryPlace } from "../reentry.ts";

@@ -5,7 +5,8 @@
  * head wait in memory while the lane is hot and are read ahead from the store while it is not.
  */
 import { micros } from "../../clock.ts";
-import type { ClaimResult, NextClaim } from "../../store/intents.ts";
+import type { ClaimResult } from "../../store/intent_results.ts";
+import type { NextClaim } from "../../store/intents.ts";
 import type { OutboundItem } from "../outbound_lane.ts";
 import { isFinal } from "../retry.ts";
 import { type Admission, claimRows, type LaneParts, type LaneRun, SPILLED, toItem } from "./run.ts";

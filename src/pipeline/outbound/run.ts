@@ -1,5 +1,5 @@
 /** What an ordered and an unordered lane have in common: their parts, and how they are driven. */
-import type { ClaimResult, QueueRow } from "../../store/intents.ts";
+import type { ClaimResult, QueueRow } from "../../store/intent_results.ts";
 import type { OutboundItem, OutboundLaneOptions } from "../outbound_lane.ts";
 import type { LaneBooks } from "./books.ts";
 import type { Delivery } from "./delivery.ts";

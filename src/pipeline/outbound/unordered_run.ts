@@ -3,7 +3,7 @@
  *
  * Nothing is held in memory but the rows of one claim, so every row spills.
  */
-import type { QueueRow } from "../../store/intents.ts";
+import type { QueueRow } from "../../store/intent_results.ts";
 import { isFinal, type Verdict } from "../retry.ts";
 import { type Admission, claimRows, type LaneParts, type LaneRun, SPILLED, toItem } from "./run.ts";
 

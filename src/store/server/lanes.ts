@@ -8,19 +8,16 @@ import { answerOf } from "../answer_ref.ts";
 import { cellsOf } from "../fold.ts";
 import { renewCell } from "../cells.ts";
 import type { QueueRecord } from "../changes.ts";
+import type { ClaimResult, QueueRow, ResyncResult, SweepResult } from "../intent_results.ts";
 import type {
   AnswerRef,
   ClaimIntent,
-  ClaimResult,
   ConnectionEventsIntent,
   NoteEventIntent,
-  QueueRow,
   ResyncIntent,
-  ResyncResult,
   RowStatus,
   Stage,
   SweepMissingIntent,
-  SweepResult,
 } from "../intents.ts";
 import { planPrefix, rowsRead } from "../lane_claim.ts";
 import type { ServerRow } from "./dialect.ts";

@@ -3,6 +3,7 @@ import type { CellCipher } from "../../crypto/cells.ts";
 import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
+import { Awaited } from "../awaited.ts";
 import { StoreError, type StoreFailure, toError } from "../errors.ts";
 import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
@@ -15,14 +16,15 @@ import {
   type Settle,
   type SubmitHint,
 } from "../group_commit.ts";
-import type { Intent, ResultOf, Stage } from "../intents.ts";
+import type { ResultOf } from "../intent_results.ts";
+import type { Intent, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import type { QueryName } from "../query_names.ts";
 import { Reads } from "../reads.ts";
 import { type RegisterQueryName, type RegisterRow, type RegisterValue } from "../registers/mod.ts";
 import type { Store, StoreCounters } from "../store.ts";
 import { CLEAR } from "../store_keys.ts";
-import { decodeOutcomes, encodeIntents } from "../wire.ts";
+import { encodeIntents } from "../wire.ts";
 import type { Dialect, Fence, ServerOptions, ServerRow, ServerValue } from "./dialect.ts";
 import { TOKENS_PER_EPOCH } from "./epoch.ts";
 import { checkStore } from "./integrity.ts";
@@ -104,14 +106,12 @@ export class ServerStore implements Store {
   readonly #reads: Reads;
   readonly #cipher: CellCipher;
   readonly #group: GroupCommit;
-  readonly #batches = new Map<number, readonly Settle[]>();
-  readonly #replies = new Map<number, Settle>();
+  readonly #awaited = new Awaited();
   readonly #logger: Logger | undefined;
   readonly #keyNotices: KeyNotices | undefined;
   readonly #closeMs: number | undefined;
   readonly #onFenced: (() => void) | undefined;
   #token: number;
-  #nextId = 1;
   #broken: StoreError | undefined;
 
   /** @param writer Its thread, which has opened the store. */
@@ -284,7 +284,7 @@ export class ServerStore implements Store {
       await Promise.race([this.#close(hasDied), limit]);
     } finally {
       clearTimeout(timer);
-      this.#failAll(closed);
+      this.#awaited.failAll(closed);
       this.#writer.terminate();
     }
   }
@@ -301,43 +301,27 @@ export class ServerStore implements Store {
   #send({ intents, settles }: Batch): void {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
-    const id = this.#nextId++;
-    this.#batches.set(id, settles);
+    const id = this.#awaited.addBatch(settles);
     this.#post({ type: "batch", id, intents: encodeIntents(intents) });
   }
 
   #onWriter(message: FromWriter): void {
     switch (message.type) {
       case "batch":
-        return this.#onBatch(message);
+        this.#group.answered();
+        return this.#awaited.batchAnswered(message.id, message.outcomes);
       case "link":
         return this.#onLink(message.change);
       case "fenced":
         return this.#onFenced?.();
       case "key_uses":
         return this.#keyNotices?.used(message.uses);
-      case "failed":
-        this.#replies.get(message.id)?.reject(toError(message.failure));
-        this.#replies.delete(message.id);
-        return;
       case "opened":
       case "open_failed":
         return;
       default:
-        this.#replies.get(message.id)?.resolve(message);
-        this.#replies.delete(message.id);
+        this.#awaited.answered(message);
     }
-  }
-
-  #onBatch({ id, outcomes }: Extract<FromWriter, { type: "batch" }>): void {
-    const settles = this.#batches.get(id)!;
-    this.#batches.delete(id);
-    this.#group.answered();
-    decodeOutcomes(
-      outcomes,
-      (index, result) => settles[index]!.resolve(result),
-      (index, failure) => settles[index]!.reject(toError(failure)),
-    );
   }
 
   #onLink(change: Extract<FromWriter, { type: "link" }>["change"]): void {
@@ -366,11 +350,7 @@ export class ServerStore implements Store {
   }
 
   #ask(make: (id: number) => ToWriter): Promise<FromWriter> {
-    const id = this.#nextId++;
-    const { promise, resolve, reject } = Promise.withResolvers<FromWriter>();
-    this.#replies.set(id, { resolve: resolve as Settle["resolve"], reject });
-    this.#post(make(id));
-    return promise;
+    return this.#awaited.ask((id) => this.#post(make(id)));
   }
 
   #post(message: ToWriter): void {
@@ -383,20 +363,13 @@ export class ServerStore implements Store {
     this.#broken ??= new StoreError("store.failed", "Cannot use the store: its writer ended", {
       hint: "Restart the engine; nothing acknowledged is lost",
     });
-    this.#failAll(this.#broken);
+    this.#awaited.failAll(this.#broken);
     // What is still gathered never reaches a writer: it is refused on its way.
     this.#group.flushNow();
   }
 
   get #hasDied(): boolean {
     return this.#broken !== undefined && this.#broken.code !== "store.closed";
-  }
-
-  #failAll(error: StoreError): void {
-    for (const settles of this.#batches.values()) rejectAll(settles, error);
-    this.#batches.clear();
-    rejectAll(this.#replies.values(), error);
-    this.#replies.clear();
   }
 }
 

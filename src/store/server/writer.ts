@@ -18,7 +18,8 @@ import {
   type RowIntent,
   type TableIntent,
 } from "../execute.ts";
-import type { ActAudit, Intent, IntentResults } from "../intents.ts";
+import type { IntentResults } from "../intent_results.ts";
+import type { ActAudit, Intent } from "../intents.ts";
 import type { RegisterIntent } from "../registers/mod.ts";
 import type { Outcome } from "../wire.ts";
 import type { AuditLog } from "./audit_log.ts";

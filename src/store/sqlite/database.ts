@@ -250,7 +250,7 @@ function configure(db: DatabaseSync): void {
   // What was deleted, moved or sealed anew must not stay in the free parts of pages. A memory's worth
   // of zeros a page costs nothing that can be measured.
   db.exec("PRAGMA secure_delete = ON");
-  // The writer checkpoints between batches (writer.ts), never inside a commit somebody waits for.
+  // The writer checkpoints between batches (checkpoints.ts), never inside a commit somebody waits for.
   db.exec("PRAGMA wal_autocheckpoint = 0");
 }
 

@@ -6,16 +6,14 @@
 import type { CellCipher } from "../../crypto/cells.ts";
 import { answerOf } from "../answer_ref.ts";
 import type { EventRecord } from "../changes.ts";
+import type { ClaimResult, QueueRow, SweepResult } from "../intent_results.ts";
 import type {
   ClaimIntent,
-  ClaimResult,
   ConnectionEventsIntent,
   NoteEventIntent,
-  QueueRow,
   ResyncIntent,
   RowStatus,
   SweepMissingIntent,
-  SweepResult,
 } from "../intents.ts";
 import { planPrefix, rowsRead } from "../lane_claim.ts";
 import { cellsOf } from "../fold.ts";

@@ -1,13 +1,6 @@
 /** What operators do to rows: replay and cancel. Source: spec pipeline-store-cluster §3.6. */
-import type {
-  CancelIntent,
-  CancelResult,
-  ReplayDeadIntent,
-  ReplayIntent,
-  ReplayResult,
-  RowStatus,
-  Stage,
-} from "../intents.ts";
+import type { CancelResult, ReplayResult } from "../intent_results.ts";
+import type { CancelIntent, ReplayDeadIntent, ReplayIntent, RowStatus, Stage } from "../intents.ts";
 import { edgesOf, lanesOf, opens, reroutes, rowsToReplay } from "../operator_acts.ts";
 import { addEvent } from "./lanes.ts";
 import type { Session, SqlRow } from "./session.ts";

@@ -3,6 +3,7 @@ import type { CellCipher } from "../../crypto/cells.ts";
 import type { CellKeys } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
 import type { Logger } from "../../logging/mod.ts";
+import { Awaited } from "../awaited.ts";
 import { StoreError, toError } from "../errors.ts";
 import { openRegister } from "../cells.ts";
 import { foldIntent } from "../fold.ts";
@@ -17,7 +18,8 @@ import {
   type SubmitHint,
   type Submitted,
 } from "../group_commit.ts";
-import type { Intent, ResultOf, Stage } from "../intents.ts";
+import type { ResultOf } from "../intent_results.ts";
+import type { Intent, Stage } from "../intents.ts";
 import { KeyNotices } from "../key_notices.ts";
 import { type RegisterQueryName, type RegisterRow, type RegisterValue } from "../registers/mod.ts";
 import { isApartIntent } from "./registers/commit.ts";
@@ -41,7 +43,7 @@ import type {
 import type { PurgeRecord, StoreUpkeep } from "../purge.ts";
 import type { QueryName } from "../query_names.ts";
 import { Reads } from "../reads.ts";
-import { decodeOutcomes, encodeIntents } from "../wire.ts";
+import { encodeIntents } from "../wire.ts";
 import type { IntegrityAnswer } from "./integrity_worker.ts";
 import { InlineReads } from "./inline_reads.ts";
 import type { FromReader, FromWriter, Query, ToReader, ToWriter } from "./protocol.ts";
@@ -98,21 +100,19 @@ export class SqliteStore implements Store {
   readonly #sent: Int32Array<SharedArrayBuffer>;
   readonly #group: GroupCommit;
   readonly #files: StoreFiles;
-  readonly #batches = new Map<number, readonly Settle[]>();
+  readonly #awaited = new Awaited();
   #purges = 0;
   /** Batches that the group commit knows nothing of. */
   readonly #alone = new Set<number>();
-  readonly #replies = new Map<number, Settle>();
   readonly #reads: Reads;
   readonly #cipher: CellCipher;
   #token: number;
-  #nextId = 1;
   #broken: StoreError | undefined;
   readonly #keyNotices: KeyNotices | undefined;
   /** Seals what was stored in clear, if there may be any. */
   readonly #sealer: Sealer | undefined;
   readonly #registers = new Spaced<Submitted>(
-    (given) => this.#sendRegisters(given),
+    (given) => this.#send(batchOf(given), true),
     () => this.#group.isMarching ? SPACE_MS_BESIDE_LANES : SPACE_MS,
   );
   readonly #queries: ReaderQueries;
@@ -347,24 +347,20 @@ export class SqliteStore implements Store {
     change.then(forget, forget);
   }
 
-  #send({ intents, settles, known, next }: Batch): void {
+  /** @param isAlone The group commit knows nothing of it. */
+  #send({ intents, settles, known, next }: Batch, isAlone = false): void {
     // A closing store still takes what was submitted before; a broken one has nobody to take it.
     if (this.#hasDied) return rejectAll(settles, this.#broken!);
-    const id = this.#nextId++;
+    const id = this.#awaited.addBatch(settles);
+    if (isAlone) this.#alone.add(id);
     // What is written apart is in the tables when it is answered.
     if (!intents.every(isApartIntent)) this.#settling.sent(intents.some(isPersonsAct));
-    this.#batches.set(id, settles);
     this.#post(this.#writer, {
       ...{ type: "batch", id, known: known.to - known.from },
       before: encodeIntents(intents.slice(0, known.from)),
       intents: encodeIntents(intents.slice(known.to)),
       next: encodeIntents(next),
     });
-  }
-
-  #sendRegisters(given: readonly Submitted[]): void {
-    if (!this.#hasDied) this.#alone.add(this.#nextId);
-    this.#send(batchOf(given));
   }
 
   async #sendAlone(intent: Intent, settle: Settle): Promise<void> {
@@ -377,44 +373,23 @@ export class SqliteStore implements Store {
       }
     }
     if (this.#broken !== undefined) return settle.reject(this.#broken);
-    this.#alone.add(this.#nextId);
-    this.#send(batchOf([{ intent, settle }]));
+    this.#send(batchOf([{ intent, settle }]), true);
   }
 
   #onWriter(message: FromWriter): void {
     if (message.type === "batch") {
-      const settles = this.#batches.get(message.id)!;
-      this.#batches.delete(message.id);
       if (!this.#alone.delete(message.id)) this.#group.answered();
-      decodeOutcomes(
-        message.outcomes,
-        (index, result) => settles[index]!.resolve(result),
-        (index, failure) => settles[index]!.reject(toError(failure)),
-      );
+      this.#awaited.batchAnswered(message.id, message.outcomes);
     } else if (message.type === "key_uses") {
       this.#keyNotices?.used(message.uses);
-    } else {
-      this.#onReply(message);
+    } else if ("id" in message) {
+      this.#awaited.answered(message);
     }
   }
 
   #onReader(message: FromReader): void {
     if (message.type === "answers") this.#queries.answered(message.answers);
-    else this.#onReply(message);
-  }
-
-  #onReply(message: FromReader | FromWriter): void {
-    if (message.type === "failed") {
-      this.#replies.get(message.id)?.reject(toError(message.failure));
-      this.#replies.delete(message.id);
-    } else if ("id" in message) {
-      this.#settleReply(message.id, message);
-    }
-  }
-
-  #settleReply(id: number, message: unknown): void {
-    this.#replies.get(id)?.resolve(message);
-    this.#replies.delete(id);
+    else if ("id" in message) this.#awaited.answered(message);
   }
 
   async #checkpoint({ commitLog }: { readonly commitLog: boolean }): Promise<boolean> {
@@ -450,11 +425,7 @@ export class SqliteStore implements Store {
   }
 
   #ask<R>(worker: Worker, make: (id: number) => ToWriter | ToReader): Promise<R> {
-    const id = this.#nextId++;
-    const { promise, resolve, reject } = Promise.withResolvers<R>();
-    this.#replies.set(id, { resolve: resolve as Settle["resolve"], reject });
-    this.#post(worker, make(id));
-    return promise;
+    return this.#awaited.ask((id) => this.#post(worker, make(id)));
   }
 
   #post(worker: Worker, message: ToWriter | ToReader): void {
@@ -479,10 +450,7 @@ export class SqliteStore implements Store {
   }
 
   #failAll(error: StoreError): void {
-    for (const settles of this.#batches.values()) rejectAll(settles, error);
-    this.#batches.clear();
-    rejectAll(this.#replies.values(), error);
-    this.#replies.clear();
+    this.#awaited.failAll(error);
     this.#queries.failAll(error);
     this.#settling.stop();
   }

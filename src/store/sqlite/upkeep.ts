@@ -20,7 +20,7 @@ export class Upkeep {
 
   /** Has the tables take in all that the commit log says, durably, and cuts it off. */
   cutCommitLog(): void {
-    this.#writer.storeAll(true);
+    this.#writer.behind.storeAll(true);
     this.#log.cut();
   }
 
@@ -29,13 +29,11 @@ export class Upkeep {
    * copy. Waits for no reader. Returns whether it is cut off.
    */
   cutWriteAheadLog(): boolean {
-    this.#writer.storeAll();
+    this.#writer.behind.storeAll();
     const { db } = this.#session;
     db.exec("PRAGMA busy_timeout = 0");
     try {
-      const row = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
-      this.#writer.counters.checkpoints += 1;
-      return row?.busy === 0;
+      return this.#writer.behind.checkpoints.run("TRUNCATE");
     } finally {
       db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     }
@@ -43,7 +41,7 @@ export class Upkeep {
 
   /** Gives free pages back; returns how many are left. */
   reclaim(pagesMax: number): number {
-    this.#writer.storeAll();
+    this.#writer.behind.storeAll();
     const { db } = this.#session;
     db.prepare(`PRAGMA incremental_vacuum(${Math.trunc(pagesMax)})`).all();
     return Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count ?? 0);

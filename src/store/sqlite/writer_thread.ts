@@ -8,7 +8,8 @@ import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints
 import { openClaim, sealIntents } from "../cells.ts";
 import { CountedCells, type UseBudget } from "../counted_cells.ts";
 import { describeFailure } from "../errors.ts";
-import type { ClaimResult, Intent } from "../intents.ts";
+import type { ClaimResult } from "../intent_results.ts";
+import type { Intent } from "../intents.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
@@ -18,7 +19,8 @@ import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
 import { addUses } from "./store_keys.ts";
 import { Upkeep } from "./upkeep.ts";
-import { type OnPoint, Writer } from "./writer.ts";
+import type { OnPoint } from "./write_behind.ts";
+import { Writer } from "./writer.ts";
 
 type CipherOf = (keys: CellKeys | undefined) => CellCipher;
 
@@ -102,7 +104,7 @@ class WriterThread {
       this.#checkpoints = message.checkpoints;
       this.#checkpoints.onmessage = () => {
         this.#isCheckpointing = false;
-        this.#writer!.counters.checkpoints += 1;
+        this.#writer!.behind.checkpoints.doneElsewhere();
       };
       const { epoch, recovered, lanes, keysInUse, keyUses } = opened;
       post({ type: "opened", epoch, recovered, lanes, keysInUse, keyUses });
@@ -118,7 +120,8 @@ class WriterThread {
   }
 
   #count(id: number): void {
-    const { commits = 0, intents = 0, checkpoints = 0 } = this.#writer?.counters ?? {};
+    const { commits = 0, intents = 0 } = this.#writer?.counters ?? {};
+    const checkpoints = this.#writer?.behind.checkpoints.count ?? 0;
     const statements = this.#session?.statementCount ?? 0;
     post({ type: "counters", id, counters: { commits, intents, checkpoints, statements } });
   }
@@ -155,7 +158,7 @@ class WriterThread {
   #enterUses(cells: number): void {
     const uses = this.#cipher.wanted(cells);
     if (uses === 0) return;
-    this.#writer!.durably(({ db }) => {
+    this.#writer!.behind.durably(({ db }) => {
       post({ type: "key_uses", uses: addUses(db, this.#cipher.keyId!, uses) });
     });
     this.#cipher.grant(uses);
@@ -166,7 +169,7 @@ class WriterThread {
     const { keyId, left } = this.#cipher;
     if (keyId === undefined || left === 0) return;
     this.#cipher.grant(-left);
-    this.#writer!.durably(({ db }) => addUses(db, keyId, -left));
+    this.#writer!.behind.durably(({ db }) => addUses(db, keyId, -left));
   }
 
   /** Opens what a claim read. A cipher that throws fails this claim; its commit stands. */
@@ -195,8 +198,8 @@ class WriterThread {
   /** Tidies until the engine's thread wants something, and goes on after that. */
   #tidy(): void {
     this.#quietly((writer) => {
-      if (!writer.tidy(this.#isWanted)) {
-        writer.checkpointIfDue(() => this.#askForCheckpoint());
+      if (!writer.behind.tidy(this.#isWanted)) {
+        writer.behind.checkpointIfDue(() => this.#askForCheckpoint());
       } else {
         this.#tidying ??= setImmediate(() => {
           this.#tidying = undefined;
@@ -208,17 +211,17 @@ class WriterThread {
 
   /** Nothing lies about for long: a copy of the tables is of a moment ago. */
   #tidySoon(): void {
-    if (!this.#writer!.isUntidy) return;
+    if (!this.#writer!.behind.isUntidy) return;
     this.#tidyTimer ??= setTimeout(() => {
       this.#tidyTimer = undefined;
-      this.#quietly((writer) => writer.tidyOld());
+      this.#quietly((writer) => writer.behind.tidyOld());
       this.#tidySoon();
     }, TIDY_MS);
   }
 
   /** Makes the tables readable; when that cannot be, readers see what they held before. */
   #settle(id: number): void {
-    this.#quietly((writer) => writer.storeAll());
+    this.#quietly((writer) => writer.behind.storeAll());
     post({ type: "settled", id });
   }
 
@@ -234,7 +237,7 @@ class WriterThread {
     this.#answering(id, (upkeep) => {
       const left = upkeep.reclaim(pages);
       post({ type: "reclaimed", id, left });
-      this.#quietly((writer) => writer.checkpointIfDue(() => this.#askForCheckpoint()));
+      this.#quietly((writer) => writer.behind.checkpointIfDue(() => this.#askForCheckpoint()));
     });
   }
 
@@ -260,9 +263,9 @@ class WriterThread {
     clearImmediate(this.#tidying);
     // What cannot be done now the next opening does, from the logs.
     this.#quietly((writer) => {
-      writer.storeAll(true);
+      writer.behind.storeAll(true);
       this.#giveUsesBack();
-      writer.checkpoint("TRUNCATE");
+      writer.behind.checkpoints.run("TRUNCATE");
       this.#log?.remove();
       this.#log = undefined;
     });

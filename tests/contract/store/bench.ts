@@ -1,16 +1,18 @@
 /** One store under test: its clock, and the short forms in which the contract speaks. */
 import assert from "node:assert/strict";
 import type {
-  ClaimIntent,
   ClaimResult,
-  HandOffIntent,
   HandOffResult,
-  NewDelivery,
-  NewMessage,
-  NextClaim,
   QueueRow,
   ReceiveResult,
   ResolveResult,
+} from "../../../src/store/intent_results.ts";
+import type {
+  ClaimIntent,
+  HandOffIntent,
+  NewDelivery,
+  NewMessage,
+  NextClaim,
   Stage,
 } from "../../../src/store/intents.ts";
 import type {

@@ -1,6 +1,6 @@
 /** What operators and start-up do to rows: replay, cancel, sweep, notes. Spec §3.5, §3.6. */
 import assert from "node:assert/strict";
-import type { ReplayResult } from "../../../src/store/intents.ts";
+import type { ReplayResult } from "../../../src/store/intent_results.ts";
 import { delivery, type Held, type StoreBackend, StoreBench } from "./bench.ts";
 
 const states = ["done", "dead", "pending", "cancelled", "inflight"] as const;

@@ -6,7 +6,8 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ClaimResult, Intent, Stage } from "../../../src/store/intents.ts";
+import type { ClaimResult } from "../../../src/store/intent_results.ts";
+import type { Intent, Stage } from "../../../src/store/intents.ts";
 import { readdressed, type StoreBackend, StoreBench } from "./bench.ts";
 import { Model, type ModelDelivery, type ModelMessage, type ModelRow } from "./model.ts";
 

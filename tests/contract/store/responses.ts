@@ -1,7 +1,8 @@
 /** T5r and T9: answers of partners, and messages made of them. Spec §1.7, I22, I23. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { NewResponse, ReingressResult } from "../../../src/store/intents.ts";
+import type { ReingressResult } from "../../../src/store/intent_results.ts";
+import type { NewResponse } from "../../../src/store/intents.ts";
 import { delivery, type Held, heldOf, type StoreBackend, StoreBench } from "./bench.ts";
 
 const LOOP = "IB_LOOP";

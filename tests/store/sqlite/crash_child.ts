@@ -4,7 +4,8 @@
  * Arguments: path, failpoints, rounds, and `1` for a store with a key. Every line on standard output is a {@link Line}: what is
  * about to be submitted as one batch, then that it was answered.
  */
-import type { HandOffIntent, HandOffResult, Intent } from "../../../src/store/intents.ts";
+import type { HandOffResult } from "../../../src/store/intent_results.ts";
+import type { HandOffIntent, Intent } from "../../../src/store/intents.ts";
 import type { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import { testKeys } from "../ciphers.ts";
 import { openStore } from "./bench.ts";

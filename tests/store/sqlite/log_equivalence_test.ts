@@ -9,12 +9,8 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import type {
-  HandOffResult,
-  Intent,
-  NewMessage,
-  ReceiveResult,
-} from "../../../src/store/intents.ts";
+import type { HandOffResult, ReceiveResult } from "../../../src/store/intent_results.ts";
+import type { Intent, NewMessage } from "../../../src/store/intents.ts";
 import { CommitLog } from "../../../src/store/sqlite/commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "../../../src/store/sqlite/database.ts";
 import { Session } from "../../../src/store/sqlite/session.ts";
@@ -198,8 +194,8 @@ Deno.test("memory, log and tables say together what the tables would say alone",
         const story = new Story();
         try {
           for (const step of steps) {
-            if (step.do === "tidy") lazy.writer.tidyOld();
-            if (step.do === "tidy a bit") lazy.writer.tidy(() => true);
+            if (step.do === "tidy") lazy.writer.behind.tidyOld();
+            if (step.do === "tidy a bit") lazy.writer.behind.tidy(() => true);
             if (step.do === "crash") {
               for (const twin of [lazy, eager]) {
                 twin.end();
@@ -209,7 +205,7 @@ Deno.test("memory, log and tables say together what the tables would say alone",
             const intents = story.intentsOf(step);
             if (intents.length === 0) continue;
             const outcomes = eager.writer.run(intents);
-            eager.writer.storeAll();
+            eager.writer.behind.storeAll();
             assert.deepEqual(lazy.writer.run(intents), outcomes);
             for (const [index, outcome] of outcomes.entries()) {
               if ("result" in outcome) story.note(intents[index]!, outcome.result);

@@ -97,7 +97,7 @@ Deno.test("a purge comes between two steps of tidying", async () => {
     },
   });
   writer.run([1, 2, 3, 4].map(refused));
-  assert.equal(writer.tidy(() => true), true, "a step is open");
+  assert.equal(writer.behind.tidy(() => true), true, "a step is open");
   const batch = { kind: "purge", of: "messages", limit: 9, before: 2, after: undefined } as const;
   const [outcome] = writer.run([{ ...batch, at: 3 }]);
   assert.deepEqual(outcome, { result: { purged: 4, next: undefined, state: [] } });

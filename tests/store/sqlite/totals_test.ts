@@ -5,7 +5,8 @@ import { openDatabase } from "../../../src/store/sqlite/database.ts";
 import { queries } from "../../../src/store/sqlite/queries.ts";
 import { Session } from "../../../src/store/sqlite/session.ts";
 import { Writer } from "../../../src/store/sqlite/writer.ts";
-import type { HandOffResult, Intent, ReceiveResult } from "../../../src/store/intents.ts";
+import type { HandOffResult, ReceiveResult } from "../../../src/store/intent_results.ts";
+import type { Intent } from "../../../src/store/intents.ts";
 import { Folder } from "./bench.ts";
 import { keylessCells } from "../../../src/crypto/cells.ts";
 import { migrations } from "../../../src/store/sqlite/migrations/mod.ts";
@@ -102,7 +103,7 @@ class Bench implements Disposable {
 
   /** What the totals say must be what counting says. */
   check(): void {
-    this.#writer.storeAll();
+    this.#writer.behind.storeAll();
     using db = new Reading(this.#path);
     const counted = db.one(`
       SELECT (SELECT count(*) FROM messages) AS messages,

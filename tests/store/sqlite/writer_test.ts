@@ -9,7 +9,8 @@ import {
   type OpenedDatabase,
 } from "../../../src/store/sqlite/database.ts";
 import { Session } from "../../../src/store/sqlite/session.ts";
-import { type OnPoint, Writer } from "../../../src/store/sqlite/writer.ts";
+import type { OnPoint } from "../../../src/store/sqlite/write_behind.ts";
+import { Writer } from "../../../src/store/sqlite/writer.ts";
 import type { Outcome } from "../../../src/store/wire.ts";
 import { assertWhole, auditRowsOf, Folder, inspect, openStore } from "./bench.ts";
 import { keylessCells } from "../../../src/crypto/cells.ts";
@@ -64,7 +65,7 @@ class WriterBench implements AsyncDisposable {
   }
 
   count(table: string, where = "1"): number {
-    this.writer.storeAll();
+    this.writer.behind.storeAll();
     const sql = `SELECT count(*) AS rows FROM ${table} WHERE ${where}`;
     return Number(inspect(this.path, (db) => db.prepare(sql).get())?.rows);
   }
@@ -113,7 +114,7 @@ Deno.test("Writer notes a look at a stored message and leaves those on their way
   const { writer, session } = bench;
   const note = (id: string): Intent => ({ kind: "note_event", id, event: "viewed", at: 5 });
   writer.run(bench.receives(1));
-  writer.storeAll();
+  writer.behind.storeAll();
   writer.run(bench.receives(50));
   const before = session.statementCount;
   const looks = [note("m1"), note("m1"), note("unknown")];
@@ -123,7 +124,7 @@ Deno.test("Writer notes a look at a stored message and leaves those on their way
     { result: { found: true } },
   ]);
   assert.ok(session.statementCount - before < 10, `${session.statementCount - before} statements`);
-  assert.ok(writer.isUntidy);
+  assert.ok(writer.behind.isUntidy);
   const rows = (sql: string) => Number(inspect(bench.path, (db) => db.prepare(sql).get())?.rows);
   assert.equal(rows("SELECT count(*) AS rows FROM messages"), 1);
   assert.equal(rows("SELECT count(*) AS rows FROM message_events WHERE event = 'viewed'"), 2);
@@ -160,7 +161,7 @@ Deno.test("Writer commits to the log while another process writes to the tables"
   inspect(bench.path, (db) => {
     db.exec("BEGIN IMMEDIATE");
     assert.deepEqual(failuresOf(writer.run(bench.receives(3))), []);
-    assert.throws(() => writer.storeAll(), { message: /locked/ });
+    assert.throws(() => writer.behind.storeAll(), { message: /locked/ });
     const resync = { kind: "resync", stage: "ingress", lane: "IB_1", at: 1 } as const;
     assert.deepEqual(failuresOf(writer.run([resync])), ["0 store.busy"]);
     db.exec("ROLLBACK");
@@ -209,7 +210,7 @@ Deno.test("Writer keeps look-up tables and totals equal to the messages", async 
     writer.run(bench.receives(size));
     fails = false;
     writer.run(bench.receives(size));
-    writer.storeAll();
+    writer.behind.storeAll();
     inspect(bench.path, (db) => assertWhole(db, `after ${size}`));
     const waiting = bench.count("messages", "seq > (SELECT indexed_to FROM store_meta)");
     assert.ok(waiting < 256 + size, `${waiting} messages wait for their look-up tables`);

@@ -12,7 +12,8 @@ import { describeFailure, isEnvironmental } from "../../errors.ts";
 import { isRegisterIntent } from "../../execute.ts";
 import type { AuditRow } from "../../audit_row.ts";
 import type { EventRecord } from "../../changes.ts";
-import type { Intent, NoteEventIntent, NoteResult } from "../../intents.ts";
+import type { NoteResult } from "../../intent_results.ts";
+import type { Intent, NoteEventIntent } from "../../intents.ts";
 import type {
   RegisterChange,
   RegisterChangeName,

@@ -1,9 +1,25 @@
 /**
+ * Gathers acts of people: they and their audit rows are written past the log, each batch a
+ * transaction that the traffic waits for; many looks at messages in one moment are one such
+ * transaction.
+ */
+
+/** From one transaction of acts of people to the next, milliseconds: beside messages on their way. */
+const SPACE_MS = 25;
+/** The same beside lanes that march: they wait for each. */
+const SPACE_MS_BESIDE_LANES = 75;
+
+/** How far apart acts of people stand beside such traffic, milliseconds; 0 where there is none. */
+export function spaceMsBeside(
+  { isMarching, isBusy }: { readonly isMarching: boolean; readonly isBusy: boolean },
+): number {
+  if (isMarching) return SPACE_MS_BESIDE_LANES;
+  return isBusy ? SPACE_MS : 0;
+}
+
+/**
  * Has what comes in quick succession go together: the first at once, and whatever follows it within
  * a moment at the end of that moment.
- *
- * Acts of people and their audit rows are written past the log, each batch a transaction that the
- * traffic waits for; many looks at messages in one moment are one such transaction.
  */
 export class Spaced<T> {
   readonly #send: (items: T[]) => void;

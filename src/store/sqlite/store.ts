@@ -50,7 +50,7 @@ import type { FromReader, FromWriter, Query, ToReader, ToWriter } from "./protoc
 import { ReaderQueries, type Row } from "./reader_queries.ts";
 import { isPersonsAct, SettledReads } from "./settled_reads.ts";
 import { Settling } from "./settling.ts";
-import { Spaced } from "./spaced.ts";
+import { Spaced, spaceMsBeside } from "./spaced.ts";
 import { startWorker, StoreFiles } from "./store_files.ts";
 
 import { Sealer } from "./sealer.ts";
@@ -71,9 +71,6 @@ export interface SqliteStoreOptions {
   readonly writer?: URL;
 }
 
-/** From one transaction of acts of people to the next; and while lanes march, which wait for each. */
-const SPACE_MS = 25;
-const SPACE_MS_BESIDE_LANES = 75;
 /** Batches of a purge until what they wrote is copied back. */
 const COPY_BACK_EVERY = 8;
 /** A reader that begins in between keeps SQLite's log from being cut off. */
@@ -113,7 +110,7 @@ export class SqliteStore implements Store {
   readonly #sealer: Sealer | undefined;
   readonly #registers = new Spaced<Submitted>(
     (given) => this.#send(batchOf(given), true),
-    () => this.#group.isMarching ? SPACE_MS_BESIDE_LANES : SPACE_MS,
+    () => spaceMsBeside(this.#group),
   );
   readonly #queries: ReaderQueries;
   readonly #inline: InlineReads;

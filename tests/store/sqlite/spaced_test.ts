@@ -1,6 +1,6 @@
 // Goal: what comes alone goes at once; what comes together goes together, all of it, in order.
 import assert from "node:assert/strict";
-import { Spaced } from "../../../src/store/sqlite/spaced.ts";
+import { Spaced, spaceMsBeside } from "../../../src/store/sqlite/spaced.ts";
 import { pause, until } from "../../connectors/waiting.ts";
 
 Deno.test("the first goes at once, what follows it goes together, in order", async () => {
@@ -39,4 +39,20 @@ Deno.test("a moment that has become longer meanwhile is waited for, and no longe
   await pause(100);
   spaced.add(3);
   assert.equal(sentAt.length, 3, "at once, after that");
+});
+
+Deno.test("where no message is on its way nothing waits", () => {
+  assert.equal(spaceMsBeside({ isMarching: false, isBusy: false }), 0);
+  const sent: number[][] = [];
+  const spaced = new Spaced<number>((items) => void sent.push(items), () => 0);
+  for (let n = 0; n < 3; n += 1) spaced.add(n);
+  assert.deepEqual(sent, [[0], [1], [2]]);
+});
+
+Deno.test("acts stand further apart beside lanes that wait for each commit", () => {
+  const beside = spaceMsBeside({ isMarching: false, isBusy: true });
+  const besideLanes = spaceMsBeside({ isMarching: true, isBusy: true });
+  assert.ok(0 < beside && beside < besideLanes, `${beside} and ${besideLanes} ms`);
+  // A person who looks at one message after the other must not feel it.
+  assert.ok(besideLanes < 100, `${besideLanes} ms`);
 });

@@ -5,19 +5,9 @@
  * and so errors the message. Source: spec connectors-and-graph §4.4.
  */
 import { GraphError } from "./errors.ts";
+import { NamedTable, type Table, type TableKind } from "./named_table.ts";
 import { quoteName } from "./names.ts";
 import { currentRun, currentSession } from "./session.ts";
-
-/** Lookups accept `undefined`, so reads can be passed straight in. */
-export interface Table<V> {
-  readonly name: string;
-  readonly size: number;
-  get(key: string | undefined): V | undefined;
-  /** @throws {GraphError} `graph.code_set_miss`, naming the table and never the key. */
-  require(key: string | undefined): V;
-  has(key: string | undefined): boolean;
-  keys(): IterableIterator<string>;
-}
 
 export type CodeSetTables = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
 
@@ -54,56 +44,14 @@ export function codeSet<V = string>(name: string): Table<V> {
   }
   session.declarations.codeSets.add(name);
   if (!session.lateCodeSets) requireTable(name);
-  return new CodeSetTable<V>(name);
+  return new NamedTable<V>(codeSetKind, name);
 }
 
-class CodeSetTable<V> implements Table<V> {
-  readonly #name: string;
-
-  // Authors reach this class through its instances only, so the realm's freezing does not find it.
-  static {
-    Object.freeze(this.prototype);
-    Object.freeze(this);
-  }
-
-  constructor(name: string) {
-    this.#name = name;
-    Object.freeze(this);
-  }
-
-  get name(): string {
-    return this.#name;
-  }
-
-  get size(): number {
-    return requireTable(this.#name).size;
-  }
-
-  get(key: string | undefined): V | undefined {
-    const table = requireTable(this.#name);
-    return key === undefined ? undefined : table.get(key) as V | undefined;
-  }
-
-  require(key: string | undefined): V {
-    const table = requireTable(this.#name);
-    if (key !== undefined && table.has(key)) return table.get(key) as V;
-    throw new GraphError(
-      "graph.code_set_miss",
-      `Cannot translate: code set "${this.#name}" does not hold ${
-        key === undefined ? "an absent value" : "the value"
-      }`,
-    );
-  }
-
-  has(key: string | undefined): boolean {
-    const table = requireTable(this.#name);
-    return key !== undefined && table.has(key);
-  }
-
-  keys(): IterableIterator<string> {
-    return requireTable(this.#name).keys();
-  }
-}
+const codeSetKind: TableKind = Object.freeze({
+  title: "code set",
+  miss: "graph.code_set_miss",
+  rows: requireTable,
+});
 
 function requireTable(name: string): ReadonlyMap<string, unknown> {
   const table = currentSession()?.codeSets.get(name);

@@ -8,7 +8,7 @@
 export type { EnvCast, EnvOptions, EnvRef } from "./env.ts";
 export { env } from "./env.ts";
 export { GraphError } from "./errors.ts";
-export type { Table } from "./code_sets.ts";
+export type { Table } from "./named_table.ts";
 export { codeSet } from "./code_sets.ts";
 export { currentEnvironment, currentIngestTime, state } from "./context.ts";
 export type {

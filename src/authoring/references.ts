@@ -5,12 +5,12 @@
  * holds, whole and the same for all messages of a batch; no file or database is touched for it.
  * Source: spec connectors-and-graph §4.6, pipeline-store-cluster §6.
  */
-import type { Table } from "./code_sets.ts";
 import { databaseRefSchema } from "./connectors/database_ref.ts";
 import { checkSettings } from "./connectors/schema.ts";
 import { GraphError } from "./errors.ts";
 import { toSnakeCase } from "./keys.ts";
 import { requireMaker } from "./maker.ts";
+import { NamedTable, type Table, type TableKind } from "./named_table.ts";
 import { nameProblem, quoteName } from "./names.ts";
 import { callerPosition, type Position } from "./position.ts";
 import { currentRun, currentSession, loading } from "./session.ts";
@@ -129,7 +129,7 @@ export function reference<V = string>(name: string, options?: ReferenceOptions):
   }
   if (options !== undefined) declare(name, options);
   else currentSession()?.declarations.referencesRead.add(name);
-  return new ReferenceTable<V>(name);
+  return new NamedTable<V>(referenceKind, name);
 }
 
 const optionKeys: ReadonlySet<string> = new Set([
@@ -181,53 +181,11 @@ function invalid(what: string, problem: string): GraphError {
   return new GraphError("graph.reference_invalid", `Cannot ${what}: ${problem}`);
 }
 
-class ReferenceTable<V> implements Table<V> {
-  readonly #name: string;
-
-  // Authors reach this class through its instances only, so the realm's freezing does not find it.
-  static {
-    Object.freeze(this.prototype);
-    Object.freeze(this);
-  }
-
-  constructor(name: string) {
-    this.#name = name;
-    Object.freeze(this);
-  }
-
-  get name(): string {
-    return this.#name;
-  }
-
-  get size(): number {
-    return requireSnapshot(this.#name).size;
-  }
-
-  get(key: string | undefined): V | undefined {
-    const snapshot = requireSnapshot(this.#name);
-    return key === undefined ? undefined : snapshot.get(key) as V | undefined;
-  }
-
-  require(key: string | undefined): V {
-    const snapshot = requireSnapshot(this.#name);
-    if (key !== undefined && snapshot.has(key)) return snapshot.get(key) as V;
-    throw new GraphError(
-      "graph.reference_miss",
-      `Cannot translate: reference "${this.#name}" does not hold ${
-        key === undefined ? "an absent value" : "the value"
-      }`,
-    );
-  }
-
-  has(key: string | undefined): boolean {
-    const snapshot = requireSnapshot(this.#name);
-    return key !== undefined && snapshot.has(key);
-  }
-
-  keys(): IterableIterator<string> {
-    return requireSnapshot(this.#name).keys();
-  }
-}
+const referenceKind: TableKind = Object.freeze({
+  title: "reference",
+  miss: "graph.reference_miss",
+  rows: requireSnapshot,
+});
 
 function requireSnapshot(name: string): ReadonlyMap<string, unknown> {
   if (currentRun() === undefined) {

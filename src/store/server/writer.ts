@@ -21,6 +21,7 @@ import {
 import type { IntentResults } from "../intent_results.ts";
 import type { ActAudit, Intent } from "../intents.ts";
 import type { RegisterIntent } from "../registers/mod.ts";
+import type { CommitPoint, OnPoint } from "../points.ts";
 import type { Outcome } from "../wire.ts";
 import type { AuditLog } from "./audit_log.ts";
 import { ConnectionLost } from "./connection_lost.ts";
@@ -33,10 +34,6 @@ import { cancelQueued, replayDead, replayMessage } from "./operate.ts";
 import { endPurge, purge } from "./purge.ts";
 import { changeRegisters, NotApplied } from "./register_changes.ts";
 import { Numbers, Transaction } from "./transaction.ts";
-
-/** Called at the places where a crash test may end the process. */
-export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
-export type OnPoint = (point: CommitPoint, intents: readonly Intent[]) => void;
 
 /** So many connections lost under one batch, and the batch is to be refused. */
 const LOST_MAX = 3;

@@ -6,11 +6,12 @@
 import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import { keyIdsOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
-import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
+import { parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
 import { CountedCells } from "../counted_cells.ts";
 import type { ClaimResult } from "../intent_results.ts";
 import type { Intent } from "../intents.ts";
+import { pointsOf } from "../points.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { AuditLog, openAuditKey } from "./audit_log.ts";
 import type { Dialect } from "./dialect.ts";
@@ -19,7 +20,7 @@ import { Link } from "./link.ts";
 import type { FromWriter, ToWriter } from "./protocol.ts";
 import { newSession } from "./session_name.ts";
 import { addUses } from "./store_keys.ts";
-import { type OnPoint, Writer } from "./writer.ts";
+import { Writer } from "./writer.ts";
 
 /** Answers the engine's thread for the life of this worker. */
 export function serveWriter(dialect: Dialect): void {
@@ -94,7 +95,7 @@ class WriterThread {
         patienceMs,
         doubtMs: Math.max(patienceMs, server.connectTimeoutMs),
         onFenced: () => post({ type: "fenced" }),
-        onPoint: failpoints === noFailpoints ? undefined : pointsOf(failpoints),
+        onPoint: pointsOf(failpoints),
       });
       post({ type: "opened", ...opened });
     } catch (thrown) {
@@ -204,16 +205,6 @@ class WriterThread {
     post({ type: "closed", id });
     self.close();
   }
-}
-
-/** A commit point is hit once for the batch and once for each kind of intent in it. */
-function pointsOf(failpoints: Failpoints): OnPoint {
-  return (point, intents) => {
-    failpoints.hit(`store.${point}`);
-    for (const kind of new Set(intents.map((intent) => intent.kind))) {
-      failpoints.hit(`store.${point}.${kind}`);
-    }
-  };
 }
 
 function post(message: FromWriter): void {

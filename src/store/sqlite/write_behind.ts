@@ -8,7 +8,7 @@
  * Upstream: `writer.ts`, whose commits are frames of the log. Downstream: the tables of a session.
  */
 import type { Changes } from "../changes.ts";
-import type { Intent } from "../intents.ts";
+import type { OnPoint } from "../points.ts";
 import type { WorkingSet } from "../working_set.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { type CommitLog, readLog } from "./commit_log.ts";
@@ -16,11 +16,6 @@ import { rollBack } from "./database.ts";
 import { LookUpTables } from "./look_up.ts";
 import { carryOut, readPayload, type Redo, Tables } from "./redo.ts";
 import type { Mark, Session } from "./session.ts";
-
-/** Called at the places where a crash test may end the process. */
-export type CommitPoint = "inside_batch" | "before_commit" | "after_commit";
-export type TidyPoint = "inside_tidy" | "after_tidy";
-export type OnPoint = (point: CommitPoint | TidyPoint, intents: readonly Intent[]) => void;
 
 export interface WriteBehindOptions {
   readonly session: Session;

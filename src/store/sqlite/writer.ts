@@ -13,6 +13,7 @@ import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import { describeFailure, isEnvironmental } from "../errors.ts";
 import type { Intent } from "../intents.ts";
 import { behindFailed, LaneGate } from "../lane_gate.ts";
+import type { OnPoint } from "../points.ts";
 import type { Outcome } from "../wire.ts";
 import { ApartCommits } from "./apart.ts";
 import { type CommitLog, frameBytesMax } from "./commit_log.ts";
@@ -25,7 +26,7 @@ import type { Session } from "./session.ts";
 import { type TableAct, TableActs } from "./table_acts.ts";
 import { TableLoader } from "./tables.ts";
 import { WorkingSet } from "../working_set.ts";
-import { type OnPoint, WriteBehind } from "./write_behind.ts";
+import { WriteBehind } from "./write_behind.ts";
 
 export interface WriterCounters {
   commits: number;

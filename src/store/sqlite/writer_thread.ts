@@ -4,12 +4,13 @@ import { clearImmediate, setImmediate } from "node:timers";
 import { type CellCipher, keylessCells } from "../../crypto/cells.ts";
 import { type CellKeys, keyIdsOf } from "../../crypto/keys.ts";
 import { cellCipherOf } from "../../crypto/sealed_cells.ts";
-import { type Failpoints, noFailpoints, parseFailpoints } from "../../failpoints.ts";
+import { noFailpoints, parseFailpoints } from "../../failpoints.ts";
 import { openClaim, sealIntents } from "../cells.ts";
 import { CountedCells, type UseBudget } from "../counted_cells.ts";
 import { describeFailure } from "../errors.ts";
 import type { ClaimResult } from "../intent_results.ts";
 import type { Intent } from "../intents.ts";
+import { pointsOf } from "../points.ts";
 import { decodeIntents, encodeOutcomes, type Outcome } from "../wire.ts";
 import { CommitLog } from "./commit_log.ts";
 import { openDatabase, type OpenedDatabase } from "./database.ts";
@@ -19,7 +20,6 @@ import { AuditLog } from "./registers/audit_log.ts";
 import { Session } from "./session.ts";
 import { addUses } from "./store_keys.ts";
 import { Upkeep } from "./upkeep.ts";
-import type { OnPoint } from "./write_behind.ts";
 import { Writer } from "./writer.ts";
 
 type CipherOf = (keys: CellKeys | undefined) => CellCipher;
@@ -88,7 +88,6 @@ class WriterThread {
       this.#opened = opened;
       this.#session = new Session(opened.db, opened.nextSeq);
       const failpoints = message.failpoints ? parseFailpoints(message.failpoints) : noFailpoints;
-      const onPoint = failpoints === noFailpoints ? undefined : pointsOf(failpoints);
       const { path, tag } = opened.log;
       this.#log = new CommitLog({ path, tag, nextId: opened.nextFrame });
       this.#writer = new Writer({
@@ -97,7 +96,7 @@ class WriterThread {
         cipher: this.#cipher,
         audit: new AuditLog(opened.db, this.#cipher),
         isSyncing: message.options.synchronous === "full",
-        onPoint,
+        onPoint: pointsOf(failpoints),
       });
       this.#upkeep = new Upkeep({ session: this.#session, writer: this.#writer, log: this.#log });
       this.#sent = new Int32Array(message.sent);
@@ -276,16 +275,6 @@ class WriterThread {
     post({ type: "closed", id });
     self.close();
   }
-}
-
-/** A commit point is hit once for the batch and once for each kind of intent in it. */
-function pointsOf(failpoints: Failpoints): OnPoint {
-  return (point, intents) => {
-    failpoints.hit(`store.${point}`);
-    for (const kind of new Set(intents.map((intent) => intent.kind))) {
-      failpoints.hit(`store.${point}.${kind}`);
-    }
-  };
 }
 
 function post(message: FromWriter): void {

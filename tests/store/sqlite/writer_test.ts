@@ -9,7 +9,7 @@ import {
   type OpenedDatabase,
 } from "../../../src/store/sqlite/database.ts";
 import { Session } from "../../../src/store/sqlite/session.ts";
-import type { OnPoint } from "../../../src/store/sqlite/write_behind.ts";
+import type { OnPoint } from "../../../src/store/points.ts";
 import { Writer } from "../../../src/store/sqlite/writer.ts";
 import type { Outcome } from "../../../src/store/wire.ts";
 import { assertWhole, auditRowsOf, Folder, inspect, openStore } from "./bench.ts";

@@ -2,6 +2,7 @@
 import { errorClass } from "../errors.ts";
 import { purgeKinds } from "../store/purge.ts";
 import { Figures, type MaintenanceFigures } from "./figures.ts";
+import { isDueToday, localMoment } from "./local_day.ts";
 import { type Memory, Pass, type PassOptions, rest } from "./pass.ts";
 
 export type MaintenanceOptions = Omit<PassOptions, "figures" | "signal">;
@@ -10,6 +11,8 @@ export type MaintenanceOptions = Omit<PassOptions, "figures" | "signal">;
 const FIRST_MS = 30_000;
 /** A timer holds no more. */
 const WAIT_MS_MAX = 2_000_000_000;
+/** How often a wait looks at the clock on the wall: no minute of it is missed. */
+const LOOK_MS = 30_000;
 
 export class Maintenance implements AsyncDisposable {
   readonly #options: MaintenanceOptions;
@@ -41,10 +44,33 @@ export class Maintenance implements AsyncDisposable {
     await rest(Math.min(purgeIntervalMs, FIRST_MS), signal);
     while (!signal.aborted) {
       const begunAt = this.#options.clock.monotonic();
+      const wasDue = this.#isReclaimDue();
       if (this.#options.isLeader()) await this.#pass(startedAt);
       const tookMs = this.#options.clock.monotonic() - begunAt;
-      await rest(Math.min(Math.max(1, purgeIntervalMs - tookMs), WAIT_MS_MAX), signal);
+      await this.#wait(Math.max(1, purgeIntervalMs - tookMs), { wasDue });
     }
+  }
+
+  /**
+   * Waits for the next pass, no longer than until pages are to be given back: between that time and
+   * midnight there may be no other. If they were to be when the pass before began, it has tried.
+   */
+  async #wait(ms: number, { wasDue }: { readonly wasDue: boolean }): Promise<void> {
+    const { clock, settings, store } = this.#options;
+    const { signal } = this.#stopping;
+    const endsAt = clock.monotonic() + ms;
+    const looks = settings.vacuumAt !== "" && store.upkeep !== undefined;
+    let leftMs = ms;
+    while (leftMs > 0 && !signal.aborted) {
+      await rest(Math.min(Math.max(1, leftMs), looks ? LOOK_MS : WAIT_MS_MAX), signal);
+      if (looks && !wasDue && this.#isReclaimDue()) return;
+      leftMs = endsAt - clock.monotonic();
+    }
+  }
+
+  #isReclaimDue(): boolean {
+    const { settings: { vacuumAt: at }, clock, zone } = this.#options;
+    return isDueToday(localMoment(clock.now(), zone), { at, lastDay: this.#memory?.reclaimedOn });
   }
 
   async #pass(startedAt: number): Promise<void> {

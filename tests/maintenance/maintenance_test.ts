@@ -3,7 +3,7 @@ import { nullLogger } from "../../src/logging/mod.ts";
 import { Maintenance } from "../../src/maintenance/mod.ts";
 import { loadSettings } from "../../src/settings/mod.ts";
 import type { Intent } from "../../src/store/intents.ts";
-import { noCounts, type PurgeRecord } from "../../src/store/purge.ts";
+import { noCounts, type PurgeRecord, type StoreUpkeep } from "../../src/store/purge.ts";
 import type { Store } from "../../src/store/store.ts";
 import { VirtualTime } from "../pipeline/virtual_time.ts";
 
@@ -12,7 +12,7 @@ class IdleStore {
   readonly asked: string[] = [];
   readonly #time: VirtualTime;
   record: PurgeRecord = { counts: noCounts, logsHoldPurged: false, reclaimedOn: undefined };
-  readonly upkeep = undefined;
+  upkeep: StoreUpkeep | undefined;
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -41,7 +41,20 @@ function begin(time: VirtualTime, store: IdleStore, settings: string, isLeader =
     isLeader,
     purgeState: async (purge) => void await purge(),
     onStorage: () => {},
+    zone: "UTC",
   });
+}
+
+/** Notes when pages were given back, as on a clock on the wall. */
+function upkeepAt(time: VirtualTime, reclaimed: string[]): StoreUpkeep {
+  return {
+    sizeBytes: () => Promise.resolve(0),
+    checkpoint: () => Promise.resolve(true),
+    reclaim() {
+      reclaimed.push(new Date(time.clock.now()).toISOString().slice(0, 16));
+      return Promise.resolve(0);
+    },
+  };
 }
 
 Deno.test("Maintenance runs its passes in their time, chores in their order", async () => {
@@ -111,4 +124,34 @@ Deno.test("Maintenance goes on when the store cannot be read at first", async ()
   fails = false;
   await time.pass(10_000);
   assert.equal(loop.figures.passes, 1);
+});
+
+// Goal: I45 where no pass falls between the time of day and midnight.
+// Method: passes begin at 53 minutes and 50 seconds past each hour.
+Deno.test("Maintenance gives pages back at their time of day, late in the day too", async () => {
+  using time = new VirtualTime();
+  const store = new IdleStore(time);
+  const reclaimed: string[] = [];
+  store.upkeep = upkeepAt(time, reclaimed);
+  await using loop = begin(time, store, 'vacuum_at = "23:58"');
+  await time.pass(2 * 86_400_000);
+  assert.deepEqual(reclaimed, ["2025-10-09T23:58", "2025-10-10T23:58"]);
+  assert.ok(loop.figures.passes <= 51, `${loop.figures.passes} passes`);
+});
+
+Deno.test("Maintenance tries pages that could not be given back again at its interval", async () => {
+  using time = new VirtualTime();
+  const store = new IdleStore(time);
+  let tries = 0;
+  const reclaim = () => {
+    tries += 1;
+    return Promise.reject(new Error("disk full"));
+  };
+  store.upkeep = { ...upkeepAt(time, []), reclaim };
+  await using _loop = begin(time, store, 'vacuum_at = "12:00"');
+  await time.pass(4 * 3_600_000);
+  // 08:53:20 is the start; passes at 12:00, then an hour apart.
+  assert.equal(tries, 1);
+  await time.pass(3_600_000);
+  assert.equal(tries, 2);
 });

@@ -362,6 +362,7 @@ export class Engine implements AsyncDisposable {
         oldestOpen: (stage, lane) => store.oldestInLane(stage, lane),
       },
       isStopped: (connection) => this.#pipeline.hasStopped(connection),
+      isOverSize: () => this.#maintenance?.figures.isOverSize ?? false,
       certificates: warnDays === 0 ? undefined : {
         warnDays,
         intervalMs: checkIntervalMs,

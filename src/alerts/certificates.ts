@@ -29,9 +29,12 @@ export interface CertificatesOptions {
 
 const DAY_MS = 86_400_000;
 
-/** Looks at every file once; never throws. */
-export async function lookAtCertificates(options: CertificatesOptions): Promise<void> {
+/** Looks at every file once; returns whose run out, or soon will. Never throws. */
+export async function lookAtCertificates(
+  options: CertificatesOptions,
+): Promise<ReadonlySet<string>> {
   const { warnDays, files, readText, raise, clock, logger } = options;
+  const ending = new Set<string>();
   for (const { connection, path } of files()) {
     let notAfter: number;
     try {
@@ -48,7 +51,9 @@ export async function lookAtCertificates(options: CertificatesOptions): Promise<
     if (leftMs > warnDays * DAY_MS) continue;
     const daysRemaining = Math.floor(leftMs / DAY_MS);
     raise({ type: "cert_expiry", connection, path, notAfter, daysRemaining });
+    ending.add(connection);
   }
+  return ending;
 }
 
 /** Milliseconds since the epoch at which the first certificate of a PEM text runs out. */

@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly lanes: Without<BuildupOptions>;
   /** Whether a connection that stopped has not been started again. */
   readonly isStopped: (connection: string) => boolean;
+  /** Whether the store was too large when it was last looked at. */
+  readonly isOverSize: () => boolean;
   /** Left out: certificates are not watched. */
   readonly certificates?: Without<CertificatesOptions> & { readonly intervalMs: number };
 }
@@ -29,16 +31,26 @@ export function startWatch(options: WatchOptions): AsyncDisposable {
   const { alerts, clock, logger, lanes, certificates } = options;
   const common = { raise: (event: AlertEvent) => alerts.raise(event), clock, logger };
   const buildup = new BuildupMonitor({ ...lanes, ...common });
-  const stillHolds = (event: AlertEvent) => {
-    if (event.type === "queue_buildup") return buildup.isCrossed(event.connection);
-    return event.type !== "connection_stopped" || options.isStopped(event.connection);
+  let ending: ReadonlySet<string> = new Set();
+  const stillHolds = ({ type, connection }: AlertEvent) => {
+    switch (type) {
+      case "queue_buildup":
+        return buildup.isCrossed(connection);
+      case "connection_stopped":
+        return options.isStopped(connection);
+      case "storage_threshold":
+        return options.isOverSize();
+      case "cert_expiry":
+        return ending.has(connection);
+    }
   };
   const looking = setInterval(() => {
     buildup.look();
     alerts.tellDue(stillHolds);
   }, LOOK_MS);
-  const end = certificates &&
-    repeat(() => lookAtCertificates({ ...certificates, ...common }), certificates.intervalMs);
+  const end = certificates && repeat(async () => {
+    ending = await lookAtCertificates({ ...certificates, ...common });
+  }, certificates.intervalMs);
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(looking);

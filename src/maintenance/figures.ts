@@ -16,6 +16,8 @@ export interface MaintenanceFigures {
   /** Chores of passes that failed and wait for the next one. */
   readonly failures: number;
   readonly isRunning: boolean;
+  /** The store was larger than its limit when it was last looked at. */
+  readonly isOverSize: boolean;
   /** Milliseconds since the epoch: when a pass last came to its end without a failure. */
   readonly lastDoneAt: number | undefined;
 }
@@ -25,6 +27,7 @@ export class Figures implements MaintenanceFigures {
   passes = 0;
   failures = 0;
   isRunning = false;
+  isOverSize = false;
   lastDoneAt: number | undefined;
 
   add(kind: PurgeKind, count: number): void {

@@ -215,11 +215,12 @@ export class Pass {
   }
 
   async #lookAtSize(): Promise<StorageAdvisory | undefined> {
-    const { settings: { maxDbMb }, store, logger, onStorage } = this.#options;
+    const { settings: { maxDbMb }, store, logger, onStorage, figures } = this.#options;
     if (maxDbMb === 0 || store.upkeep === undefined) return undefined;
     const sizeBytes = await store.upkeep.sizeBytes();
     const limitBytes = maxDbMb * BYTES_PER_MB;
-    if (sizeBytes <= limitBytes) return undefined;
+    figures.isOverSize = sizeBytes > limitBytes;
+    if (!figures.isOverSize) return undefined;
     const advisory = { store: store.path, sizeBytes, limitBytes };
     logger.warning("retention.storage_threshold", {
       size_bytes: sizeBytes,

@@ -242,6 +242,9 @@ Deno.test("a store over its size is told of with each pass, and nothing is delet
   ]);
   assert.equal((await bench.store.message(id))!.raw.length, 1_200_000);
   assert.ok(bench.events().includes("retention.storage_threshold"));
+  assert.ok(bench.figures.isOverSize);
+  await bench.pass("max_db_mb = 1000");
+  assert.ok(!bench.figures.isOverSize);
 });
 
 // Goal: I45, over restarts too; the file gives back what purges freed.

@@ -94,6 +94,8 @@ export class EdgeStatistics {
 
   #advance(nowMs: number): void {
     const second = Math.floor(nowMs / 1000);
+    // Seconds that lie ahead were counted before the clock stepped back.
+    if (this.#recentSecond - second >= 60) this.#recentSecond = second - 60;
     const steps = Math.min(60, second - this.#recentSecond);
     for (let step = 1; step <= steps; step += 1) {
       this.#recent[(this.#recentSecond + step) % 60] = 0;

@@ -2,7 +2,7 @@
  * The engine's figures for scrapers, Prometheus text format 0.0.4.
  *
  * Counters count since the process began and no reset touches them. Labels hold names of
- * connections, statuses and the version, never anything of a message. Source: spec api §1.6.
+ * connections, sets, statuses and the version, never anything of a message. Source: spec api §1.6.
  */
 import type { ConnectionCounters } from "../connectors/connector.ts";
 import type { Engine } from "../engine.ts";
@@ -75,6 +75,7 @@ export async function metricsText(engine: Engine): Promise<string> {
       Object.entries(engine.logDropped()).map(([sink, records]): Sample => [{ sink }, records]),
     ),
     ...retention(engine),
+    ...references(engine),
     metric(
       "alert_notices_lost_total",
       "counter",
@@ -131,6 +132,28 @@ function retention({ maintenance }: Engine): string[] {
       "gauge",
       "End of the last pass without a failure.",
       lastDoneAt === undefined ? [] : [[{}, lastDoneAt / 1e3]],
+    ),
+  ];
+}
+
+/** Of each reference set; a leader's failures, since nobody else reads sources. */
+function references({ references }: Engine): string[] {
+  const sets = references.freshness();
+  if (sets.length === 0) return [];
+  return [
+    metric(
+      "reference_failures",
+      "gauge",
+      "Reads of a reference set's source that failed in a row.",
+      sets.map(({ name, failures }): Sample => [{ set: name }, failures]),
+    ),
+    metric(
+      "reference_last_read_timestamp_seconds",
+      "gauge",
+      "When a reference set's source was last read.",
+      sets.flatMap(({ name, readAt }): Sample[] =>
+        readAt === undefined ? [] : [[{ set: name }, readAt / 1e3]]
+      ),
     ),
   ];
 }

@@ -41,6 +41,8 @@ interface Known {
   digest: string;
   /** Milliseconds since the epoch: when the source was last read. */
   syncedAt: number;
+  /** The same of a read that failed since. */
+  triedAt?: number;
   rows: number;
 }
 
@@ -54,6 +56,8 @@ export class References implements AsyncDisposable {
   readonly #known = new Map<string, Known>();
   /** What was last read, by set: another source is due at once. */
   readonly #sources = new Map<string, string>();
+  /** Reads that failed in a row, by set. */
+  readonly #failures = new Map<string, number>();
   /** Sets that a start left to be read right after it. */
   readonly #late = new Set<string>();
   #hurry = new AbortController();
@@ -143,6 +147,7 @@ export class References implements AsyncDisposable {
     return this.#inTurn(async () => {
       const { definitions, publish } = this.#options;
       this.#late.clear();
+      this.#failures.clear();
       const before = new Map([...this.#known].map(([name, { version }]) => [name, version]));
       await this.#recall();
       for (const name of definitions().keys()) {
@@ -166,6 +171,21 @@ export class References implements AsyncDisposable {
       version,
       syncedAt,
       rows,
+    }));
+  }
+
+  /** Of each set of the graph: when its source was last read, and how often in vain since. */
+  freshness(): readonly {
+    readonly name: string;
+    /** Milliseconds since the epoch. */
+    readonly readAt: number | undefined;
+    /** On the leader; others read no source. */
+    readonly failures: number;
+  }[] {
+    return [...this.#options.definitions().keys()].map((name) => ({
+      name,
+      readAt: this.#known.get(name)?.syncedAt,
+      failures: this.#failures.get(name) ?? 0,
     }));
   }
 
@@ -200,8 +220,8 @@ export class References implements AsyncDisposable {
   }
 
   /** Until a set is due; what was read later than now was read before the clock stepped back. */
-  #leftMs({ syncedAt }: Known, refreshMs: number): number {
-    const ageMs = this.#options.clock.now() - syncedAt;
+  #leftMs({ syncedAt, triedAt = syncedAt }: Known, refreshMs: number): number {
+    const ageMs = this.#options.clock.now() - triedAt;
     return ageMs < 0 ? 0 : refreshMs - ageMs;
   }
 
@@ -227,9 +247,11 @@ export class References implements AsyncDisposable {
       return undefined;
     }
     this.#sources.set(name, sourceName(definition));
+    this.#failures.delete(name);
     const known = this.#known.get(name);
     if (known?.digest === read.digest) {
       known.syncedAt = clock.now();
+      known.triedAt = undefined;
       await this.#touch(name, known);
       return undefined;
     }
@@ -241,7 +263,9 @@ export class References implements AsyncDisposable {
   #failed({ name }: ReferenceDefinition, thrown: unknown): void {
     const known = this.#known.get(name);
     // Its next try is due after its interval, like that of any other.
-    if (known !== undefined) known.syncedAt = this.#options.clock.now();
+    if (known !== undefined) known.triedAt = this.#options.clock.now();
+    const failures = (this.#failures.get(name) ?? 0) + 1;
+    this.#failures.set(name, failures);
     const code = thrown instanceof EngineError ? thrown.code : undefined;
     this.#options.logger.error("reference.sync_failed", {
       set: name,
@@ -249,6 +273,7 @@ export class References implements AsyncDisposable {
       code,
       reason: thrown instanceof EngineError ? thrown.message : undefined,
       kept: known !== undefined,
+      failures,
     });
   }
 

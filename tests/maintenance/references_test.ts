@@ -77,6 +77,36 @@ Deno.test("a source that fails keeps the version before and is tried at its next
   assert.deepEqual(bench.taken(), ['set [["a","1"]]']);
 });
 
+Deno.test("a source that fails again and again is counted, and its rows get no younger", async () => {
+  await using bench = await ReferenceBench.open();
+  const path = await bench.declare("set", "k,v\na,1\n", 10);
+  const gone = await bench.declare("gone", undefined, 10);
+  await using references = await bench.references();
+  await bench.prepare(references);
+  const readAt = bench.bench.now / 1000;
+  await Deno.remove(path);
+  for (let read = 0; read < 3; read += 1) {
+    bench.bench.passSeconds(10);
+    await references.refresh();
+  }
+  assert.deepEqual(references.freshness(), [
+    { name: "set", readAt, failures: 3 },
+    { name: "gone", readAt: undefined, failures: 4 },
+  ]);
+  assert.equal(references.figures()[0]!.syncedAt, readAt);
+  const told = bench.log.filter((line) => line.includes("sync_failed set=set"));
+  assert.deepEqual(told.map((line) => / failures=(\d+)/.exec(line)?.[1]), ["1", "2", "3"]);
+  await Deno.writeTextFile(path, "k,v\na,1\n");
+  await Deno.writeTextFile(gone, "k,v\nb,1\n");
+  bench.bench.passSeconds(10);
+  await references.refresh();
+  const now = bench.bench.now / 1000;
+  assert.deepEqual(references.freshness(), [
+    { name: "set", readAt: now, failures: 0 },
+    { name: "gone", readAt: now, failures: 0 },
+  ]);
+});
+
 Deno.test("a snapshot of many parts comes back as it was", async () => {
   await using bench = await ReferenceBench.open();
   const rows = Array.from({ length: 20_000 }, (_, index) => `K${index},\u{1f600} value ${index}`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { metricsText } from "../../src/api/metrics.ts";
 import { ScriptedPartner } from "../connectors/scripted_partner.ts";
 import { freePort, until } from "../connectors/waiting.ts";
 import { admission, Walk } from "./bench.ts";
@@ -72,6 +73,11 @@ Deno.test("a handler reads what a file said, then what it says, and the old whil
   assert.ok(walk.log.every((one) => !one.includes("CANARY")), "no key and no value is told");
   assert.deepEqual(await send("F3"), ["npi-2", "3", "has", "3"]);
   assert.equal(version()!.version, second);
+  const figures = await metricsText(walk.engine);
+  assert.match(figures, /^messagefoundry_reference_failures\{set="providers"\} [1-9]\d*$/m);
+  assert.match(figures, /^messagefoundry_reference_failures\{set="wards"\} 0$/m);
+  const readAt = /^messagefoundry_reference_last_read_timestamp_seconds\{set="wards"\} (.+)$/m;
+  assert.ok(Math.abs(Number(readAt.exec(figures)?.[1]) - Date.now() / 1000) < 60);
 
   // The source is gone and the engine begins anew: the store still has the last good version.
   await Deno.remove(files.csv);

@@ -6,6 +6,7 @@ export const alerts = {
   keys: {
     webhook_url: {
       type: "string",
+      isSecretAddress: true,
       inEffect: true,
       help: "Address that gets each event as a JSON POST; turns the webhook on.",
     },

@@ -21,6 +21,8 @@ interface KeyBase {
 export interface StringKey extends KeyBase {
   readonly type: "string";
   readonly default?: string;
+  /** An address that lets in whoever knows it: people are shown its host only. */
+  readonly isSecretAddress?: boolean;
 }
 
 export interface EnumKey extends KeyBase {

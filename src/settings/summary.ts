@@ -15,7 +15,7 @@ import { Secret } from "./secret.ts";
 export interface SettingRow {
   readonly section: string;
   readonly key: string;
-  /** Null when the key is unset; `***` for a secret that is set. */
+  /** Null when the key is unset; `***` for a secret that is set, `https://host/***` for an address. */
   readonly value: unknown;
   /** Null for a key without a default. */
   readonly default: unknown;
@@ -69,6 +69,7 @@ function valueAt(
 function shownValue(value: unknown, spec: KeySpec): unknown {
   if (value === undefined) return null;
   if (value instanceof Secret) return value.toString();
+  if (spec.type === "string" && spec.isSecretAddress) return shownAddress(String(value));
   if (spec.type === "tables") {
     return (value as readonly Readonly<Record<string, unknown>>[]).map((table) =>
       Object.fromEntries(
@@ -81,6 +82,12 @@ function shownValue(value: unknown, spec: KeySpec): unknown {
   }
   const inSeconds = "unit" in spec && spec.unit === "seconds" && typeof value === "number";
   return inSeconds ? value / 1000 : value;
+}
+
+/** Its path and query may be all that its owner asks for. */
+function shownAddress(address: string): string {
+  const url = URL.parse(address);
+  return url === null ? "***" : `${url.origin}/***`;
 }
 
 /** Returns docs/reference/settings.md: every key with type, default, variable and help. */

@@ -64,6 +64,16 @@ Deno.test("settingsSummary() shows what was set, in the key's unit, secrets mask
   ]);
 });
 
+Deno.test("settingRows() shows the host of a webhook, and nothing else of its address", () => {
+  const url = "https://user:TOKEN@hooks.example.com:8443/services/TOKEN?key=TOKEN";
+  const text = `[alerts]\nwebhook_url = "${url}"\n`;
+  const loaded = loadSettings({ file: { path: "messagefoundry.toml", text }, env: {} });
+  assert.equal(loaded.settings.alerts.webhookUrl, url);
+  const row = settingRows(loaded).find(({ key }) => key === "webhook_url");
+  assert.equal(row?.value, "https://hooks.example.com:8443/***");
+  assert.doesNotMatch(settingsSummary(loaded).join(), /TOKEN|user/);
+});
+
 Deno.test("settingRows() gives every key as the file writes it, secrets masked", () => {
   const text = "[delivery]\nretry_backoff_seconds = 0.25\n[[alerts.rules]]\nmin_depth = 3\n" +
     "min_oldest_seconds = 5\n";

@@ -82,6 +82,9 @@ export async function metricsText(engine: Engine): Promise<string> {
       "Alerts and mails that a receiver did not get.",
       Object.entries(engine.alerts.lost).map(([transport, lost]): Sample => [{ transport }, lost]),
     ),
+    metric("connection_events_lost_total", "counter", "Connection events that were not stored.", [
+      [{}, engine.pipeline.events.dropped],
+    ]),
     metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
     latency(engine),
   ].join("");

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Intent } from "../../src/store/intents.ts";
 import { VERSION } from "../../src/version.ts";
 import { until } from "../connectors/waiting.ts";
 import { ApiBench, type Json } from "./bench.ts";
@@ -104,6 +105,22 @@ Deno.test("/channels lists inbounds and whether they receive", async () => {
   assert.equal(engine!.channels_stopped, 1);
 });
 
+Deno.test("/metrics counts connection events that the store did not take", async () => {
+  await using bench = await ApiBench.open();
+  const { store, pipeline } = bench.walk.engine;
+  const submit = store.submit.bind(store);
+  store.submit =
+    ((intent: Intent) =>
+      intent.kind === "connection_events"
+        ? Promise.reject(new Error("disk full"))
+        : submit(intent)) as typeof store.submit;
+  await bench.send("L1");
+  await bench.walk.drained();
+  await pipeline.events.flush();
+  const { text } = await bench.request("/metrics");
+  assert.match(text, /^messagefoundry_connection_events_lost_total [1-9]\d*$/m);
+});
+
 Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   await using bench = await ApiBench.open();
   await bench.send("L1", "L2", "B3");
@@ -126,6 +143,7 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   assert.equal(of(`oldest_pending_age_seconds{${lab}}`), 0);
   assert.equal(of('outbox_status{status="done"}'), 4);
   assert.equal(of('log_records_dropped_total{sink="stdout"}'), 0);
+  assert.equal(of("connection_events_lost_total"), 0);
   assert.equal(of("in_pipeline"), 0);
   assert.equal(of(`delivery_latency_seconds_bucket{${lab},le="+Inf"}`), 3);
   assert.equal(of(`delivery_latency_seconds_count{${lab}}`), 3);
@@ -137,7 +155,7 @@ Deno.test("/metrics is text a scraper can read, and adds up", async () => {
   );
   assert.ok([...samples.values()].every(Number.isFinite));
   const named = [...text.matchAll(/^# TYPE (\S+) (gauge|counter|histogram)$/gm)];
-  assert.equal(named.length, 27);
+  assert.equal(named.length, 28);
   const sent = bench.lab.received.reduce((bytes, frame) => bytes + frame.bytes.length, 0);
   assert.ok(of('bytes_out_total{connection="OB_LAB"}')! >= sent);
   assert.ok(of('bytes_in_total{connection="OB_LAB"}')! > 0 && sent > 0);

@@ -121,10 +121,12 @@ export function operation<Input, Output, E extends Ground = Engine>(
     approval: undefined,
     async perform({ engine, actor }, input) {
       requirePermission(actor, permission);
-      const rowOf: RowOf = (action, detail, channel) => ({
-        ...auditRow({ now: engine.clock.now(), actor: actor.name, action, channel }),
-        detail,
-      });
+      let committedAt: number | undefined;
+      const rowOf: RowOf = (action, detail, channel) => {
+        const row = auditRow({ now: engine.clock.now(), actor: actor.name, action, channel });
+        committedAt = row.at;
+        return { ...row, detail };
+      };
       let output: Output;
       try {
         output = await spec.run(engine, input, rowOf, actor);
@@ -135,7 +137,7 @@ export function operation<Input, Output, E extends Ground = Engine>(
         );
         throw thrown;
       }
-      await note({ engine, actor }, spec.audit?.(input, output, actor));
+      await note({ engine, actor }, spec.audit?.(input, output, actor), committedAt);
       return output;
     },
   };
@@ -163,14 +165,22 @@ export async function withinScope<T>(
   }
 }
 
-/** Appends the row, and tells the log of it once it is durable. */
-async function note({ engine, actor }: Act<Ground>, fact: AuditFact | undefined): Promise<void> {
+/**
+ * Appends the row, and tells the log of it once it is durable. One that is committed bears the time
+ * it was made at: the log tells of the very row that is chained.
+ */
+async function note(
+  { engine, actor }: Act<Ground>,
+  fact: AuditFact | undefined,
+  committedAt?: number,
+): Promise<void> {
   if (fact === undefined) return;
   const { action, fields, channel, isCommitted = false } = fact;
   const now = engine.clock.now();
   const row = auditRow({ now, actor: actor.name, action, channel, facts: fields });
   if (!isCommitted) await engine.store.submit({ kind: "register", changes: [], audit: [row] });
-  engine.logger.audit(auditRecord(row));
+  const at = isCommitted ? committedAt ?? row.at : row.at;
+  engine.logger.audit(auditRecord({ ...row, at }));
 }
 
 /** Nothing was done: that its row cannot be written must not hide why. */

@@ -1,4 +1,5 @@
 /** Cancels the pending rows of an outbound that is stopped and drained; `top` only its head. */
+import { auditRecord } from "../audit/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { ActAudit } from "../store/intents.ts";
 import { approvable } from "./approval.ts";
@@ -29,11 +30,12 @@ const purge = operation({
     const audit = rowOf("connection_purge", { connection: name, scope });
     return { cancelled: await cancelAll(engine, { name, scope, audit }) };
   },
-  audit: ({ name, scope }, { cancelled }) => ({
-    action: "connection_purge",
-    fields: { connection: name, scope, cancelled },
-    isCommitted: cancelled > 0,
-  }),
+  // Each commit that cancelled something has told of its own row.
+  audit: ({ name, scope }, { cancelled }) =>
+    cancelled > 0 ? undefined : {
+      action: "connection_purge",
+      fields: { connection: name, scope, cancelled },
+    },
 });
 
 export const purgeConnection = approvable(purge, {
@@ -75,7 +77,7 @@ async function cancelAll(
   engine: Engine,
   { name, scope, audit }: Purge & { readonly audit: ActAudit },
 ): Promise<number> {
-  const { store } = engine;
+  const { store, logger } = engine;
   let cancelled = 0;
   try {
     for (;;) {
@@ -88,6 +90,10 @@ async function cancelAll(
         at: stamp(engine),
       });
       cancelled += result.cancelled;
+      if (result.cancelled > 0) {
+        const detail = JSON.stringify({ ...audit.detail, cancelled: result.cancelled });
+        logger.audit(auditRecord({ ...audit, detail }));
+      }
       void engine.touched([], result.edges);
       if (scope === "top" || result.cancelled < ROWS_A_COMMIT) return cancelled;
     }

@@ -28,7 +28,7 @@ const replay = operation({
     requeued === 0 ? undefined : {
       action: "dead_letter_replay",
       channel,
-      fields: { destination_name: destination, requeued },
+      fields: { destination_name: destination ?? null, requeued },
       isCommitted: true,
     },
 });

@@ -11,7 +11,10 @@ import {
   type Permission,
 } from "../../src/operations/mod.ts";
 import { operation } from "../../src/operations/operation.ts";
+import { StoreError } from "../../src/store/errors.ts";
+import type { Intent } from "../../src/store/intents.ts";
 import { ApiBench } from "../api/bench.ts";
+import { until } from "../connectors/waiting.ts";
 
 // Goal: one gate for every act; without its permission nothing happens and nothing is told.
 
@@ -167,6 +170,71 @@ Deno.test("an audit fact is told after the act, with who did it, and never for a
   assert.equal(await silent.perform(act, undefined), 0);
   assert.deepEqual(bench.walk.auditLines("bad"), []);
   assert.deepEqual(order, ["run"]);
+});
+
+/** The audit log of the store and what the log told of it, each oldest first and as one text a row. */
+async function bothLogs({ walk }: ApiBench): Promise<{ stored: string[]; told: string[] }> {
+  const rows = await walk.engine.store.register("auditNewest", 100);
+  const stored = rows.toReversed().map(({ at, action, actor, detail }) =>
+    `${Number(at) / 1e6} ${actor} ${action} ${detail}`
+  );
+  const told = walk.log.flatMap((line) => {
+    const [, text] = / messagefoundry\.audit: (\{.*\})$/.exec(line) ?? [];
+    if (text === undefined) return [];
+    const { ts, action, actor, detail } = JSON.parse(text);
+    return [`${ts} ${actor} ${action} ${detail}`];
+  });
+  return { stored, told };
+}
+
+// Goal: a collector of the log has the audit log's own rows, each as it is chained.
+Deno.test("each row that stands in the commit of its act is told as it stands", async () => {
+  await using bench = await ApiBench.open();
+  bench.lab.otherwise = { do: "ack", code: "AR" };
+  await bench.send("L1", "L2");
+  await bench.walk.disposition("L2", "error");
+  bench.lab.otherwise = { do: "ack" };
+  const act: Act = { engine: bench.walk.engine, actor: { name: "ann", permissions: "all" } };
+  const { id } = await bench.walk.message("L1");
+  await operations.viewMessage.perform(act, { id });
+  await operations.replayMessage.perform(act, { id });
+  await operations.replayDeadLetters.perform(act, { channel: undefined, destination: undefined });
+  await bench.walk.drained();
+  await operations.stopConnection.perform(act, { name: "OB_LAB" });
+  await operations.purgeConnection.perform(act, { name: "OB_LAB", scope: "all" });
+  await bench.send("L3");
+  await until(() => act.engine.pipeline.outbounds.get("OB_LAB")!.depth === 1, "a row of the lab");
+  await operations.purgeConnection.perform(act, { name: "OB_LAB", scope: "all" });
+  const { stored, told } = await bothLogs(bench);
+  assert.deepEqual(told, stored);
+  assert.equal(stored.length, 6);
+});
+
+// Method: a purge of many rows is many commits; the third of them fails.
+Deno.test("a purge in many commits tells of each, also when one of them fails", async () => {
+  await using bench = await ApiBench.open();
+  const { engine } = bench.walk;
+  const act: Act = { engine, actor: { name: "ann", permissions: "all" } };
+  await operations.stopConnection.perform(act, { name: "OB_LAB" });
+  await bench.send(...Array.from({ length: 7 }, (_, index) => `L${index}`));
+  const lab = engine.pipeline.outbounds.get("OB_LAB")!;
+  await until(() => lab.depth === 7, "rows of the lab");
+  const { store } = engine;
+  const submit = store.submit.bind(store);
+  let commits = 0;
+  store.submit = ((intent: Intent) => {
+    if (intent.kind !== "cancel") return submit(intent);
+    commits += 1;
+    if (commits === 3) return Promise.reject(new StoreError("store.busy", "Cannot write"));
+    // What a commit takes at most, made small; it looks full to whoever asked.
+    return submit({ ...intent, limit: 2 })
+      .then((result) => ({ ...result, cancelled: intent.limit }));
+  }) as typeof store.submit;
+  const purge = operations.purgeConnection.perform(act, { name: "OB_LAB", scope: "all" });
+  await assert.rejects(purge, StoreError);
+  const { stored, told } = await bothLogs(bench);
+  assert.equal(stored.filter((row) => row.includes("connection_purge")).length, 2);
+  assert.equal(told.filter((row) => row.includes("connection_purge")).length, 2);
 });
 
 Deno.test("no audit line of any act holds a body, a name or an error's text", async () => {

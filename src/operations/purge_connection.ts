@@ -28,7 +28,8 @@ const purge = operation({
     const outbound = findOutbound(engine, name);
     requireDrained(outbound);
     const audit = rowOf("connection_purge", { connection: name, scope });
-    return { cancelled: await cancelAll(engine, { name, scope, audit }) };
+    const { depth } = outbound;
+    return { cancelled: await cancelAll(engine, { name, scope, audit, depth }) };
   },
   // Each commit that cancelled something has told of its own row.
   audit: ({ name, scope }, { cancelled }) =>
@@ -72,30 +73,42 @@ function requireDrained(outbound: Outbound): void {
   );
 }
 
-/** A long lane leaves one row a commit, each with the count of its own. */
+/**
+ * A long lane leaves one row a commit, each with the count of its own. What comes meanwhile stays,
+ * and so does what is left once somebody has started the connection.
+ */
 async function cancelAll(
   engine: Engine,
-  { name, scope, audit }: Purge & { readonly audit: ActAudit },
+  { name, scope, audit, depth }: Purge & {
+    readonly audit: ActAudit;
+    /** Rows that waited when it was asked for. */
+    readonly depth: number;
+  },
 ): Promise<number> {
   const { store, logger } = engine;
   let cancelled = 0;
+  let left = Math.max(depth, ROWS_A_COMMIT);
   try {
     for (;;) {
+      const limit = Math.min(left, ROWS_A_COMMIT);
       const result = await store.submit({
         kind: "cancel",
         destination: name,
         scope,
-        limit: ROWS_A_COMMIT,
+        limit,
         audit,
         at: stamp(engine),
       });
       cancelled += result.cancelled;
+      left -= result.cancelled;
       if (result.cancelled > 0) {
         const detail = JSON.stringify({ ...audit.detail, cancelled: result.cancelled });
         logger.audit(auditRecord({ ...audit, detail }));
       }
       void engine.touched([], result.edges);
-      if (scope === "top" || result.cancelled < ROWS_A_COMMIT) return cancelled;
+      if (scope === "top" || left === 0 || result.cancelled < limit) return cancelled;
+      const outbound = engine.pipeline.outbounds.get(name);
+      if (outbound === undefined || !isDrained(outbound)) return cancelled;
     }
   } finally {
     await engine.touched([{ stage: "outbound", lane: name }]);

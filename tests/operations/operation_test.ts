@@ -15,6 +15,7 @@ import { StoreError } from "../../src/store/errors.ts";
 import type { Intent } from "../../src/store/intents.ts";
 import { ApiBench } from "../api/bench.ts";
 import { until } from "../connectors/waiting.ts";
+import { admission } from "../walk/bench.ts";
 
 // Goal: one gate for every act; without its permission nothing happens and nothing is told.
 
@@ -210,31 +211,80 @@ Deno.test("each row that stands in the commit of its act is told as it stands", 
   assert.equal(stored.length, 6);
 });
 
-// Method: a purge of many rows is many commits; the third of them fails.
-Deno.test("a purge in many commits tells of each, also when one of them fails", async () => {
-  await using bench = await ApiBench.open();
-  const { engine } = bench.walk;
-  const act: Act = { engine, actor: { name: "ann", permissions: "all" } };
-  await operations.stopConnection.perform(act, { name: "OB_LAB" });
-  await bench.send(...Array.from({ length: 7 }, (_, index) => `L${index}`));
-  const lab = engine.pipeline.outbounds.get("OB_LAB")!;
-  await until(() => lab.depth === 7, "rows of the lab");
+/** A bench whose lab is stopped, with so many rows that wait for it. */
+async function waiting(count: number): Promise<ApiBench> {
+  await using stack = new AsyncDisposableStack();
+  const bench = stack.use(await ApiBench.open());
+  await operations.stopConnection.perform(actOn(bench), { name: "OB_LAB" });
+  await sendAtOnce(bench, Array.from({ length: count }, (_, index) => `L${index}`));
+  await until(() => lab(bench).depth === count, "rows of the lab", 30_000);
+  stack.move();
+  return bench;
+}
+
+async function sendAtOnce({ walk, inboundPort }: ApiBench, ids: readonly string[]): Promise<void> {
+  const sender = await walk.sender(inboundPort);
+  sender.send(...ids.map((id) => admission(id)));
+  await sender.waitForReplies(ids.length, 30_000);
+}
+
+function lab({ walk }: ApiBench) {
+  return walk.engine.pipeline.outbounds.get("OB_LAB")!;
+}
+
+function actOn({ walk }: ApiBench): Act {
+  return { engine: walk.engine, actor: { name: "ann", permissions: "all" } };
+}
+
+/** Has something happen before a commit of a purge, the first being 1. */
+function beforeCancel({ walk: { engine } }: ApiBench, act: (commit: number) => Promise<unknown>) {
   const { store } = engine;
   const submit = store.submit.bind(store);
   let commits = 0;
-  store.submit = ((intent: Intent) => {
-    if (intent.kind !== "cancel") return submit(intent);
-    commits += 1;
-    if (commits === 3) return Promise.reject(new StoreError("store.busy", "Cannot write"));
-    // What a commit takes at most, made small; it looks full to whoever asked.
-    return submit({ ...intent, limit: 2 })
-      .then((result) => ({ ...result, cancelled: intent.limit }));
+  store.submit = (async (intent: Intent) => {
+    if (intent.kind === "cancel") await act(commits += 1);
+    return submit(intent);
   }) as typeof store.submit;
-  const purge = operations.purgeConnection.perform(act, { name: "OB_LAB", scope: "all" });
-  await assert.rejects(purge, StoreError);
+}
+
+const purge = { name: "OB_LAB", scope: "all" } as const;
+
+// Method: a purge of many rows is many commits; the third of them fails.
+Deno.test("a purge in many commits tells of each, also when one of them fails", async () => {
+  await using bench = await waiting(1_100);
+  beforeCancel(bench, (commit) => {
+    const failed = () => Promise.reject(new StoreError("store.busy", "Cannot write"));
+    return commit === 3 ? failed() : Promise.resolve();
+  });
+  await assert.rejects(operations.purgeConnection.perform(actOn(bench), purge), StoreError);
   const { stored, told } = await bothLogs(bench);
-  assert.equal(stored.filter((row) => row.includes("connection_purge")).length, 2);
-  assert.equal(told.filter((row) => row.includes("connection_purge")).length, 2);
+  assert.deepEqual(told, stored);
+  assert.equal(stored.filter((row) => row.endsWith('"cancelled":500}')).length, 2);
+  assert.equal(lab(bench).depth, 100);
+});
+
+Deno.test("a purge goes no further once its connection is started again", async () => {
+  await using bench = await waiting(600);
+  const act = actOn(bench);
+  beforeCancel(bench, async (commit) => {
+    if (commit === 1) await operations.startConnection.perform(act, { name: "OB_LAB" });
+  });
+  const { cancelled } = await operations.purgeConnection.perform(act, purge);
+  assert.ok(cancelled > 0 && cancelled <= 500, `${cancelled} cancelled`);
+  await bench.walk.drained();
+  assert.equal(bench.lab.received.length, 600 - cancelled);
+});
+
+Deno.test("a purge leaves what comes while it runs", async () => {
+  await using bench = await waiting(600);
+  beforeCancel(bench, async (commit) => {
+    if (commit !== 2) return;
+    await sendAtOnce(bench, Array.from({ length: 50 }, (_, index) => `L9${index}`));
+    await until(() => lab(bench).depth === 650, "rows that came meanwhile");
+  });
+  const { cancelled } = await operations.purgeConnection.perform(actOn(bench), purge);
+  assert.equal(cancelled, 600);
+  assert.equal(lab(bench).depth, 50);
 });
 
 Deno.test("no audit line of any act holds a body, a name or an error's text", async () => {

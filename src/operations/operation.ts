@@ -178,7 +178,14 @@ async function note(
   const { action, fields, channel, isCommitted = false } = fact;
   const now = engine.clock.now();
   const row = auditRow({ now, actor: actor.name, action, channel, facts: fields });
-  if (!isCommitted) await engine.store.submit({ kind: "register", changes: [], audit: [row] });
+  try {
+    if (!isCommitted) await engine.store.submit({ kind: "register", changes: [], audit: [row] });
+  } catch (thrown) {
+    // A connection that was stopped is stopped: then this is all that tells who did it.
+    const error = errorClass(thrown);
+    engine.logger.error("operation.audit_failed", { act: action, actor: actor.name, error });
+    throw thrown;
+  }
   const at = isCommitted ? committedAt ?? row.at : row.at;
   engine.logger.audit(auditRecord({ ...row, at }));
 }
@@ -187,11 +194,8 @@ async function note(
 async function noteFailure(act: Act<Ground>, fact: AuditFact | undefined): Promise<void> {
   try {
     await note(act, fact);
-  } catch (thrown) {
-    act.engine.logger.error("operation.audit_failed", {
-      act: fact?.action,
-      error: errorClass(thrown),
-    });
+  } catch {
+    // The log has it.
   }
 }
 

@@ -287,6 +287,23 @@ Deno.test("a purge leaves what comes while it runs", async () => {
   assert.equal(lab(bench).depth, 50);
 });
 
+// What memory holds is in no commit: the connection is stopped, whatever becomes of the row.
+Deno.test("an act whose row cannot be written is refused, and the log names it and who did it", async () => {
+  await using bench = await ApiBench.open();
+  const { store } = bench.walk.engine;
+  const submit = store.submit.bind(store);
+  store.submit =
+    ((intent: Intent) =>
+      intent.kind === "register" && intent.audit.length > 0
+        ? Promise.reject(new StoreError("store.full", "Cannot write"))
+        : submit(intent)) as typeof store.submit;
+  const act = actOn(bench);
+  await assert.rejects(operations.stopConnection.perform(act, { name: "OB_LAB" }), StoreError);
+  assert.ok(lab(bench).isPaused);
+  const line = bench.walk.log.find((one) => one.includes("operation.audit_failed"));
+  assert.match(line ?? "", / act=connection_stop actor=ann error=StoreError/);
+});
+
 Deno.test("no audit line of any act holds a body, a name or an error's text", async () => {
   await using bench = await ApiBench.open();
   bench.lab.otherwise = { do: "ack", code: "AR" };

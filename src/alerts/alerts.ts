@@ -55,7 +55,7 @@ export class Alerts implements AsyncDisposable {
     const at = clock.now();
     // Kept whatever the rule says of telling.
     this.#instances.add(event, { severity, at });
-    if (transports?.length === 0) return;
+    if (transports?.length === 0) return this.#throttle.dropHeld(event);
     const told = this.#transports.filter((name) => transports?.includes(name) ?? true);
     const notice = { event, severity, transports: told, cooldownMs, at };
     if (this.#throttle.offer(notice)) this.#tell(notice);

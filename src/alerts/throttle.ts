@@ -47,6 +47,12 @@ export class Throttle {
     return true;
   }
 
+  /** What is kept of an event is not to be told any more. */
+  dropHeld(event: AlertEvent): void {
+    const told = this.#told.get(keyOf(event));
+    if (told !== undefined) told.held = undefined;
+  }
+
   /** Takes the kept notices whose time has come; what does not hold any more is dropped. */
   takeDue(stillHolds: (event: AlertEvent) => boolean): readonly Notice[] {
     const now = this.#clock.monotonic();

@@ -134,3 +134,27 @@ Deno.test("Alerts without a transport logs, keeps, throttles, and says that it c
   await alerts[Symbol.asyncDispose]();
   assert.equal(written.reduce((sum, { count }) => sum + count, 0), 301);
 });
+
+Deno.test("Alerts tells nothing late of what a rule silences by then", async () => {
+  const { alerts, lines, clock } = open(`[alerts]
+[[alerts.rules]]
+event_type = "queue_buildup"
+min_depth = 1000
+severity = "critical"
+
+[[alerts.rules]]
+event_type = "queue_buildup"
+transports = []
+`);
+  const raise = (depth: number) => {
+    alerts.raise({ type: "queue_buildup", connection: "OB", depth, oldestAgeMs: 1_000 });
+    alerts.tellDue(() => true);
+    clock.pass(100_000);
+  };
+  for (const depth of [1_000, 1_200, 900, 800, 700]) raise(depth);
+  const told = () => lines.filter((line) => line.includes("alert.raised"));
+  assert.equal(told().length, 1);
+  raise(1_500);
+  assert.match(told()[1] ?? "", /1500 rows wait/);
+  await alerts[Symbol.asyncDispose]();
+});

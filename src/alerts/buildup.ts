@@ -44,9 +44,11 @@ export interface BuildupOptions {
 interface Known {
   /** Epoch microseconds. */
   oldestAt: number | undefined;
-  /** Milliseconds of the wall clock at which it was so. */
-  at: number;
-  /** The same: the store is not asked before. */
+  /** Milliseconds of the monotonic clock at which it became that. */
+  seenAt: number;
+  /** How old it was when this was learned. */
+  ageMs: number;
+  /** Milliseconds of the wall clock: the store is not asked before. */
   askAt: number;
   isAsked: boolean;
 }
@@ -111,34 +113,42 @@ export class BuildupMonitor {
     const lane = laneOf(gauge);
     let known = this.#known.get(lane);
     if (known === undefined) {
-      known = { oldestAt: undefined, at: now, askAt: now, isAsked: false };
+      known = { oldestAt: undefined, seenAt: 0, ageMs: 0, askAt: now, isAsked: false };
       this.#known.set(lane, known);
     }
     if (oldestAt !== undefined) {
       this.#learn(known, { oldestAt, maxOldestMs });
-      return Math.max(0, now - oldestAt / 1000);
+      return known.ageMs;
     }
     if (maxOldestMs === null) return undefined;
     // The wall clock may have stepped back.
     const isDue = now >= known.askAt || known.askAt - now > KNOWN_MS_MAX;
     if (isDue && !known.isAsked) void this.#ask(known, { gauge, maxOldestMs });
     if (known.oldestAt === undefined) return undefined;
-    const ageMs = Math.max(0, now - known.oldestAt / 1000);
-    const isSure = ageMs < maxOldestMs || known.at - known.oldestAt / 1000 >= maxOldestMs;
+    const ageMs = this.#ageNow(known);
+    const isSure = ageMs < maxOldestMs || known.ageMs >= maxOldestMs;
     return isSure ? ageMs : undefined;
+  }
+
+  /** By the wall clock, or by the time since it was first seen where that clock has stepped back. */
+  #ageNow({ oldestAt = 0, seenAt }: Known): number {
+    const { clock } = this.#options;
+    return Math.max(clock.now() - oldestAt / 1000, clock.monotonic() - seenAt);
   }
 
   #learn(
     known: Known,
     { oldestAt, maxOldestMs }: { oldestAt: number | undefined; maxOldestMs: number | null },
   ): void {
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.now();
+    if (known.oldestAt !== oldestAt) known.seenAt = clock.monotonic();
     known.oldestAt = oldestAt;
-    known.at = now;
     // A lane that is not empty and has no row is between two moments.
-    const crossesAt = oldestAt === undefined ? now : oldestAt / 1000 + (maxOldestMs ?? 0);
-    const isOver = oldestAt !== undefined && crossesAt <= now;
-    known.askAt = isOver ? now + ASK_AGAIN_MS : Math.min(crossesAt, now + KNOWN_MS_MAX);
+    known.ageMs = oldestAt === undefined ? 0 : this.#ageNow(known);
+    const leftMs = oldestAt === undefined ? 0 : (maxOldestMs ?? 0) - known.ageMs;
+    const isOver = oldestAt !== undefined && leftMs <= 0;
+    known.askAt = now + (isOver ? ASK_AGAIN_MS : Math.min(leftMs, KNOWN_MS_MAX));
   }
 
   async #ask(
@@ -154,7 +164,7 @@ export class BuildupMonitor {
       const isTold = this.#crossed.has(connection);
       if (oldestAt === undefined || isTold) return;
       // Not a second later: whoever waits for the store has waited already.
-      const event = this.#judge(gauge, clock.now() - oldestAt / 1000);
+      const event = this.#judge(gauge, known.ageMs);
       if (event !== undefined) raise(event);
     } catch (thrown) {
       known.askAt = clock.now() + ASK_AGAIN_MS;

@@ -5,7 +5,7 @@ import { type AlertsSettings, loadSettings, type Settings } from "../../src/sett
 export class StandingClock {
   /** Milliseconds; the wall clock starts at `start`. */
   #passed = 0;
-  readonly #start: number;
+  #start: number;
 
   constructor(start = Date.UTC(2026, 0, 2)) {
     this.#start = start;
@@ -16,6 +16,11 @@ export class StandingClock {
 
   pass(ms: number): void {
     this.#passed += ms;
+  }
+
+  /** Sets the wall clock alone. */
+  step(ms: number): void {
+    this.#start += ms;
   }
 }
 

@@ -123,6 +123,34 @@ Deno.test("BuildupMonitor asks the store for what memory does not hold, when tha
   assert.deepEqual(bench.asked, []);
 });
 
+// Goal: a row stamped before the clock was set back is no younger for it.
+Deno.test("BuildupMonitor tells of a row that is stuck while the clock steps back", async () => {
+  for (const isHeld of [true, false]) {
+    const bench = new Bench();
+    const madeAt = bench.clock.now() * 1000;
+    bench.stored = () => madeAt;
+    bench.lanes = [bench.lane({ oldestAt: isHeld ? madeAt : undefined })];
+    await bench.look();
+    bench.clock.pass(1_000);
+    bench.clock.step(-3_600_000);
+    let seconds = 1;
+    for (; (await bench.look()).length === 0 && seconds < 600; seconds += 1) {
+      bench.clock.pass(1_000);
+    }
+    assert.ok(seconds >= 300 && seconds <= 302, `${seconds} s, held in memory: ${isHeld}`);
+    assert.ok(bench.asked.length <= 15, `asked ${bench.asked.length} times`);
+    assert.ok(bench.monitor.isCrossed("OB"));
+    // The row is gone, and one that came after it is young.
+    const now = bench.clock.now() * 1000;
+    bench.stored = () => now;
+    bench.lanes = [bench.lane({ oldestAt: isHeld ? now : undefined })];
+    bench.clock.pass(5_000);
+    await bench.look();
+    bench.clock.pass(1_000);
+    assert.deepEqual(await bench.look(), []);
+  }
+});
+
 Deno.test("BuildupMonitor goes on by depth, and asks again, when the store fails", async () => {
   const bench = new Bench();
   bench.stored = undefined;

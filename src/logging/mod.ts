@@ -11,5 +11,5 @@ export { createLogger, type Log, type LoggerOptions, type LogSink, nullLogger } 
 export type { LogFields, Logger, LogLevel } from "./logger.ts";
 export { type OpenLog, openLog, type OpenLogOptions } from "./open.ts";
 export { type AuditRecord, type LogFormat, LogRecord, renderRecord } from "./record.ts";
-export { redact, safeError, safeErrorChain, safeText, scrubControls } from "./redact.ts";
+export { redact, safeText, scrubControls } from "./redact.ts";
 export { createSink, type Sink, type SinkOptions } from "./sink.ts";

@@ -4,11 +4,8 @@
  * Four rules in a fixed order, each linear in the text; the second is applied once more at the end,
  * and so the whole is idempotent. It errs towards taking too much. Source: pipeline-store-cluster §9.1–9.2.
  */
-import { errorText } from "../errors.ts";
 
 const MASK = "[redacted]";
-/** Longest error text kept in a row of the store or on a log line, in UTF-16 units. */
-const ERROR_TEXT_MAX = 200;
 
 /** Replaces whatever may be patient data by `[redacted]`. */
 export function redact(text: string): string {
@@ -35,35 +32,6 @@ export function scrubControls(text: string): string {
 /** Redacts, then scrubs: what every free text passes on its way out. */
 export function safeText(text: string): string {
   return scrubControls(redact(text));
-}
-
-/** Returns `"<class>: <redacted text>"` of any thrown value, at most 200 characters. */
-export function safeError(thrown: unknown, max: number = ERROR_TEXT_MAX): string {
-  return cut(`${className(thrown)}: ${safeText(cut(errorText(thrown), 4 * max))}`, max);
-}
-
-/** Returns the redacted error with its causes, `A: … <- B: …`; at most eight, loops end. */
-export function safeErrorChain(thrown: unknown): string {
-  const parts: string[] = [];
-  let current = thrown;
-  while (current !== undefined && parts.length < 8) {
-    parts.push(safeError(current));
-    current = current instanceof Error ? current.cause : undefined;
-  }
-  return parts.join(" <- ");
-}
-
-/** A name is text anyone can set, so only an identifier passes. */
-function className(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return typeof thrown;
-  const name = String(thrown.name);
-  return /^[A-Za-z_$][\w$]{0,63}$/.test(name) ? name : "Error";
-}
-
-function cut(text: string, max: number): string {
-  if (text.length <= max) return text;
-  const last = text.charCodeAt(max - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
 }
 
 /** Rule 1: a segment, from its id to the end of the line; the id stays. */

@@ -5,6 +5,7 @@
  * problems are collected and thrown together, so one run shows everything there is to correct.
  */
 import { parse, TomlError } from "@std/toml";
+import { adviceOn } from "./advice.ts";
 import { catalogue, type Settings } from "./catalogue.ts";
 import { checks } from "./checks.ts";
 import { coerce, defaultOf, type Fault, isTable } from "./coerce.ts";
@@ -86,6 +87,7 @@ class Loader {
     const settings = this.#derive(sections as unknown as Settings);
     if (this.#isReadable) this.#check(settings);
     if (this.#problems.length > 0) throw new SettingsError(this.#problems);
+    this.#warnings.push(...adviceOn(settings));
     return {
       settings,
       sources: Object.freeze(this.#sources),

@@ -330,3 +330,27 @@ Deno.test("loadSettings() shows a number that no key takes as it is written", ()
   const [problem] = problemsOf(() => fromFile("[delivery]\nretry_backoff_seconds = inf\n"));
   assert.match(problem?.message ?? "", /, not Infinity$/);
 });
+
+Deno.test("what is allowed and does nothing is said", () => {
+  const warningsOf = (text: string) => fromFile(text).warnings;
+  assert.deepEqual(warningsOf('[alerts]\nemail_to = ["ops@example.org"]\n'), [
+    "[alerts] email_to gets no mail: email_smtp_host and email_from must be set too",
+  ]);
+  assert.deepEqual(
+    warningsOf(
+      '[alerts]\nemail_to = ["ops@example.org"]\nemail_smtp_host = "mail.example.org"\n' +
+        'email_from = "engine@example.org"\n',
+    ),
+    [],
+  );
+  // Security notices go to the users' own addresses.
+  assert.deepEqual(warningsOf('[alerts]\nemail_smtp_host = "mail.example.org"\n'), []);
+  const rule = (lines: string) => warningsOf(`[[alerts.rules]]\n${lines}\n`);
+  assert.deepEqual(rule('event_type = "cert_expiry"\nmin_depth = 5'), [
+    "[alerts] rules entry 1 matches nothing: min_depth is of queue_buildup alone",
+  ]);
+  assert.deepEqual(rule('event_type = "connection_stopped"\nmin_oldest_seconds = 5'), [
+    "[alerts] rules entry 1 matches nothing: min_oldest_seconds is of queue_buildup alone",
+  ]);
+  assert.deepEqual(rule('event_type = "any"\nmin_depth = 5'), []);
+});

@@ -99,24 +99,38 @@ export class Accounts {
     return await this.get(id);
   }
 
-  /** @throws {AuthError} `auth.not_found`, `auth.invalid`. */
+  /**
+   * Writes what is named and nothing else: two edits at once must not take each other back.
+   * @throws {AuthError} `auth.not_found`, `auth.invalid`.
+   */
   async update(by: By, id: string, edit: AccountEdit): Promise<void> {
-    const { register, sessions, notices } = this.#parts;
+    const { sessions, notices } = this.#parts;
     const account = await this.get(id);
-    const isDisabled = edit.isDisabled ?? account.isDisabled;
-    const isDisabling = isDisabled && !account.isDisabled;
-    if (isDisabling && by.userId === id) throw invalid("Nobody disables their own account");
-    const displayName = edit.displayName === undefined ? account.displayName : edit.displayName;
-    const email = edit.email === undefined ? account.email : edit.email;
-    const values = [displayName, email, isDisabled ? 1 : 0, register.now, id];
+    const { email = account.email, isDisabled = account.isDisabled } = edit;
+    if (edit.isDisabled && by.userId === id) throw invalid("Nobody disables their own account");
     await this.#change([
-      { name: "updateUser", values, expect: 1 },
-      ...(isDisabling ? [sessions.revokeAll(id), adminIsLeft] : []),
+      ...this.#editsOf(id, edit),
+      ...(edit.isDisabled ? [sessions.revokeAll(id), adminIsLeft] : []),
     ], { actor: by.name, action: "user.updated", facts: { user_id: id } });
     if (email !== account.email) {
       notices.tell("email_changed", account, { newEmail: email ?? undefined });
     }
-    if (isDisabling) notices.tell("account_disabled", { ...account, email });
+    if (isDisabled && !account.isDisabled) notices.tell("account_disabled", { ...account, email });
+  }
+
+  #editsOf(id: string, { displayName, email, isDisabled }: AccountEdit): RegisterChange[] {
+    const { now } = this.#parts.register;
+    const changes: RegisterChange[] = [];
+    if (displayName !== undefined) {
+      changes.push({ name: "setDisplayName", values: [displayName, now, id], expect: 1 });
+    }
+    if (email !== undefined) {
+      changes.push({ name: "setEmail", values: [email, now, id], expect: 1 });
+    }
+    if (isDisabled !== undefined) {
+      changes.push({ name: "setDisabled", values: [isDisabled ? 1 : 0, now, id], expect: 1 });
+    }
+    return changes;
   }
 
   /** @throws {AuthError} `auth.not_found`, `auth.invalid`. */

@@ -127,6 +127,20 @@ Deno.test("an edit leaves what it does not name, null clears, and the old addres
   assert.equal(await refusal(accounts.update(admin, "x", {})), "auth.not_found");
 });
 
+Deno.test("an edit at the same time takes nothing back, least of all a disabling", async () => {
+  const { bench, admin } = await openWithAdmin();
+  await using _bench = bench;
+  const { accounts } = bench.auth;
+  const id = await bench.user("ann");
+  await Promise.all([
+    accounts.update(admin, id, { isDisabled: true }),
+    accounts.update(admin, id, { email: "ann@example.org" }),
+    accounts.update(admin, id, { displayName: "Ann" }),
+  ]);
+  const { isDisabled, email, displayName } = await accounts.get(id);
+  assert.deepEqual([isDisabled, email, displayName], [true, "ann@example.org", "Ann"]);
+});
+
 Deno.test("a reset password is new, must be changed, and ends the lock", async () => {
   const { bench, admin } = await openWithAdmin("lockout_threshold = 1");
   await using _bench = bench;

@@ -162,9 +162,8 @@ Deno.test("admin enables an account", async () => {
   {
     await using store = await openStore(path);
     await seedUser(store, "ann", { roles: ["administrator"] });
-    const values = ["Ann", null, 1, 1];
     const [{ id } = { id: null }] = await store.register("users");
-    const change = { name: "updateUser", values: [...values, id!], expect: 1 } as const;
+    const change = { name: "setDisabled", values: [1, 1, id!], expect: 1 } as const;
     await store.submit({ kind: "register", changes: [change], audit: [] });
   }
   const shown = () => done(["list", "--db", path]);

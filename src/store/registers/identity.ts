@@ -7,8 +7,12 @@
 export const identityChanges = [
   /** id, username, key, provider, display name, email, now, hash, must change, unclaimed. Only if the key is free. */
   "createUser",
-  /** display name, email, disabled, now, id. */
-  "updateUser",
+  /** display name, now, id. */
+  "setDisplayName",
+  /** email, now, id. */
+  "setEmail",
+  /** disabled, now, id. */
+  "setDisabled",
   /** display name, email, now, id. Only if the account is a directory's, and enabled. */
   "syncDirectoryUser",
   "deleteUser",

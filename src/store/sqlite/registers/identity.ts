@@ -26,10 +26,11 @@ export const identitySql: Readonly<Record<IdentityChange | IdentityQuery, string
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?7, ?9, ?10)
     ON CONFLICT DO NOTHING`,
 
-  updateUser: `
-    UPDATE users
-       SET display_name = ?1, email = ?2, disabled = ?3, updated_at = ?4
-     WHERE id = ?5`,
+  setDisplayName: `UPDATE users SET display_name = ?1, updated_at = ?2 WHERE id = ?3`,
+
+  setEmail: `UPDATE users SET email = ?1, updated_at = ?2 WHERE id = ?3`,
+
+  setDisabled: `UPDATE users SET disabled = ?1, updated_at = ?2 WHERE id = ?3`,
 
   syncDirectoryUser: `
     UPDATE users

@@ -34,10 +34,11 @@ export const identitySql: Readonly<Record<IdentityChange | IdentityQuery, string
     SELECT @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p7, @p8, @p7, @p9, @p10
      WHERE NOT EXISTS (SELECT 1 FROM mefor.users AS u WHERE u.id = @p1 OR u.username_key = @p3)`,
 
-  updateUser: `
-    UPDATE mefor.users
-       SET display_name = @p1, email = @p2, disabled = @p3, updated_at = @p4
-     WHERE id = @p5`,
+  setDisplayName: `UPDATE mefor.users SET display_name = @p1, updated_at = @p2 WHERE id = @p3`,
+
+  setEmail: `UPDATE mefor.users SET email = @p1, updated_at = @p2 WHERE id = @p3`,
+
+  setDisabled: `UPDATE mefor.users SET disabled = @p1, updated_at = @p2 WHERE id = @p3`,
 
   syncDirectoryUser: `
     UPDATE mefor.users

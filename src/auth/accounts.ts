@@ -177,6 +177,7 @@ export class Accounts {
     const values = [await hasher.hash(password), register.now, 1, id];
     await this.#change([
       { name: "setPassword", values, expect: 1 },
+      { name: "clearFailures", values: [id] },
       sessions.revokeAll(id),
     ], {
       actor: by.name,

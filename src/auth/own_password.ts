@@ -1,4 +1,5 @@
 /** What somebody does with their own password: prove it again, or change it. */
+import type { RegisterChange } from "../store/registers/mod.ts";
 import type { AccountWithSecrets, Identity } from "./account.ts";
 import { AuthError, invalid, notSignedIn } from "./errors.ts";
 import { requireGoodPassword } from "./password_policy.ts";
@@ -37,11 +38,13 @@ export class OwnPassword {
   }
 
   /**
-   * Sets another password and ends every session of the account, this one too.
+   * Sets another password and ends every session of the account, this one too. Ends a lock and
+   * forgets failures as well, but wrong codes only where the factor was proved: whoever has the
+   * password could guess codes without end otherwise.
    * @throws {AuthError} `auth.invalid`, `auth.wrong_password`, `auth.password_policy`, `auth.busy`.
    */
   async change(
-    { account: { id } }: Identity,
+    { account: { id }, session }: Identity,
     { current, next }: { readonly current: string; readonly next: string },
     client: string | undefined,
   ): Promise<void> {
@@ -55,6 +58,8 @@ export class OwnPassword {
         throw new AuthError("auth.password_policy", "password must not be the present one");
       }
       const values = [await hasher.hash(next), register.now, 0, account.id];
+      const forgives = !account.totp.isEnabled || session.mfaVerifiedAt !== null;
+      const forgiveness: RegisterChange = { name: "clearFailures", values: [account.id] };
       const isChanged = await register.commit([
         {
           name: "requireSamePassword",
@@ -62,6 +67,7 @@ export class OwnPassword {
           expect: 1,
         },
         { name: "setPassword", values, expect: 1 },
+        ...(forgives ? [forgiveness] : []),
         sessions.revokeAll(account.id),
       ], { actor: account.name, action: "auth.password_changed" });
       if (!isChanged) throw wrongPassword();

@@ -126,6 +126,39 @@ Deno.test("wrong codes lock as wrong passwords do, and the right password does n
   await verify(later, codeAt(secret, bench.clock));
 });
 
+// Goal: nor does a change of the password, which a session without the factor may make.
+Deno.test("a new password forgives wrong codes only where the factor was proved", async () => {
+  const { bench, id, secret, verify } = await enrolled();
+  await using _bench = bench;
+  const { accounts, ownPassword } = bench.auth;
+  const next = `${PASSWORD}, again`;
+  const fail = async (token: string, times: number) => {
+    for (let n = 0; n < times; n++) {
+      assert.equal(await refusal(verify(token, "0")), "auth.wrong_code");
+    }
+  };
+  const token = await bench.token("ann");
+  await fail(token, 4);
+  await ownPassword.change(await bench.identity(token), { current: PASSWORD, next }, undefined);
+  assert.equal((await accounts.get(id)).failedAttempts, 4);
+  const again = await bench.token("ann", undefined, next);
+  await fail(again, 1);
+  assert.equal(bench.notices.at(-1)?.event, "account_locked");
+  const back = { current: next, next: PASSWORD };
+  await ownPassword.change(await bench.identity(again), back, undefined);
+  assert.equal(await refusal(bench.token("ann")), "auth.refused", "still locked");
+
+  bench.clock.pass({ minutes: 15, seconds: 1 });
+  const proved = await bench.token("ann");
+  await verify(proved, codeAt(secret, bench.clock));
+  await refusal(bench.token("ann", undefined, "a wrong one"));
+  await ownPassword.change(await bench.identity(proved), { current: PASSWORD, next }, undefined);
+  assert.equal((await accounts.get(id)).failedAttempts, 0);
+  await fail(await bench.token("ann", undefined, next), 4);
+  await accounts.resetPassword({ name: "root", userId: "r" }, id);
+  assert.equal((await accounts.get(id)).failedAttempts, 0, "an administrator forgives");
+});
+
 Deno.test("the owner drops the factor, an administrator resets it; a notice tells either", async () => {
   const { bench, id } = await enrolled();
   await using _bench = bench;

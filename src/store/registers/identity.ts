@@ -22,7 +22,7 @@ export const identityChanges = [
   "dropRolesOfUser",
   /** channels as JSON or null, now, id. */
   "setChannelScope",
-  /** hash, now, must change, id. Ends lock and failures; the account is claimed. */
+  /** hash, now, must change, id. Only of a local account, which is claimed then. */
   "setPassword",
   /** hash, id, the hash it had. Only if it still has that one: the same password, hashed anew. */
   "rehashPassword",

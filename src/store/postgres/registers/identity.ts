@@ -49,7 +49,7 @@ export const identitySql: Readonly<Record<IdentityChange | IdentityQuery, string
   setPassword: `
     UPDATE users
        SET password_hash = $1, password_changed_at = $2, updated_at = $2,
-           must_change_password = $3, unclaimed = 0, failed_attempts = 0, locked_until = NULL
+           must_change_password = $3, unclaimed = 0
      WHERE id = $4 AND auth_provider = 'local'`,
 
   rehashPassword: `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`,

@@ -60,7 +60,7 @@ export const identitySql: Readonly<Record<IdentityChange | IdentityQuery, string
   setPassword: `
     UPDATE mefor.users
        SET password_hash = @p1, password_changed_at = @p2, updated_at = @p2,
-           must_change_password = @p3, unclaimed = 0, failed_attempts = 0, locked_until = NULL
+           must_change_password = @p3, unclaimed = 0
      WHERE id = @p4 AND auth_provider = N'local'`,
 
   rehashPassword:

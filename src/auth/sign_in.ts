@@ -20,6 +20,8 @@ import type { Sessions } from "./sessions.ts";
 /** Failures after which the next success is worth a notice. */
 const FAILURES_TOLD = 3;
 const US_A_MINUTE = 60e6;
+/** More than nodes that count a failure of one account at once. */
+const COUNTS_MAX = 8;
 /** Who tried is not written down when there is no such account: people type passwords there. */
 export const NOBODY = "anonymous";
 
@@ -115,20 +117,33 @@ export class SignIn {
     return lockedUntil !== null && lockedUntil > this.#parts.register.now;
   }
 
-  /** Counts a wrong password or code; the one too many locks the account. */
+  /**
+   * Counts a wrong password or code; the one too many locks the account. Another node may count one
+   * at the same time: then both count, one after the other.
+   */
   async noteFailure(account: Account, client: string | undefined, fact: Fact): Promise<void> {
-    const { register, settings, notices } = this.#parts;
-    const { id, failedAttempts, lockedUntil } = account;
+    const { register, notices } = this.#parts;
+    let counted: Account | undefined = account;
+    for (let tries = 0; counted !== undefined && tries < COUNTS_MAX; tries++) {
+      const { failures, until } = this.#afterFailure(counted);
+      const values = [failures, until, counted.id, counted.failedAttempts];
+      if (await register.commit([{ name: "noteFailure", values, expect: 1 }], fact)) {
+        if (until !== null) notices.tell("account_locked", account, { client, failures });
+        return;
+      }
+      counted = await this.reread(account.id);
+      if (counted !== undefined && this.isLocked(counted)) break;
+    }
+    await register.commit([], fact);
+  }
+
+  #afterFailure({ failedAttempts, lockedUntil }: Account) {
+    const { register, settings } = this.#parts;
     // A lock that has run out begins the count anew.
     const failures = lockedUntil === null ? failedAttempts + 1 : 1;
     const isLocking = failures >= settings.lockoutThreshold;
     const until = isLocking ? register.now + settings.lockoutMinutes * US_A_MINUTE : null;
-    const change: RegisterChange = {
-      name: "noteFailure",
-      values: [failures, until, id, failedAttempts],
-    };
-    await register.commit([change], fact);
-    if (isLocking) notices.tell("account_locked", account, { client, failures });
+    return { failures, until };
   }
 
   async #open(account: Account, password: string, client: string | undefined): Promise<SignedIn> {

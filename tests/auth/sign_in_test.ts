@@ -126,6 +126,22 @@ Deno.test("guesses at once do not slip past the lock", async () => {
   assert.equal(actions.filter((action) => action === "auth.login_locked").length, 6);
 });
 
+// Method: two handles on one store are two nodes; each lets one guess at a time through.
+Deno.test("guesses at two nodes at once are both counted", async () => {
+  await using bench = await AuthBench.open({ settings: "lockout_threshold = 4" });
+  const { store, clock, auth } = bench;
+  const id = await bench.user("ann", { email: "ann@example.org" });
+  const logger = createLogger({ level: "critical", sinks: [] });
+  using other = await Auth.open({ settings: auth.settings, store, clock, logger });
+  const guess = (node: Auth) => refusal(node.signIn({ username: "ann", password: "x" }, undefined));
+  await Promise.all([auth, other].map(guess));
+  assert.equal((await auth.accounts.get(id)).failedAttempts, 2);
+  await Promise.all([auth, other].map(guess));
+  assert.equal(await wrong(bench, "ann", PASSWORD), "auth.refused", "locked");
+  const failed = (await bench.actions()).filter((action) => action === "auth.login_failed");
+  assert.equal(failed.length, 4, "each has its row, once");
+});
+
 Deno.test("more than eight attempts at one name at once are sent away, known or not", async () => {
   await using bench = await AuthBench.open();
   await bench.user("ann");

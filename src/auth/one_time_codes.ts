@@ -42,8 +42,9 @@ export function stepOf(now: number): number {
 }
 
 /**
- * The step whose code this is: the current one, the one before or the one after. A code of the step
- * to come counts as the current one, so that it does not use up the next. All three are compared.
+ * The step whose code this is: the current one, the one before or the one after. All three are
+ * compared. A code of the step to come uses that step up: counted as the current one, the same code
+ * would be good once more when its own step begins (RFC 6238 §5.2).
  */
 export function matchedStep(secret: string, code: string, now: number): number | undefined {
   if (!/^\d{6}$/.test(code)) return undefined;
@@ -52,7 +53,7 @@ export function matchedStep(secret: string, code: string, now: number): number |
   let matched: number | undefined;
   for (const step of [current - 1, current, current + 1]) {
     const isSame = timingSafeEqual(encoder.encode(hotp(key, step)), encoder.encode(code));
-    if (isSame) matched = Math.min(step, current);
+    if (isSame) matched = step;
   }
   return matched;
 }

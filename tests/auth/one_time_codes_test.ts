@@ -39,12 +39,12 @@ Deno.test("the codes of RFC 6238, appendix B, are those of their times", () => {
   }
 });
 
-Deno.test("matchedStep() takes one step either side, and a coming one as the current", () => {
+Deno.test("matchedStep() takes one step either side, each as what it is", () => {
   const secret = makeSecret();
   const now = 1_800_000_015_000;
   const current = stepOf(now);
   const at = (steps: number) => matchedStep(secret, hotp(fromBase32(secret), current + steps), now);
-  assert.deepEqual([at(-1), at(0), at(1)], [current - 1, current, current]);
+  assert.deepEqual([at(-1), at(0), at(1)], [current - 1, current, current + 1]);
   assert.deepEqual([at(-2), at(2), at(5)], [undefined, undefined, undefined]);
   for (const code of ["", "12345", "1234567", "abcdef", " 23456", "１２３４５６"]) {
     assert.equal(matchedStep(secret, code, now), undefined, code);

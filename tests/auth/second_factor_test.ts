@@ -93,6 +93,19 @@ Deno.test("a code is used once, by whichever session, and no older one after it"
   await verify(other, codeAt(secret, bench.clock));
 });
 
+// Method: an authenticator whose clock is a step ahead of ours.
+Deno.test("a code that came early is used up too, and the next one is not", async () => {
+  const { bench, secret, verify } = await enrolled();
+  await using _bench = bench;
+  const [one, other] = [await bench.token("ann"), await bench.token("ann")];
+  const early = codeAt(secret, bench.clock, 1);
+  await verify(one, early);
+  assert.equal(await refusal(verify(other, early)), "auth.wrong_code", "at once");
+  bench.clock.pass({ seconds: 30 });
+  assert.equal(await refusal(verify(other, early)), "auth.wrong_code", "in its own step");
+  await verify(other, codeAt(secret, bench.clock, 1));
+});
+
 Deno.test("each recovery code works once, in any case, beside the others", async () => {
   const { bench, id, codes, verify } = await enrolled({ settings: "mfa_recovery_code_count = 3" });
   await using _bench = bench;

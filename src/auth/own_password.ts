@@ -52,7 +52,12 @@ export class OwnPassword {
     if (account.provider !== "local") throw invalid("The directory has the password of this user");
     await this.#signIn.inTurn(account, async () => {
       const { register, sessions, hasher, settings, notices, breachList } = this.#parts;
-      if (!await this.#isPassword(account, current)) throw wrongPassword();
+      if (!await this.#isPassword(account, current)) {
+        // Guesses at a password leave the same row wherever they are made.
+        const facts = { ok: false, provider: account.provider };
+        await register.commit([], { actor: account.name, action: "auth.reauth", facts });
+        throw wrongPassword();
+      }
       await requireGoodPassword(next, { username: account.name, settings, breachList });
       if (next === current) {
         throw new AuthError("auth.password_policy", "password must not be the present one");

@@ -78,10 +78,11 @@ Deno.test("a client signs in, steps up, enrols a factor, is asked for it, and ch
   assert.equal((await client.get("/auth/me")).status, 401, "every session has ended");
   client.password = "sixteen silver sparrows";
   await client.signIn();
-  const events = (await client.get("/me/security-events?limit=4")).json.events!;
+  const events = (await client.get("/me/security-events?limit=5")).json.events!;
   assert.deepEqual([...events].map(({ action }) => action), [
     "auth.login_success",
     "auth.password_changed",
+    "auth.reauth",
     "auth.mfa_disabled",
     "auth.mfa_verified",
   ]);

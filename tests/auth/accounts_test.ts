@@ -155,6 +155,8 @@ Deno.test("a reset password is new, must be changed, and ends the lock", async (
   const change = (current: string, next: string) =>
     refusal(ownPassword.change(identity, { current, next }, undefined));
   assert.equal(await change("wrong", PASSWORD), "auth.wrong_password");
+  const guess = ["auth.reauth", "ann", { ok: false, provider: "local" }];
+  assert.deepEqual((await bench.audit()).at(-1), guess, "no guess goes unseen");
   assert.equal(await change(password, password), "auth.password_policy");
   assert.equal(await change(password, "password"), "auth.password_policy");
   await ownPassword.change(identity, { current: password, next: PASSWORD }, undefined);

@@ -101,7 +101,13 @@ export class DirectorySignIn {
     if (answer.isProved) return await this.#open(answer.user, client);
     const { reason, name, data } = answer;
     const facts = { reason, ...(data !== undefined && { data }) };
-    return { actor: name ?? NOBODY, action: "auth.login_failed", facts };
+    const actor = name === undefined ? NOBODY : actorOf(name, await this.#known(name));
+    return { actor, action: "auth.login_failed", facts };
+  }
+
+  async #known(name: string): Promise<Account | undefined> {
+    const row = await this.#parts.register.first("userByName", nameKey(name));
+    return row && accountOf(row);
   }
 
   /** Logs what is wrong with the directory. Anything else is a defect of ours, and thrown. */
@@ -119,12 +125,12 @@ export class DirectorySignIn {
     for (let tries = 0; tries < COMMITS_MAX; tries++) {
       const row = await register.first("userByName", nameKey(user.name));
       const known = row && accountOf(row);
+      const actor = actorOf(user.name, known);
       const refusal = known && refusalOf(known, user);
       if (refusal !== undefined) {
-        return { actor: user.name, action: "auth.login_failed", facts: { reason: refusal } };
+        return { actor, action: "auth.login_failed", facts: { reason: refusal } };
       }
       const id = known?.id ?? newId();
-      const actor = known?.name ?? user.name;
       const { changes, facts, isChanged } = syncOf({
         id,
         actor,
@@ -142,7 +148,7 @@ export class DirectorySignIn {
         ],
         ...facts,
         {
-          actor: user.name,
+          actor,
           action: "auth.login_success",
           facts: { provider: "ad", roles: mapped.roles, client: client ?? null },
         },
@@ -152,7 +158,8 @@ export class DirectorySignIn {
       const account = accountOf((await register.first("userById", id))!);
       return { token: session.token, account, mfaRequired: false };
     }
-    return { actor: user.name, action: "auth.login_error", facts: { error: "auth.busy" } };
+    const actor = actorOf(user.name, await this.#known(user.name));
+    return { actor, action: "auth.login_error", facts: { error: "auth.busy" } };
   }
 
   async #map(groups: ReadonlySet<string>): Promise<Mapped> {
@@ -176,11 +183,23 @@ export class DirectorySignIn {
   }
 }
 
+/**
+ * Who a user of the directory is in the audit log: the name of the account, which stays when the
+ * directory writes the user in another case, so that all rows of one account are under one name.
+ */
+function actorOf(name: string, known: Account | undefined): string {
+  return known?.provider === "ad" && isSameName(known, name) ? known.name : name;
+}
+
+/** Two users of the directory whose names only look alike are not one account. */
+function isSameName(known: Account, name: string): boolean {
+  return known.name.toLowerCase() === name.toLowerCase();
+}
+
 /** Why somebody the directory vouches for has no account here. */
 function refusalOf(known: Account, user: DirectoryUser): string | undefined {
   if (known.provider !== "ad") return "local_account_conflict";
-  // Two users of the directory whose names only look alike are not one account.
-  if (known.name.toLowerCase() !== user.name.toLowerCase()) return "account_conflict";
+  if (!isSameName(known, user.name)) return "account_conflict";
   return known.isDisabled ? "unknown_or_disabled" : undefined;
 }
 

@@ -74,6 +74,18 @@ Deno.test("a sign-in whose account is disabled at that moment opens nothing", as
   ]);
 });
 
+// Method: the account was made when the directory wrote its user with a capital.
+Deno.test("rows of an account stay under its name when the directory writes it in another case", async () => {
+  await using opened = await open(() => Promise.resolve());
+  const { bench } = opened;
+  const id = await bench.user("Alice", { provider: "ad" });
+  await signIn(bench);
+  await bench.auth.accounts.update(BY, id, { isDisabled: true });
+  assert.equal(await refusal(signIn(bench)), "auth.refused");
+  const rows = await bench.store.register("auditOfActor", "Alice", 10);
+  assert.deepEqual(rows.map(({ action }) => action), ["auth.login_failed", "auth.login_success"]);
+});
+
 Deno.test("a sign-in whose account changes again and again is given up", async () => {
   await using opened = await open(async (bench) => {
     const account = (await bench.auth.accounts.list()).find(({ name }) => name === "alice");

@@ -58,6 +58,21 @@ export function nameKey(name: string): string {
   return name.normalize("NFKC").toLowerCase();
 }
 
+/** Who the audit log names without an account. Source: docs/reference/audit.md. */
+const actorsWithoutAccount: ReadonlySet<string> = new Set([
+  "anonymous",
+  "bootstrap",
+  "console",
+  "local",
+  "system",
+]);
+
+/** Whether rows of an account with this name would read as somebody else's in the audit log. */
+export function isReservedName(name: string): boolean {
+  const key = nameKey(name);
+  return actorsWithoutAccount.has(key) || key.startsWith("console:");
+}
+
 export function accountOf(row: RegisterRow): Account {
   const roles = stringsOf(row.role_ids).toSorted();
   const custom = stringsOf(row.custom_permissions).flatMap(stringsOf);

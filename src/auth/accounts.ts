@@ -5,7 +5,7 @@
  */
 import type { Settings } from "../settings/mod.ts";
 import type { RegisterChange } from "../store/registers/mod.ts";
-import { type Account, accountOf, nameKey } from "./account.ts";
+import { type Account, accountOf, isReservedName, nameKey } from "./account.ts";
 import type { BreachList } from "./breach_list.ts";
 import { AuthError, invalid, notFound } from "./errors.ts";
 import type { Notices } from "./notices.ts";
@@ -85,6 +85,7 @@ export class Accounts {
     if (username === "" || UNUSABLE_NAME.test(username)) {
       throw invalid("A user name holds neither control characters nor blanks at its ends");
     }
+    if (isReservedName(username)) throw invalid("The audit log has this name for no account");
     const roles = await this.#knownRoles(account.roles);
     await requireGoodPassword(password, { username, settings, breachList });
     const id = newId();

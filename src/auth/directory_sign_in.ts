@@ -8,7 +8,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logging/mod.ts";
 import type { RegisterChange, RegisterRow } from "../store/registers/mod.ts";
-import { type Account, accountOf, nameKey, stringsOf } from "./account.ts";
+import { type Account, accountOf, isReservedName, nameKey, stringsOf } from "./account.ts";
 import { grantsOf, newId } from "./accounts.ts";
 import { Attempts } from "./attempts.ts";
 import { type Directory, DirectoryError, type DirectoryUser } from "./directory/mod.ts";
@@ -126,7 +126,7 @@ export class DirectorySignIn {
       const row = await register.first("userByName", nameKey(user.name));
       const known = row && accountOf(row);
       const actor = actorOf(user.name, known);
-      const refusal = known && refusalOf(known, user);
+      const refusal = refusalOf(known, user);
       if (refusal !== undefined) {
         return { actor, action: "auth.login_failed", facts: { reason: refusal } };
       }
@@ -197,7 +197,8 @@ function isSameName(known: Account, name: string): boolean {
 }
 
 /** Why somebody the directory vouches for has no account here. */
-function refusalOf(known: Account, user: DirectoryUser): string | undefined {
+function refusalOf(known: Account | undefined, user: DirectoryUser): string | undefined {
+  if (known === undefined) return isReservedName(user.name) ? "reserved_name" : undefined;
   if (known.provider !== "ad") return "local_account_conflict";
   if (!isSameName(known, user.name)) return "account_conflict";
   return known.isDisabled ? "unknown_or_disabled" : undefined;

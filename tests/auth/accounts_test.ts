@@ -63,6 +63,13 @@ Deno.test("a new account keeps the policy, has a name of its own, and must chang
   for (const name of ["", " bob", "bob ", "b\nob", "b\u0000ob", "b\u202eob"]) {
     assert.equal(await refusal(create(name)), "auth.invalid", JSON.stringify(name));
   }
+  for (const name of ["system", "Local", "anonymous", "bootstrap", "console", "Console:root"]) {
+    assert.equal(
+      await refusal(create(name)),
+      "auth.invalid",
+      `${name} is nobody's in the audit log`,
+    );
+  }
   assert.equal(nameKey("Ann"), "ann");
   const [action, actor, detail] = (await bench.audit()).at(-1)!;
   assert.deepEqual([action, actor, detail], [

@@ -12,12 +12,15 @@ const BY = { name: "tester", userId: undefined };
  * Accounts that ask a directory in which alice is. `meanwhile` runs before each commit that opens a
  * session, with how many there were before.
  */
-async function open(meanwhile: (bench: AuthBench, count: number) => Promise<unknown>) {
+async function open(
+  meanwhile: (bench: AuthBench, count: number) => Promise<unknown>,
+  name = "alice",
+) {
   const stack = new AsyncDisposableStack();
   const fake = stack.use(
     await FakeDirectory.start(
-      oneUser("CN=alice,DC=ad,DC=test", {
-        sAMAccountName: ["alice"],
+      oneUser(`CN=${name},DC=ad,DC=test`, {
+        sAMAccountName: [name],
         userAccountControl: ["512"],
         memberOf: ["CN=Nurses,DC=ad,DC=test"],
       }),
@@ -72,6 +75,15 @@ Deno.test("a sign-in whose account is disabled at that moment opens nothing", as
     "alice",
     "unknown_or_disabled",
   ]);
+});
+
+Deno.test("a user of the directory who is called as the audit log calls nobody has no account", async () => {
+  await using opened = await open(() => Promise.resolve(), "Anonymous");
+  const { bench } = opened;
+  assert.equal(await refusal(signIn(bench)), "auth.refused");
+  const [action, , detail] = (await bench.audit()).at(-1)!;
+  assert.deepEqual([action, detail.reason], ["auth.login_failed", "reserved_name"]);
+  assert.equal((await bench.auth.accounts.list()).length, 1);
 });
 
 // Method: the account was made when the directory wrote its user with a capital.

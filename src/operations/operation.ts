@@ -145,7 +145,7 @@ export function operation<Input, Output, E extends Ground = Engine>(
 
 function denialFact(thrown: unknown): AuditFact | undefined {
   if (!(thrown instanceof ChannelDenied)) return undefined;
-  return { action: "auth.channel_denied", fields: { channel: thrown.channel } };
+  return { action: "auth.channel_denied", fields: { channel: thrown.channel ?? null } };
 }
 
 /**

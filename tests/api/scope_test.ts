@@ -98,6 +98,9 @@ Deno.test("a scope hides other inbounds, their messages, dead letters and events
   assert.equal(denied.filter(({ actor }) => actor === "outside").length, denials.length + 4);
   assert.equal(denied.filter(({ actor }) => actor === "inside").length, shared.length);
   assert.equal(denied.at(-1)?.detail, '{"channel":"IB_ADT"}');
+  const ofAll = denied.filter(({ detail }) => detail === '{"channel":null}');
+  assert.ok(ofAll.length > 0, "what was asked of every channel says so");
+  assert.ok(denied.every(({ detail }) => typeof detail === "string"));
 });
 
 Deno.test("summaries and errors are null without the permission, and looking at none is no access", async () => {

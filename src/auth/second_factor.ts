@@ -117,12 +117,18 @@ export class SecondFactor {
     });
   }
 
-  /** Drops the account's own factor. */
-  disable({ account: { id } }: Identity, client: string | undefined): Promise<void> {
+  /**
+   * Drops the account's own factor, and ends every session but this one: what one of them proved
+   * with the former factor must not count for the next.
+   */
+  disable({ account: { id }, session }: Identity, client: string | undefined): Promise<void> {
     return this.#inTurn(id, async (account) => {
-      const { register, notices } = this.#parts;
+      const { register, sessions, notices } = this.#parts;
       await register.commit(
-        [{ name: "clearTotp", values: [register.now, account.id] }],
+        [
+          { name: "clearTotp", values: [register.now, account.id] },
+          sessions.revokeOthers(account.id, session.id),
+        ],
         { actor: account.name, action: "auth.mfa_disabled", facts: { scope: "self" } },
       );
       if (account.totp.isEnabled) notices.tell("mfa_disabled", account, { client });

@@ -175,7 +175,10 @@ Deno.test("a new password forgives wrong codes only where the factor was proved"
 Deno.test("the owner drops the factor, an administrator resets it; a notice tells either", async () => {
   const { bench, id } = await enrolled();
   await using _bench = bench;
-  await bench.auth.secondFactor.disable(await bench.identity(await bench.token("ann")), undefined);
+  const [token, elsewhere] = [await bench.token("ann"), await bench.token("ann")];
+  await bench.auth.secondFactor.disable(await bench.identity(token), undefined);
+  assert.equal(await bench.auth.identify(elsewhere), undefined, "others end");
+  await bench.identity(token);
   const account = await bench.auth.accounts.get(id);
   assert.deepEqual([account.totp.isEnabled, account.totp.recoveryCodes], [false, null]);
   const events = bench.notices.map(({ event }) => event);

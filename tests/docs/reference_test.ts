@@ -55,10 +55,8 @@ function isAudited(before: string): boolean {
 /** Every action of the audit log that the source names. */
 async function auditActions(): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  for (
-    const { text } of (await Promise.all(["src/operations", "src/auth", "src/audit"].map(sources)))
-      .flat()
-  ) {
+  const rooms = ["src/operations", "src/auth", "src/audit", "src/maintenance"];
+  for (const { text } of (await Promise.all(rooms.map(sources))).flat()) {
     for (const { 0: quoted, 1: word, index } of text.matchAll(/"([a-z][a-z0-9_.]*)"/g)) {
       const before = text.slice(Math.max(0, index - 60), index);
       const isEither = /\baction: \w+ \? ("\w+" : )?$/.test(before);

@@ -33,6 +33,11 @@ export class SecondFactor {
         });
         throw wrongCode();
       }
+      if (!account.totp.isEnabled) {
+        // There is nothing to guess: counting would let whoever holds a token lock the owner out.
+        await register.commit([], { actor: name, action: "auth.mfa_failed" });
+        throw wrongCode();
+      }
       const used = await this.#use(account, code);
       const isVerified = used !== undefined && await register.commit([
         used,
@@ -48,7 +53,6 @@ export class SecondFactor {
   /** What uses a code up; undefined for a wrong one. */
   async #use(account: AccountWithSecrets, code: string): Promise<RegisterChange | undefined> {
     const { register, hasher } = this.#parts;
-    if (!account.totp.isEnabled) return undefined;
     if (account.totpSecret !== null) {
       const step = matchedStep(account.totpSecret, code.trim(), register.now / US_A_MS);
       if (step !== undefined) {

@@ -139,6 +139,20 @@ Deno.test("wrong codes lock as wrong passwords do, and the right password does n
   await verify(later, codeAt(secret, bench.clock));
 });
 
+Deno.test("codes for an account without a factor are refused and lock nobody", async () => {
+  await using bench = await AuthBench.open({ settings: "lockout_threshold = 2" });
+  const id = await bench.user("ann");
+  const identity = await bench.identity(await bench.token("ann"));
+  for (let n = 0; n < 3; n++) {
+    const tried = bench.auth.secondFactor.verify(identity, "000000", undefined);
+    assert.equal(await refusal(tried), "auth.wrong_code");
+  }
+  assert.equal((await bench.auth.accounts.get(id)).failedAttempts, 0);
+  await bench.token("ann");
+  const failed = (await bench.actions()).filter((action) => action === "auth.mfa_failed");
+  assert.equal(failed.length, 3);
+});
+
 // Goal: nor does a change of the password, which a session without the factor may make.
 Deno.test("a new password forgives wrong codes only where the factor was proved", async () => {
   const { bench, id, secret, verify } = await enrolled();

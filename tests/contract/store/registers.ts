@@ -57,8 +57,8 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   }),
 );
 
-function append(store: Store, action: string) {
-  const audit = [{ at: 1, actor: "ann", action, channel: null, detail: null }];
+function append(store: Store, action: string, actor = "ann") {
+  const audit = [{ at: 1, actor, action, channel: null, detail: null }];
   return store.submit({ kind: "register", changes: [], audit });
 }
 
@@ -229,6 +229,22 @@ export function testRegisters(backend: StoreBackend): void {
     assert.equal(new Set(all.map(({ seq }) => seq)).size, 50);
     const [total] = await store.register("auditCount");
     assert.equal(total?.total, 50);
+  });
+
+  // Goal: nobody learns from their own events that a message exists which they may not see.
+  Deno.test(`${name} what an account did about its sign-in is told without denied channels`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const { store } = bench;
+    await append(store, "auth.login_success");
+    await append(store, "auth.channel_denied");
+    await append(store, "message_view");
+    await append(store, "auth.logout", "Ann");
+    await append(store, "authority");
+    await append(store, "auth.permission_denied");
+    const rows = await store.register("auditOfActor", "ann", 9);
+    const actions = rows.map(({ action }) => action);
+    assert.deepEqual(actions, ["auth.permission_denied", "auth.login_success"]);
+    assert.equal((await store.register("auditOfActor", "ann", 1)).length, 1);
   });
 
   Deno.test(`${name} a change of which one part loses is not made at all`, async () => {

@@ -13,6 +13,7 @@ export const auditSql: Readonly<Record<AuditQuery, string>> = {
     SELECT id, at, actor, action, channel_id, detail
       FROM audit_log
      WHERE actor = $1 AND action >= 'auth.' AND action < 'auth/'
+       AND action <> 'auth.channel_denied'
      ORDER BY id DESC
      LIMIT $2`,
 

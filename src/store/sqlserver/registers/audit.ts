@@ -12,6 +12,7 @@ export const auditSql: Readonly<Record<AuditQuery, string>> = {
     SELECT TOP (@p2) id, [at], actor, action, channel_id, detail
       FROM mefor.audit_log
      WHERE actor = @p1 AND action >= N'auth.' AND action < N'auth/'
+       AND action <> N'auth.channel_denied'
      ORDER BY id DESC`,
 
   auditCount: `

@@ -2,13 +2,13 @@
 import { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./failure.ts";
-import { actsOf } from "./options.ts";
+import { actsOf, addAct } from "./options.ts";
 import { type CommandWords, completionScripts } from "./completion_scripts.ts";
 
 export function declareCompletion(program: CliCommand, { terminal }: CliContext): void {
-  program.command("completion")
-    .description("Print a completion script for bash, zsh or fish")
-    .argument("<shell>", "bash, zsh or fish")
+  const command = program.command("completion")
+    .description("Print a completion script for bash, zsh or fish");
+  addAct(command, Object.keys(completionScripts), "shell")
     .runs((_options, [shell = ""]) => {
       const script = Object.hasOwn(completionScripts, shell)
         ? completionScripts[shell as keyof typeof completionScripts]
@@ -30,8 +30,8 @@ function wordsOf(program: CliCommand): readonly CommandWords[] {
     name: command.name(),
     description: command.description(),
     acts: command instanceof CliCommand ? actsOf(command) : [],
-    options: command.options.flatMap(({ long, description, required, optional }) =>
-      long === undefined || long === null
+    options: command.options.flatMap(({ long, description, required, optional, hidden }) =>
+      long === undefined || long === null || hidden
         ? []
         : [{ flag: long, description, takesValue: required || optional }]
     ),

@@ -38,7 +38,10 @@ ${cases.join("\n")}
   fi
   case "$word" in
     -*) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -f -- "$word")) ;;
+    *)
+      # A blank is part of a file's name.
+      local IFS=$'\\n'
+      COMPREPLY=($(compgen -f -- "$word")) ;;
   esac
 }
 complete -o filenames -F _messagefoundry messagefoundry`;
@@ -56,6 +59,8 @@ function zsh(commands: readonly CommandWords[]): string {
     return `    ${name}) _arguments ${[...specs, ...act, "'*: :_files'"].join(" ")} ;;`;
   });
   return `#compdef messagefoundry
+# zsh completion of messagefoundry; source it from ~/.zshrc behind compinit, or put it into a folder
+# of fpath as _messagefoundry
 _messagefoundry() {
   local -a commands
   commands=(
@@ -72,7 +77,12 @@ ${list.join("\n")}
 ${cases.join("\n")}
   esac
 }
-compdef _messagefoundry messagefoundry`;
+# Loaded from fpath, this file is called for a completion; sourced, it has nothing to complete yet.
+if [ "$funcstack[1]" = _messagefoundry ]; then
+  _messagefoundry "$@"
+else
+  compdef _messagefoundry messagefoundry
+fi`;
 }
 
 function fish(commands: readonly CommandWords[]): string {

@@ -21,14 +21,16 @@ export function addServiceOptions(command: CliCommand): CliCommand {
 }
 
 /** The first word behind a command that does several things. */
-export function addAct(command: CliCommand, acts: readonly string[]): CliCommand {
-  return command.argument(`<${ACT}>`, `${acts.slice(0, -1).join(", ")} or ${acts.at(-1)}`);
+export function addAct(
+  command: CliCommand,
+  acts: readonly string[],
+  name: "act" | "shell" = "act",
+): CliCommand {
+  return command.argument(`<${name}>`, `${acts.slice(0, -1).join(", ")} or ${acts.at(-1)}`);
 }
 
 /** The acts of a command as {@link addAct} declared them; completions offer them. */
 export function actsOf(command: CliCommand): readonly string[] {
-  const argument = command.registeredArguments.find((one) => one.name() === ACT);
+  const argument = command.registeredArguments.find((one) => /^(act|shell)$/.test(one.name()));
   return argument?.description.split(/, | or /) ?? [];
 }
-
-const ACT = "act";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { VERSION } from "../../src/version.ts";
-import { run } from "./program.ts";
+import { run, tempDir } from "./program.ts";
 
 Deno.test("--version and --help need nothing and say what there is", async () => {
   const version = await run(["--version"], { flags: [] });
@@ -73,10 +73,24 @@ Deno.test("completion is generated for three shells and refused for others", asy
     for (const word of ["serve", "settings", "ai-policy", "show-phi", "project-root"]) {
       assert.ok(out.includes(word), `${shell} does not complete ${word}`);
     }
+    // The launcher alone starts an engine with these.
+    assert.doesNotMatch(out, /hangup-stops|launched/);
   }
   const { code, err } = await run(["completion", "tcsh"], { flags: [] });
   assert.equal(code, 2);
   assert.match(err, /There are: bash, zsh, fish/);
+});
+
+// Goal: a file whose name has a blank is one word to complete, not two.
+Deno.test("the bash completion offers files by their whole names", async () => {
+  await using dir = await tempDir();
+  await Deno.writeTextFile(`${dir.path}/north lab.hl7`, "");
+  const { out } = await run(["completion", "bash"], { flags: [] });
+  const script = `${out}\nCOMP_WORDS=(messagefoundry dryrun --messages no)
+COMP_CWORD=3\n_messagefoundry\nprintf '[%s]' "\${COMPREPLY[@]}"`;
+  const { stdout } = await new Deno.Command("bash", { args: ["-c", script], cwd: dir.path })
+    .output();
+  assert.equal(new TextDecoder().decode(stdout), "[north lab.hl7]");
 });
 
 // Goal: bash itself offers the acts of a command as its first word, and options behind them.
@@ -94,4 +108,5 @@ COMP_CWORD=${words.length}\ncompopt() { :; }\n_messagefoundry\necho "\${COMPREPL
   assert.equal(await complete("codeset", "re"), "rename remove");
   assert.match(await complete("admin", ""), /^list create .* clear-mfa --help$/);
   assert.equal(await complete("admin", "create", "--ro"), "--role");
+  assert.equal(await complete("completion", ""), "bash zsh fish --help");
 });

@@ -122,8 +122,13 @@ async function modulesOf(bundleDir: string): Promise<readonly string[]> {
   const graphDir = resolve(bundleDir, "graph");
   if (isMissing(graphDir)) return [];
   const files: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(graphDir)) {
-    if (isFile && /\.(ts|mts|js)$/.test(name)) files.push(resolve(graphDir, name));
+  try {
+    for await (const { name, isFile } of Deno.readDir(graphDir)) {
+      if (isFile && /\.(ts|mts|js)$/.test(name)) files.push(resolve(graphDir, name));
+    }
+  } catch {
+    // Why it cannot be read, the reader of the bundle has said.
+    return [];
   }
   return files.sort();
 }

@@ -6,7 +6,7 @@
  */
 import { resolve } from "node:path";
 import { isGraphModule } from "../sandbox/mod.ts";
-import { compareText, type GraphProblem, problemAt, warningAt } from "./problems.ts";
+import { compareText, type GraphProblem, problemAt, readFault, warningAt } from "./problems.ts";
 import { distrust, isWithin, ownUid } from "./source_trust.ts";
 
 export interface BundleFile {
@@ -58,9 +58,20 @@ export async function readBundle(
   options: ReadBundleOptions = {},
 ): Promise<{ bundle: Bundle | undefined; problems: readonly GraphProblem[] }> {
   const absolute = resolve(dir);
-  const root = await realPathOf(absolute);
-  if (root === undefined || !(await Deno.stat(root)).isDirectory) {
-    return { bundle: undefined, problems: [problemAt(undefined, `No directory "${absolute}"`)] };
+  const none = (message: string) => ({
+    bundle: undefined,
+    problems: [problemAt(undefined, message)],
+  });
+  let root: string | undefined;
+  try {
+    root = await realPathOf(absolute);
+    if (root === undefined || !(await Deno.stat(root)).isDirectory) {
+      return none(`No directory "${absolute}"`);
+    }
+  } catch (thrown) {
+    const fault = readFault(thrown);
+    if (fault === undefined) throw thrown;
+    return none(`Cannot read directory "${absolute}": ${fault}`);
   }
   const reader = new BundleReader(root, options);
   const bundle = await reader.read(absolute);
@@ -110,7 +121,7 @@ class BundleReader {
     pattern: RegExp,
     bytesMax: number,
   ): Promise<BundleFile[] | undefined> {
-    const names = await this.#namesIn(folder);
+    const names = await this.#trying(folder, () => this.#namesIn(folder), []);
     if (names === undefined) return undefined;
     const files: BundleFile[] = [];
     for (const name of names.sort(compareText)) {
@@ -137,6 +148,10 @@ class BundleReader {
 
   async #readOne(path: string, bytesMax: number): Promise<BundleFile | undefined> {
     if (this.#edit.has(path)) return this.#edited(path, bytesMax);
+    return await this.#trying(path, () => this.#readFile(path, bytesMax), undefined);
+  }
+
+  async #readFile(path: string, bytesMax: number): Promise<BundleFile | undefined> {
     const real = await this.#inside(path);
     if (real === undefined) return undefined;
     const info = await Deno.stat(real);
@@ -161,6 +176,18 @@ class BundleReader {
 
   #tooLarge(path: string, bytesMax: number): undefined {
     this.problems.push(problemAt({ file: path }, `The file is larger than ${bytesMax} bytes`));
+  }
+
+  /** What may not be read is one problem beside all others; `otherwise` stands in for it. */
+  async #trying<T>(path: string, read: () => Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await read();
+    } catch (thrown) {
+      const fault = readFault(thrown);
+      if (fault === undefined) throw thrown;
+      this.problems.push(problemAt({ file: path }, `Cannot read it: ${fault}`));
+      return otherwise;
+    }
   }
 
   /** Returns the real path of something in the bundle, or undefined when missing or outside. */

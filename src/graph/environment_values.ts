@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { parse, TomlError } from "@std/toml";
 import { type EnvironmentsSettings, isTable, numberFrom, tomlLines } from "../settings/mod.ts";
 import type { EnvReference } from "../sandbox/protocol.ts";
-import { type GraphProblem, problemAt, warningAt } from "./problems.ts";
+import { type GraphProblem, problemAt, readFault, warningAt } from "./problems.ts";
 
 export interface EnvironmentValues {
   /** The file the values come from, whether it exists or not; undefined without an environment. */
@@ -34,18 +34,26 @@ export async function loadEnvironmentValues(
   const values = new Map<string, unknown>();
   const problems: GraphProblem[] = [];
   let file: string | undefined;
-  let text: string | undefined;
+  let fileExists = false;
   if (environment !== undefined) {
     file = resolve(environmentsDir(settings), `${environment}.toml`);
-    text = await readIfThere(file);
-    if (text !== undefined) readTable({ text, file, values, problems });
+    try {
+      const text = await readIfThere(file);
+      fileExists = text !== undefined;
+      if (text !== undefined) readTable({ text, file, values, problems });
+    } catch (thrown) {
+      const fault = readFault(thrown);
+      if (fault === undefined) throw thrown;
+      fileExists = true;
+      problems.push(problemAt({ file }, `Cannot read the value file: ${fault}`));
+    }
   }
   for (const [variable, value] of Object.entries(env)) {
     // An empty variable is one that is not set: a blank host would be worse than a missing one.
     if (!variable.startsWith(PREFIX) || value === undefined || value === "") continue;
     values.set(variable.slice(PREFIX.length).toLowerCase(), value);
   }
-  return { environment: { file, fileExists: text !== undefined, values }, problems };
+  return { environment: { file, fileExists, values }, problems };
 }
 
 /** Returns the directory of the value files, absolute. */

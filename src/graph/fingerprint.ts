@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import type { EnvironmentsSettings } from "../settings/mod.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import { environmentsDir } from "./environment_values.ts";
-import { compareText } from "./problems.ts";
+import { compareText, readFault } from "./problems.ts";
 
 export interface FingerprintFile {
   /** Relative to the bundle, with `/`. */
@@ -61,7 +61,7 @@ async function valueFiles(dir: string): Promise<readonly FingerprintFile[]> {
       if (bytes !== undefined) files.push({ path: `environments/${name}`, bytes });
     }
   } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+    if (readFault(thrown) === undefined) throw thrown;
   }
   return files;
 }

@@ -30,6 +30,17 @@ export function warningAt(
   return { ...problemAt(position, message), severity: "warning" };
 }
 
+/**
+ * Returns why the operating system, or this process's permissions, did not let something be read;
+ * undefined for what is no such failure.
+ */
+export function readFault(thrown: unknown): string | undefined {
+  if (thrown instanceof Deno.errors.NotCapable) return "this process may not";
+  if (thrown instanceof Deno.errors.PermissionDenied) return "the operating system refuses it";
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  return /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
 /** Returns the finding with its place in front: `graph/adt.ts:12: …`. */
 export function graphProblemText({ file, line, message }: GraphProblem): string {
   if (file === undefined) return message;

@@ -59,6 +59,20 @@ Deno.test("a bundle that cannot be used is refused without a word about it", asy
   await bench.walk.disposition("L1", "processed");
 });
 
+// Goal: of a module that cannot be read the log names the file, and the bundle counts as another one.
+Deno.test("a module that cannot be read is named in the log, and is a drift", async () => {
+  await using bench = await ApiBench.open();
+  const { dir } = bench.walk;
+  await Deno.remove(`${dir}/${module}`);
+  await Deno.symlink("walk.ts", `${dir}/${module}`);
+  assert.equal((await bench.get("/config/provenance")).drift as unknown, true);
+  const { status, json } = await bench.post("/config/reload", {});
+  assert.deepEqual([status, json], [422, { detail: "invalid" }]);
+  assert.match(await bench.walk.logged("config.reload_failed"), /walk\.ts: Cannot read it: ELOOP/);
+  await bench.send("L1");
+  await bench.walk.disposition("L1", "processed");
+});
+
 Deno.test("a reload may load from the configured roots, and from nowhere else", async () => {
   await using staging = await openBundle({});
   await using elsewhere = await openBundle({});

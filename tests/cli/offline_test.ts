@@ -48,6 +48,16 @@ Deno.test("validate leaves the types out where it may not run the checker, and s
   assert.match(out, /types not checked: this process may not run the runtime/);
 });
 
+Deno.test("validate says that a file is no bundle, where it may run the checker too", async () => {
+  await using dir = await tempDir();
+  await dir.write("graph/a.ts", graphText({ port: 2575 }));
+  const config = `${dir.path}/graph/a.ts`;
+  const { code, out } = await run(["validate", "--config", config, "--json"], { flags: withRun });
+  assert.equal(code, 1);
+  const messages = JSON.parse(out).map(({ message }: { message: string }) => message);
+  assert.deepEqual(messages, [`No directory "${config}"`]);
+});
+
 // Goal: editors find an error on standard output, whatever the exit code is.
 Deno.test("an offline command tells its error on standard output", async () => {
   const json = await run(["graph", "--config", "/nowhere/at/all", "--json"]);

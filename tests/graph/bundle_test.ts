@@ -113,6 +113,25 @@ Deno.test("readBundle() takes a bundle that is itself a link", async () => {
   assert.equal(read?.realDir, bundle.dir);
 });
 
+// Goal: a file that the operating system does not let us read is named, beside whatever else is wrong.
+// Method: links that lead to themselves, for nothing is hidden from whoever may read everything.
+Deno.test("readBundle() names what cannot be read, and reads the rest", async () => {
+  await using bundle = await openBundle({ "graph/a.ts": "a", "graph/z.ts": "z" });
+  for (const path of ["graph/b.ts", "connections.toml", "codesets"]) {
+    await Deno.symlink(path.split("/").at(-1)!, `${bundle.dir}/${path}`);
+  }
+  const { bundle: read, problems } = await readBundle(bundle.dir);
+  assert.deepEqual(read?.modules.map(({ path }) => path), ["graph/a.ts", "graph/z.ts"]);
+  assert.deepEqual(problems.map(({ file, message }) => `${file}: ${message}`), [
+    "graph/b.ts: Cannot read it: ELOOP",
+    "connections.toml: Cannot read it: ELOOP",
+    "codesets: Cannot read it: ELOOP",
+  ]);
+  await Deno.symlink("loop", `${bundle.dir}/loop`);
+  const { problems: [none] } = await readBundle(`${bundle.dir}/loop`);
+  assert.equal(none?.message, `Cannot read directory "${bundle.dir}/loop": ELOOP`);
+});
+
 Deno.test("readBundle() refuses text that is not UTF-8", async () => {
   await using bundle = await openBundle({ "graph/a.ts": "" });
   await bundle.write("graph/b.ts", new Uint8Array([0x61, 0xff]));

@@ -30,6 +30,20 @@ Deno.test("loadEnvironmentValues() overlays the file with variables, without reg
   assert.equal(environment.fileExists, true);
 });
 
+Deno.test("loadEnvironmentValues() names a file it cannot read", async () => {
+  await using bundle = await openBundle({ "environments/other.toml": "" });
+  await Deno.symlink("dev.toml", `${bundle.dir}/environments/dev.toml`);
+  const { environment, problems } = await loadEnvironmentValues({
+    settings: { baseDir: bundle.dir, dir: "environments" },
+    environment: "dev",
+    env: {},
+  });
+  assert.deepEqual(problems.map(({ file, message }) => [file, message]), [
+    [`${bundle.dir}/environments/dev.toml`, "Cannot read the value file: ELOOP"],
+  ]);
+  assert.equal(environment.fileExists, true);
+});
+
 Deno.test("loadEnvironmentValues() without a file has the variables", async () => {
   const { environment, problems } = await loadEnvironmentValues({
     settings: { baseDir: "/nowhere", dir: "environments" },

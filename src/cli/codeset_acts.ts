@@ -3,7 +3,7 @@
  * and removed. Source: spec api §5.2.
  */
 import { isDeepStrictEqual } from "node:util";
-import { type CodeSet, loadCodeSets, readBundle } from "../graph/mod.ts";
+import { type CodeSet, graphProblemText, loadCodeSets, readBundle } from "../graph/mod.ts";
 import { isTable } from "../settings/mod.ts";
 import { makeEdit, textIn } from "./bundle_edit.ts";
 import { csvText, isStem, tableProblem } from "./codeset_text.ts";
@@ -31,7 +31,8 @@ export const acts: EditActs = {
 
   async upsert(edit) {
     const { name, columns, rows } = await readTable(edit);
-    const { codeSets } = await codeSetsOf(edit);
+    const path = pathOf(name, "csv");
+    const { codeSets } = await codeSetsOf(edit, { written: path });
     const former = codeSets.find((one) => one.name === name);
     if (former?.format === "toml") {
       throw new CommandFailure(
@@ -41,7 +42,6 @@ export const acts: EditActs = {
         },
       );
     }
-    const path = pathOf(name, "csv");
     const text = csvText(columns, rows);
     requireReadsAs(path, text, { columns, rows });
     await makeEdit(edit, new Map([[path, text]]));
@@ -70,13 +70,24 @@ export const acts: EditActs = {
   },
 };
 
-/** The code sets as far as they can be read: one with a bad row is still one to correct or remove. */
-async function codeSetsOf({ anchor: { bundleDir } }: Edit) {
-  const { bundle } = await readBundle(bundleDir, { allowInsecureSource: true });
-  if (bundle !== undefined) return loadCodeSets(bundle.codeSets);
-  throw new CommandFailure(`There is no bundle "${bundleDir}"`, {
-    hint: "Name its directory with --config",
-  });
+/**
+ * The code sets, each as far as its rows can be read: one with a bad row is still one to correct or
+ * remove. `written` is a file that is about to be written anew.
+ *
+ * @throws {CommandFailure} there is no bundle, or a file among them that is no text to us.
+ */
+async function codeSetsOf({ anchor: { bundleDir } }: Edit, { written }: { written?: string } = {}) {
+  const { bundle, problems } = await readBundle(bundleDir, { allowInsecureSource: true });
+  if (bundle === undefined) {
+    throw new CommandFailure(`There is no bundle "${bundleDir}"`, {
+      hint: "Name its directory with --config",
+    });
+  }
+  const unread = problems.find(({ file, severity }) =>
+    severity === "error" && file?.split("/")[0] === "codesets" && file !== written
+  );
+  if (unread === undefined) return loadCodeSets(bundle.codeSets);
+  throw new CommandFailure(`Cannot read the code sets: ${graphProblemText(unread)}`, {});
 }
 
 async function find(edit: Edit, name: string): Promise<CodeSet> {

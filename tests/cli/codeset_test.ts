@@ -40,6 +40,23 @@ function filesOf(dir: TempDir): Readonly<Record<string, string>> {
   );
 }
 
+// Goal: a file that cannot be read is not passed over as if it were not there.
+Deno.test("codeset names the file it cannot read, and may write it anew", async () => {
+  await using dir = await bundle();
+  await Deno.writeFile(`${dir.path}/codesets/events.csv`, new Uint8Array([0xff, 0x2c, 0xff]));
+  for (const act of [["list"], ["show", "--name", "events"], ["remove", "--name", "wards"]]) {
+    const { code, json } = await codeset(dir, ...act);
+    assert.equal(code, 1);
+    assert.match(json.error, /codesets\/events\.csv: The file is not UTF-8 text$/);
+  }
+  const table = { name: "events", columns: ["event", "action"], rows: [["A01", "admit"]] };
+  const written = await codeset(dir, "upsert", "--data", JSON.stringify(table));
+  assert.deepEqual(written, {
+    code: 0,
+    json: { op: "upsert", name: "events", format: "csv", entries: 1 },
+  });
+});
+
 Deno.test("codeset lists, shows, writes, renames and removes", async () => {
   await using dir = await bundle();
   assert.deepEqual((await codeset(dir, "list")).json, [

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { readKeys } from "../../src/crypto/keys.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { damagePageWith } from "../store/sqlite/bench.ts";
 import { run, tempDir } from "./program.ts";
 
 const active = new Uint8Array(32).fill(7).toBase64();
@@ -46,6 +47,25 @@ Deno.test("audit-verify tells a whole log from a broken one, keyed or not", asyn
     const json = JSON.parse((await verify("--json")).out) as Record<string, unknown>;
     assert.deepEqual([json.ok, json.row, json.rows], [false, 3, 2]);
   }
+});
+
+// Goal: a log with a page that cannot be read is not called whole up to there.
+Deno.test("audit-verify ends at a damaged page, and says so", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/mf.db`;
+  await logOf(path, 300);
+  await damagePageWith('{"n":250}', path);
+  const text = await run(["audit-verify", "--db", path]);
+  assert.deepEqual([text.code, text.out], [2, ""]);
+  assert.match(text.err, /the file is damaged: ".*mf\.db"\nhint: Restore the last backup/);
+  await Deno.writeTextFile(path, "This is a note, and no database at all. ".repeat(99));
+  const { code, out } = await run(["audit-verify", "--db", path, "--json"]);
+  assert.deepEqual([code, JSON.parse(out).error], [
+    2,
+    `Cannot use the store: the file is not a SQLite database: "${path}"`,
+  ]);
+  const folder = await run(["audit-verify", "--db", dir.path]);
+  assert.deepEqual([folder.code, folder.err.split("\n")[0]], [2, `error: No store "${dir.path}"`]);
 });
 
 Deno.test("audit-verify says what it cannot read, and makes no file", async () => {

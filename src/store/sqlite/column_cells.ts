@@ -112,7 +112,18 @@ export class ColumnCells {
       bytes += cell.length;
       if (cells.length === cellsMax || bytes >= bytesMax) return { cells, at, isEnd: false };
     }
-    return { cells, at, isEnd: seen < ROWS_MAX };
+    return { cells, at, isEnd: seen < ROWS_MAX && this.#isEndAfter(at ?? position) };
+  }
+
+  /**
+   * Asks for one row more. A step that fails ends `iterate()` of this runtime as if no row were left:
+   * cells behind a damaged page would count as sealed. `get()` throws what was wrong.
+   */
+  #isEndAfter(position: Position | undefined): boolean {
+    const row = position === undefined
+      ? this.#fromStart.get(this.#prefix)
+      : this.#after.get(this.#prefix, ...position);
+    return row === undefined;
   }
 
   /** Writes a cell; false when it is not what was found any more, for then somebody else knows better. */

@@ -193,7 +193,7 @@ class Resealing {
     for (let isEnd = false; !isEnd;) {
       const found = column.after(position, { cellsMax: 1, bytesMax: BATCH_BYTES });
       if (found.cells.length > 0) return true;
-      position = found.at;
+      position = found.at ?? position;
       isEnd = found.isEnd;
       await this.#pause(0);
     }

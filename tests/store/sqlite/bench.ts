@@ -43,6 +43,17 @@ export function inspect<T>(path: string, look: (db: DatabaseSync) => T): T {
   }
 }
 
+/** Spoils every page with this text, as a failing disk does; nobody has the file open. */
+export function damagePageWith(text: string, path: string): void {
+  const bytes = Deno.readFileSync(path);
+  const pageSize = new DataView(bytes.buffer).getUint16(16);
+  const latin = new TextDecoder("latin1").decode(bytes);
+  for (let at = -1; (at = latin.indexOf(text, at + 1)) >= 0;) {
+    bytes.fill(0xff, at - at % pageSize, at - at % pageSize + 16);
+  }
+  Deno.writeFileSync(path, bytes);
+}
+
 /** Looks into what a store's next opening would find, after a crash; the files stay as they are. */
 export function inspectRecovered<T>(path: string, look: (db: DatabaseSync) => T): T {
   const folder = Deno.makeTempDirSync({ prefix: "store_" });

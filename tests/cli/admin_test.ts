@@ -181,6 +181,7 @@ Deno.test("admin refuses with one sentence and a hint", async () => {
     await seedUser(store, "ann", {});
   }
   await dir.write("theirs.db", "");
+  await dir.write("note.db", "This is a note, and no database at all. ".repeat(99));
   const db = ["--db", path];
   const rows = auditOf(path, key).rows.length;
   const wrong = { MEFOR_STORE_ENCRYPTION_KEY: otherKeys.active.toBase64() };
@@ -195,6 +196,7 @@ Deno.test("admin refuses with one sentence and a hint", async () => {
     [["sudo", "ann", ...db], key, 2, /No act "sudo" on accounts\nhint: There are: list, create/],
     [["list", "--db", `${dir.path}/no.db`], key, 2, /Cannot find the store ".*no\.db"\nhint: /],
     [["list", "--db", `${dir.path}/theirs.db`], key, 2, /it is no store of this engine/],
+    [["list", "--db", `${dir.path}/note.db`], key, 2, /not a SQLite database: .*\nhint: Point \[/],
   ];
   for (const [args, env, expected, message] of cases) {
     const { code, out, err } = await admin(args, { env });

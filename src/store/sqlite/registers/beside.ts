@@ -142,13 +142,12 @@ function requireFit(
 
 function opened(thrown: unknown, named: string): unknown {
   if (thrown instanceof StoreError) return thrown;
-  const { code, message } = describeFailure(thrown);
-  return new StoreError(
-    code === "store.failed" ? "store.open_failed" : code,
-    `${message}: "${named}"`,
-    {
-      cause: thrown,
-      hint: "Run it as the user that the engine runs as, or as root",
-    },
-  );
+  const { code: found, message, hint } = describeFailure(thrown);
+  const code = found === "store.failed" ? "store.open_failed" : found;
+  return new StoreError(code, `${message}: "${named}"`, {
+    cause: thrown,
+    hint: code === "store.open_failed" || code === "store.read_only"
+      ? "Run it as the user that the engine runs as, or as root"
+      : hint,
+  });
 }

@@ -117,8 +117,9 @@ function cliPage(): string {
 | 2 | refused: arguments, settings or permissions that cannot be |
 | 3 | the engine could not start: its graph, its store |
 
-Errors of \`serve\` go to standard error, as one sentence and a hint; so do those of \`settings\` and
-\`ai-policy\`, \`rotate-key\` and \`admin\`, with \`--json\` on standard output as \`{"error": "…"}\`. Commands that editors call
+Errors of \`serve\` go to standard error, as one sentence and a hint; so do those of \`permissions\`,
+\`settings\`, \`ai-policy\`, \`rotate-key\`, \`audit-verify\` and \`admin\`, with \`--json\` on standard output as
+\`{"error": "…"}\`. Commands that editors call
 (\`validate\`, \`check\`, \`graph\`, \`connection\`, \`codeset\`, \`alert\`, \`dryrun\`, \`generate\`, \`init\`) print their result on standard output
 whatever the exit code is; with \`--json\` it is one line, an error being \`{"error": "…"}\`.
 `];

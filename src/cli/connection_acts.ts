@@ -12,6 +12,7 @@ import { type ConnectionTable, connectionText } from "./connection_text.ts";
 import { type Edit, type EditActs, requireName } from "./edit_command.ts";
 import { readData } from "./edit_data.ts";
 import { CommandFailure } from "./failure.ts";
+import { isMissing } from "./paths.ts";
 import { TomlBlocks } from "./toml_blocks.ts";
 
 const FILE = "connections.toml";
@@ -21,7 +22,14 @@ type Entries = Readonly<Record<Direction, readonly ConnectionTable[]>>;
 
 export const acts: EditActs = {
   async list(edit) {
-    const entries = entriesOf(await textIn(edit, FILE) ?? "");
+    const text = await textIn(edit, FILE);
+    const { bundleDir } = edit.anchor;
+    if (text === undefined && isMissing(bundleDir)) {
+      throw new CommandFailure(`There is no bundle "${bundleDir}"`, {
+        hint: "Name its directory with --config",
+      });
+    }
+    const entries = entriesOf(text ?? "");
     return DIRECTIONS.flatMap((direction) =>
       entries[direction].map((connection) => ({ direction, ...connection }))
     );

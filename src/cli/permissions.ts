@@ -1,4 +1,5 @@
 /** `messagefoundry permissions`: the engine's permissions, each with the setting behind it. */
+import { errorText } from "../errors.ts";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes, tellError } from "./failure.ts";
@@ -38,7 +39,9 @@ export function declarePermissions(program: CliCommand, context: CliContext): vo
       }
       return await showPermissions(options, context);
     } catch (thrown) {
-      tellError(context.terminal, thrown, context.isDebug);
+      const isJson = options.json === true || options.format === "json";
+      if (isJson) context.terminal.out(JSON.stringify({ error: errorText(thrown) }));
+      else tellError(context.terminal, thrown, context.isDebug);
       return exitCodes.refused;
     }
   });

@@ -113,6 +113,17 @@ Deno.test("connection upsert makes the file when there is none", async () => {
 });
 
 // Goal: what would not load is refused before a byte is written.
+Deno.test("connection list tells a bundle without the file from none", async () => {
+  await using dir = await bundle(null);
+  const list = async (path: string) => {
+    const { code, out } = await run(["connection", "list", "--config", path, "--json"]);
+    return { code, json: JSON.parse(out) };
+  };
+  assert.deepEqual(await list(dir.path), { code: 0, json: [] });
+  const error = `There is no bundle "${dir.path}/typo"`;
+  assert.deepEqual(await list(`${dir.path}/typo`), { code: 1, json: { error } });
+});
+
 Deno.test("connection refuses what a load would refuse, and leaves the file as it was", async () => {
   await using dir = await bundle();
   const upsert = (change: object) => ["upsert", "--data", JSON.stringify({ ...acme, ...change })];

@@ -26,6 +26,19 @@ inbound("IB_ADT", mllp({ port: ${port} }), { router: route });
   return { port, args: ["--project-root", dir.path, "--db", `${dir.path}/mf.db`, "--env", "dev"] };
 }
 
+// Goal: whoever reads JSON gets JSON, also of what cannot be.
+Deno.test("permissions tells its error as the result is asked for", async () => {
+  const args = ["permissions", "--env", "dev", "--config", "/nowhere/at/all"];
+  for (const json of [["--json"], ["--format", "json"], ["--tighten", "--json"]]) {
+    const { code, out, err } = await run([...args, ...json]);
+    assert.deepEqual([code, err], [2, ""]);
+    assert.match(JSON.parse(out).error, /No directory "\/nowhere\/at\/all"/);
+  }
+  const { code, out, err } = await run(args);
+  assert.deepEqual([code, out], [2, ""]);
+  assert.match(err, /^error: .*No directory/);
+});
+
 Deno.test("permissions shows each grant with the setting behind it", async () => {
   await using dir = await tempDir();
   const { port, args } = await bundle(dir, 6661);

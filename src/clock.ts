@@ -16,6 +16,14 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 };
 
+/**
+ * The moment that lies so far behind another, both in microseconds; at most the last one that a row
+ * gives back as it was, in the year 2255.
+ */
+export function later(moment: number, us: number): number {
+  return Math.min(moment + us, Number.MAX_SAFE_INTEGER);
+}
+
 /** The wall clock in microseconds, the unit in which rows are stamped. */
 export function micros(clock: Clock): number {
   return Math.round(clock.now() * 1000);

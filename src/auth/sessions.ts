@@ -6,6 +6,7 @@
  * Source: spec api §2.1.
  */
 import { createHash } from "node:crypto";
+import { later } from "../clock.ts";
 import type { Settings } from "../settings/mod.ts";
 import type { RegisterChange, RegisterRow } from "../store/registers/mod.ts";
 import { accountOf, type Identity, sessionOf } from "./account.ts";
@@ -63,7 +64,7 @@ export class Sessions {
     const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
     const token = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
     const id = idOf(token);
-    const expiresAt = now + sessionAbsoluteHours * US_AN_HOUR;
+    const expiresAt = later(now, sessionAbsoluteHours * US_AN_HOUR);
     const address = client ?? null;
     const changes: RegisterChange[] = [{
       name: "openSession",

@@ -4,6 +4,7 @@
  * Nothing a client can see tells whether a name exists: unknown, disabled, locked and directory
  * accounts cost a hash and a commit like any other. Source: spec api §2.3.
  */
+import { later } from "../clock.ts";
 import type { Settings } from "../settings/mod.ts";
 import type { RegisterChange } from "../store/registers/mod.ts";
 import { type Account, accountOf, accountWithSecretsOf, nameKey } from "./account.ts";
@@ -142,7 +143,8 @@ export class SignIn {
     // A lock that has run out begins the count anew.
     const failures = lockedUntil === null ? failedAttempts + 1 : 1;
     const isLocking = failures >= settings.lockoutThreshold;
-    const until = isLocking ? register.now + settings.lockoutMinutes * US_A_MINUTE : null;
+    const lockUs = settings.lockoutMinutes * US_A_MINUTE;
+    const until = isLocking ? later(register.now, lockUs) : null;
     return { failures, until };
   }
 

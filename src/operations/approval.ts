@@ -6,6 +6,7 @@
  * pipeline-store-cluster §2.3.
  */
 import { auditRecord, auditRow } from "../audit/mod.ts";
+import { later } from "../clock.ts";
 import type { Engine } from "../engine.ts";
 import {
   type Act,
@@ -111,7 +112,8 @@ async function hold(
   const id = crypto.randomUUID().replaceAll("-", "");
   const at = stamp(engine);
   const { expiryHours } = engine.settings.approvals;
-  const expiresAt = expiryHours === 0 ? null : at + Math.round(expiryHours * MICROS_A_HOUR);
+  const expiryUs = Math.round(expiryHours * MICROS_A_HOUR);
+  const expiresAt = expiryHours === 0 ? null : later(at, expiryUs);
   const facts = { approval_id: id, operation };
   const row = auditRow({
     now: engine.clock.now(),

@@ -20,6 +20,21 @@ Deno.test("a session ends after half an hour without a request, and after twelve
   assert.equal(await bench.auth.identify(busy), undefined);
 });
 
+// Goal: "for ever", spelled as a very long time, locks nobody out.
+Deno.test("sessions and locks last as long as a row can say", async () => {
+  const settings = `session_absolute_hours = 9999999
+session_idle_timeout_minutes = 999999999
+lockout_minutes = 999999999
+lockout_threshold = 1`;
+  await using bench = await AuthBench.open({ settings });
+  const id = await bench.user("ann");
+  const token = await bench.token("ann");
+  assert.ok(await bench.auth.identify(token));
+  assert.equal((await bench.auth.sessions.of(id)).length, 1);
+  await assert.rejects(bench.token("ann", "127.0.0.1", "another"));
+  assert.ok((await bench.auth.accounts.find("ann")).lockedUntil! > bench.clock.now() * 1000);
+});
+
 Deno.test("looks in the background keep nothing alive; uses the store does not know do", async () => {
   await using bench = await AuthBench.open();
   await bench.user("ann");

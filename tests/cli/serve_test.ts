@@ -296,6 +296,20 @@ Deno.test("a listener that would take messages in the clear is failed, the engin
   assert.equal(await allowed.stop(), 0);
 });
 
+// Goal: a limit that no timer can wait for does not cut the stop short.
+Deno.test("a stop may take longer than a timer can wait", async () => {
+  await using dir = await tempDir();
+  const { args } = await bundle(dir);
+  await using served = new Served(["--engine", ...args], {
+    flags: engineFlags(dir.path),
+    cwd: dir.path,
+    env: { MEFOR_ENGINE_SHUTDOWN_TIMEOUT_SECONDS: "2592000" },
+  });
+  await served.line(/engine\.started/);
+  assert.equal(await served.stop(), 0);
+  assert.match(served.text, /engine\.stopped/);
+});
+
 Deno.test("a second signal does not wait for the clean stop", async () => {
   await using dir = await tempDir();
   await using partner = await ScriptedPartner.start({ otherwise: { do: "silence" } });

@@ -154,6 +154,15 @@ Deno.test("an expired request is neither listed nor approved; zero hours never e
   });
 });
 
+Deno.test("a request that waits longer than a row can say is listed and approved", async () => {
+  await using bench = await waiting([], `${SETTINGS}expiry_hours = 9999999\n`);
+  const { engine } = bench.walk;
+  const { held } = await replayDeadLetters.request({ engine, actor: ann }, {});
+  const { approvals } = await bench.get("/approvals");
+  assert.deepEqual((approvals as unknown as { id: string }[]).map(({ id }) => id), [held!.id]);
+  assert.deepEqual((await approve({ engine, actor: bob }, held!.id)).result, { requeued: 0 });
+});
+
 Deno.test("what is not listed, and everything while approvals are off, happens at once", async () => {
   await using bench = await waiting(["L1"], "[approvals]\nenabled = true\noperations = []\n");
   const { status, json } = await bench.post("/connections/OB_LAB/purge");

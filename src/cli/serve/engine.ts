@@ -132,6 +132,9 @@ function stopsOnHangup({ launched, hangupStops: isTold }: ServeOptions): boolean
   return launched ? isTold === true : hangupStops();
 }
 
+/** Timers take no longer wait: they end at once instead. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** Stops within `[engine] shutdown_timeout_seconds`, or at once on a second signal. */
 async function stop(
   stack: AsyncDisposableStack,
@@ -140,7 +143,7 @@ async function stop(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limitMs = settings.engine.shutdownTimeoutMs;
   const tooLate = new Promise<"timeout">((resolve) => {
-    timer = setTimeout(() => resolve("timeout"), limitMs);
+    timer = setTimeout(() => resolve("timeout"), Math.min(limitMs, TIMER_MS_MAX));
   });
   const done = stack.disposeAsync().then(
     () => "done" as const,

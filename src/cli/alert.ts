@@ -24,7 +24,7 @@ export function declareAlert(program: CliCommand, context: CliContext): void {
       const { acts } = await import("./alert_acts.ts");
       const run = Object.hasOwn(acts, act) ? acts[act] : undefined;
       if (run === undefined) {
-        throw new CommandFailure(`No act "${act}" on alert rules`, {
+        throw new CommandFailure(`No act "${act}" on alert rules: invalid choice`, {
           exitCode: exitCodes.refused,
           hint: `There are: ${Object.keys(acts).join(", ")}`,
         });

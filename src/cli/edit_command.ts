@@ -33,7 +33,8 @@ export function runEdit(
     const known = await acts();
     const run = Object.hasOwn(known, act) ? known[act] : undefined;
     if (run === undefined) {
-      throw new CommandFailure(`No act "${act}" on ${what}`, {
+      // An editor that knows more acts than we do looks for "invalid choice". Source: spec api §9.2.
+      throw new CommandFailure(`No act "${act}" on ${what}: invalid choice`, {
         exitCode: exitCodes.refused,
         hint: `There are: ${Object.keys(known).join(", ")}`,
       });

@@ -23,6 +23,9 @@ Deno.test("a wrong word is answered with usage on standard error and exit code 2
   const cases: readonly [readonly string[], RegExp][] = [
     [["validat"], /invalid choice 'validat'; did you mean validate\?\nusage: messagefoundry /],
     [["lens", "schema"], /invalid choice 'lens'/],
+    [["connection", "schema", "--json"], /No act "schema" on connections: invalid choice\nhint: /],
+    [["codeset", "schema"], /No act "schema" on code sets: invalid choice\nhint: /],
+    [["alert", "test", "--json"], /No act "test" on alert rules: invalid choice\nhint: /],
     [
       ["validate", "--jsn"],
       /unknown option '--jsn'; did you mean --json\?\nusage: messagefoundry validate/,

@@ -1,4 +1,5 @@
 /** `messagefoundry alert`: the routing rules of alerts in the settings file. */
+import { dirname, resolve } from "node:path";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./failure.ts";
@@ -9,6 +10,13 @@ export interface AlertOptions extends ServiceOptions {
   readonly data?: string;
   readonly index?: string;
   readonly json?: boolean;
+}
+
+/** Where the settings file lies, or will. */
+function folderOf({ projectRoot = ".", serviceConfig }: AlertOptions): string {
+  return serviceConfig === undefined
+    ? resolve(projectRoot)
+    : dirname(resolve(projectRoot, serviceConfig));
 }
 
 export function declareAlert(program: CliCommand, context: CliContext): void {
@@ -31,6 +39,8 @@ export function declareAlert(program: CliCommand, context: CliContext): void {
       }
       const env = context.env ?? {};
       const { findAnchor } = await import("./anchor.ts");
+      const { lockFolder } = await import("./edit_lock.ts");
+      using _lock = act === "list" ? undefined : await lockFolder(folderOf(options));
       const anchor = await findAnchor({ options: { ...options, config: "." }, env });
       printJson(context, await run({ anchor, options, env }), options.json);
       return exitCodes.ok;

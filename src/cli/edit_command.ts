@@ -18,6 +18,9 @@ export interface Edit extends EditPlace {
 
 export type EditActs = Readonly<Record<string, (edit: Edit) => Promise<unknown>>>;
 
+/** Acts that change nothing, and wait for nobody. */
+const LOOKS: ReadonlySet<string> = new Set(["list", "show"]);
+
 /** Runs one act and prints what it returns; what it throws becomes the output. */
 export function runEdit(
   context: CliContext,
@@ -42,6 +45,8 @@ export function runEdit(
     const env = context.env ?? {};
     const { findAnchor } = await import("./anchor.ts");
     const anchor = await findAnchor({ options, env });
+    const { lockFolder } = await import("./edit_lock.ts");
+    using _lock = LOOKS.has(act) ? undefined : await lockFolder(anchor.bundleDir);
     printJson(context, await run({ anchor, env, options }), options.json);
     return exitCodes.ok;
   });

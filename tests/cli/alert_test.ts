@@ -67,6 +67,22 @@ Deno.test("alert lists, adds and removes rules, and keeps the rest of the file",
   ]);
 });
 
+Deno.test("alert rules that are added at once are all kept", async () => {
+  await using dir = await tempDir();
+  await dir.write("messagefoundry.toml", text);
+  const connections = ["IB_A", "IB_B", "IB_C", "IB_D"];
+  const added = await Promise.all(connections.map((connection) => {
+    const rule = { event_type: "any", connection, transports: [] };
+    return alert(dir, "add", "--data", JSON.stringify(rule));
+  }));
+  assert.deepEqual(added.map(({ code, json }) => [code, json.index]).sort(), [[0, 1], [0, 2], [
+    0,
+    3,
+  ], [0, 4]]);
+  const rules = (await alert(dir, "list")).json as { connection: string }[];
+  assert.deepEqual(rules.map(({ connection }) => connection).sort(), ["*", ...connections]);
+});
+
 Deno.test("alert add makes the file when there is none", async () => {
   await using dir = await tempDir();
   assert.deepEqual(await alert(dir, "list"), { code: 0, json: [] });

@@ -104,6 +104,22 @@ Deno.test("connection lists, writes and removes, and keeps the rest of the file"
   assert.deepEqual(names, ["connections.toml", "graph"]);
 });
 
+// Goal: an editor that writes several at once finds all of them in the file.
+Deno.test("connection upserts at once are all kept", async () => {
+  await using dir = await bundle();
+  const names = ["OB_A", "OB_B", "OB_C", "OB_D"];
+  const written = await Promise.all(names.map((name) => {
+    const settings = { host: "127.0.0.1", port: 6661 };
+    const data = JSON.stringify({ direction: "outbound", name, transport: "mllp", settings });
+    return run(["connection", "upsert", "--config", dir.path, "--data", data], {
+      flags: [...offlineFlags, "--allow-write"],
+    });
+  }));
+  assert.deepEqual(written.map(({ code }) => code), [0, 0, 0, 0], written[0]?.out);
+  const text = await Deno.readTextFile(`${dir.path}/connections.toml`);
+  for (const name of names) assert.ok(text.includes(`name = "${name}"`), name);
+});
+
 Deno.test("connection upsert makes the file when there is none", async () => {
   await using dir = await bundle(null);
   assert.deepEqual(await connection(dir, "list"), { code: 0, json: [] });

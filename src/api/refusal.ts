@@ -51,6 +51,7 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ["approval.not_found", 404],
   ["approval.own", 403],
   ["approval.decided", 409],
+  ["approval.requester_gone", 409],
   ["connection.not_found", 404],
   ["message.not_found", 404],
   ["message.search_invalid", 400],

@@ -75,6 +75,12 @@ export class Accounts {
     return accountOf(row);
   }
 
+  /** Whether somebody could act under this name. */
+  async isActive(name: string): Promise<boolean> {
+    const row = await this.#parts.register.first("userByName", nameKey(name));
+    return row !== undefined && !accountOf(row).isDisabled;
+  }
+
   /**
    * Creates a local account, whose owner has to change the password at first.
    * @throws {AuthError} `auth.password_policy`, `auth.invalid`, `auth.conflict`, `auth.busy`.

@@ -55,7 +55,7 @@ export async function listApprovals({ engine, actor }: Act): Promise<readonly Pe
  * Lets a held act happen, once.
  *
  * @throws {OperationError} `operation.forbidden`, `approval.not_found`, `approval.own`,
- * `approval.decided`, and what the act itself throws: it is then marked as failed.
+ * `approval.decided`, `approval.requester_gone`, and what the act itself throws: it is then marked as failed.
  */
 export async function approve({ engine, actor }: Act, id: string): Promise<Decision> {
   requirePermission(actor, "approvals:approve");
@@ -66,6 +66,7 @@ export async function approve({ engine, actor }: Act, id: string): Promise<Decis
   }
   const operation = approvables.get(String(row.operation));
   if (operation === undefined) throw decided();
+  await requireRequester(engine, requester);
   await decide({ engine, actor }, row, "approved");
   let result: ApprovalParams;
   try {
@@ -98,6 +99,15 @@ async function find(engine: Engine, id: string): Promise<RegisterRow> {
   const [row] = await engine.store.register("approvalById", id);
   if (row !== undefined) return row;
   throw new OperationError("approval.not_found", "No request has this id");
+}
+
+/** Two persons stand behind a held act: not one, who approves what somebody asked that is gone. */
+async function requireRequester({ auth }: Engine, requester: string): Promise<void> {
+  if (auth === undefined || await auth.accounts.isActive(requester)) return;
+  throw new OperationError(
+    "approval.requester_gone",
+    "Whoever asked for this has no enabled account any more: turn it down, and ask anew",
+  );
 }
 
 /** Compare-and-set before anything is carried out: of two who decide, one does. */

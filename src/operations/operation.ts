@@ -98,7 +98,7 @@ export interface Operation<Input, Output, E extends Ground = Engine> {
  * `connection.not_stopped`, `connection.start_failed`, `message.not_found`,
  * `message.nothing_to_replay`, `message.body_purged`, `config.root_not_allowed`, `config.not_found`,
  * `message.search_invalid`, `config.invalid`, `approval.not_found`, `approval.own`,
- * `approval.decided`, `channel.denied`.
+ * `approval.decided`, `approval.requester_gone`, `channel.denied`.
  */
 export class OperationError extends EngineError {}
 

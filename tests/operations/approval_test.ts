@@ -184,3 +184,33 @@ Deno.test("a reload that could not load is refused at once, as one that is not h
   assert.deepEqual(reasons, ["not_found", "invalid_config"]);
   assert.equal(bench.walk.auditLines("approval.requested").length, 1);
 });
+
+Deno.test("what somebody asked who is disabled or gone by then is not approved", async () => {
+  await using bench = await waiting(["L1"], `${SETTINGS}[auth]\nenabled = true\n`);
+  const { engine } = bench.walk;
+  const { accounts } = engine.auth!;
+  const by = { name: "admin", userId: "0" };
+  const password = "three calm lakes under snow";
+  const newcomer = { displayName: null, email: null, roles: ["operator"], password };
+  const account = await accounts.create(by, { ...newcomer, username: "ann" });
+  const ask = async () => {
+    const scope = "top" as const;
+    const { held } = await purgeConnection.request({ engine, actor: ann }, {
+      name: "OB_LAB",
+      scope,
+    });
+    return held!.id;
+  };
+  const [first, second] = [await ask(), await ask()];
+  const gone = { code: "approval.requester_gone" };
+  await accounts.update(by, account.id, { isDisabled: true });
+  await assert.rejects(approve({ engine, actor: bob }, first), gone);
+  assert.equal((await listApprovals({ engine, actor: bob })).length, 2, "it can be turned down");
+  await reject({ engine, actor: bob }, first);
+  await accounts.update(by, account.id, { isDisabled: false });
+  const { result } = await approve({ engine, actor: bob }, second);
+  assert.deepEqual(result, { cancelled: 1 });
+  const third = await ask();
+  await accounts.delete(by, account.id);
+  await assert.rejects(approve({ engine, actor: bob }, third), gone);
+});

@@ -17,6 +17,7 @@ import {
 } from "../operations/mod.ts";
 import type { ApiEnv } from "./env.ts";
 import { receiveBody } from "./input.ts";
+import { answerTo } from "./refusal.ts";
 import { socketTokenOf, tokenOf } from "./token.ts";
 
 /** What a route asks of whoever calls it. */
@@ -110,7 +111,7 @@ async function admit(c: Context<ApiEnv>, access: Access): Promise<void> {
       if (access.isLimited) auth.admitAttempt(c.get("client"));
       return;
     case "O": {
-      const identity = await identityOf(auth, tokenOf(c.req.raw));
+      const identity = await identityIfKnown(auth, tokenOf(c.req.raw));
       if (identity !== undefined) know(c, identity);
       return;
     }
@@ -149,6 +150,19 @@ async function admitSession(c: Context<ApiEnv>, auth: Auth, access: Access): Pro
 
 async function identityOf(auth: Auth, token: string | undefined): Promise<Identity | undefined> {
   return token === undefined ? undefined : await auth.identify(token);
+}
+
+/** Undefined too while the store cannot be asked: a route for everybody answers without it. */
+async function identityIfKnown(
+  auth: Auth,
+  token: string | undefined,
+): Promise<Identity | undefined> {
+  try {
+    return await identityOf(auth, token);
+  } catch (thrown) {
+    if (answerTo(thrown) === undefined) throw thrown;
+    return undefined;
+  }
 }
 
 function know(c: Context<ApiEnv>, identity: Identity): void {

@@ -70,6 +70,11 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ["store.disk_full", 503],
   ["store.io", 503],
   ["store.closed", 503],
+  ["store.unavailable", 503],
+  ["store.sign_in_refused", 503],
+  ["store.tls_refused", 503],
+  ["store.not_allowed", 503],
+  ["store.rolled_back", 503],
 ]);
 
 /** What clients react to, beside the status. Source: spec api §2.5, §2.9. */

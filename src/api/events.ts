@@ -52,7 +52,12 @@ export function eventRoutes({ engine }: ApiContext): Hono<ApiEnv> {
 function filterOf({ kind, since, limit }: z.output<typeof ofOneQuery>): ConnectionEventFilter {
   // The store joins kinds by spaces, and no kind has one.
   const kinds = kind.map((name) => name.replaceAll(" ", "_"));
-  return { kinds, since: since === undefined ? undefined : Math.round(since * 1e6), limit };
+  return { kinds, since: since === undefined ? undefined : microsOf(since), limit };
+}
+
+/** No event is later than what the stores can hold, so any later moment is as good. */
+function microsOf(seconds: number): number {
+  return Math.min(Math.round(seconds * 1e6), Number.MAX_SAFE_INTEGER);
 }
 
 function eventShape(event: ConnectionEventRecord) {

@@ -39,3 +39,15 @@ Deno.test({
     assert.notEqual((await client.get("/health")).json.version, null);
   },
 });
+
+Deno.test({
+  name: "moments later than a database server can hold are moments",
+  ignore,
+  async fn() {
+    await using server = await PostgresServer.start();
+    await using bench = await ApiBench.open({ settings: storeOf(server) });
+    for (const since of ["9999999999999", "999999999999999.999999999"]) {
+      assert.deepEqual(await bench.get(`/events?since=${since}`), []);
+    }
+  },
+});

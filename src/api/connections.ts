@@ -175,7 +175,8 @@ function metadata({ engine, actor }: Act, name: string) {
     name,
     direction: "out",
     method: type,
-    running: outboundStatus(outbound) === "running",
+    // A standby delivers nothing, whatever its outbounds are set to.
+    running: (engine.cluster?.isServing ?? true) && outboundStatus(outbound) === "running",
     router: null,
     metadata,
     settings: shownSettings(declaredSettings),

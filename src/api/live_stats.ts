@@ -14,7 +14,7 @@ import { type ConnectionRow, connectionRows } from "./connection_rows.ts";
 import type { ApiContext, ApiEnv } from "./env.ts";
 import { gives } from "./exchange.ts";
 import { escaped } from "./html.ts";
-import { outboxByStatus } from "./outbox.ts";
+import { rowFigures } from "./outbox.ts";
 import { Refusal } from "./refusal.ts";
 import { pathOf } from "./route_table.ts";
 import { socketTokenOf } from "./token.ts";
@@ -119,11 +119,11 @@ class Viewer {
   }
 
   async #frame(): Promise<string> {
-    const [outbox, rows] = await Promise.all([
-      outboxByStatus(this.#engine),
+    const [{ outboxByStatus }, rows] = await Promise.all([
+      rowFigures(this.#engine),
       connectionRows(this.#engine, this.#actor),
     ]);
-    return JSON.stringify({ outbox_by_status: outbox, connections_html: tableOf(rows) });
+    return JSON.stringify({ outbox_by_status: outboxByStatus, connections_html: tableOf(rows) });
   }
 
   #close(code: number): void {

@@ -9,7 +9,7 @@ import type { Engine } from "../engine.ts";
 import type { PurgeKind } from "../store/purge.ts";
 import { VERSION } from "../version.ts";
 import { oldestOf } from "./connection_rows.ts";
-import { outboxByStatus } from "./outbox.ts";
+import { rowFigures } from "./outbox.ts";
 
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -19,7 +19,7 @@ type Sample = readonly [labels: Labels, value: number];
 export async function metricsText(engine: Engine): Promise<string> {
   const { statistics } = engine.pipeline;
   const edges = statistics.edges();
-  const [byStatus, oldest] = await Promise.all([outboxByStatus(engine), oldestOf(engine, edges)]);
+  const [rows, oldest] = await Promise.all([rowFigures(engine), oldestOf(engine, edges)]);
   const now = engine.clock.now();
   const inbounds = [...engine.pipeline.inbounds.keys()];
   const ofInbounds = (value: (inbound: ReturnType<typeof statistics.inbound>) => number) =>
@@ -66,7 +66,7 @@ export async function metricsText(engine: Engine): Promise<string> {
       "outbox_status",
       "gauge",
       "Deliveries by status.",
-      Object.entries(byStatus).map(([status, rows]): Sample => [{ status }, rows]),
+      Object.entries(rows.outboxByStatus).map(([status, count]): Sample => [{ status }, count]),
     ),
     metric(
       "log_records_dropped_total",
@@ -85,7 +85,7 @@ export async function metricsText(engine: Engine): Promise<string> {
     metric("connection_events_lost_total", "counter", "Connection events that were not stored.", [
       [{}, engine.pipeline.events.dropped],
     ]),
-    metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, engine.pipeline.openRows]]),
+    metric("in_pipeline", "gauge", "Rows open at any stage.", [[{}, rows.inPipeline]]),
     latency(engine),
   ].join("");
 }

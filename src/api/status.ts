@@ -8,7 +8,7 @@ import type { ApiContext, ApiEnv } from "./env.ts";
 import { gives } from "./exchange.ts";
 import * as models from "./models/mod.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
-import { outboxByStatus } from "./outbox.ts";
+import { rowFigures } from "./outbox.ts";
 
 export function statusRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
@@ -38,12 +38,12 @@ export function statusRoutes({ engine }: ApiContext): Hono<ApiEnv> {
 }
 
 async function stats(engine: Engine) {
-  const { store, pipeline } = engine;
-  const [byStatus, counters] = await Promise.all([outboxByStatus(engine), store.counters()]);
+  const { store } = engine;
+  const [rows, counters] = await Promise.all([rowFigures(engine), store.counters()]);
   const { commits, statements, intents, checkpoints } = counters;
   return {
-    outbox_by_status: byStatus,
-    in_pipeline: pipeline.openRows,
+    outbox_by_status: rows.outboxByStatus,
+    in_pipeline: rows.inPipeline,
     // Lanes are woken by their rows, so nothing is ever claimed in vain.
     empty_claims: 0,
     empty_claims_idle_poll: 0,
@@ -64,8 +64,8 @@ async function stats(engine: Engine) {
 
 async function status(engine: Engine) {
   const { store, pipeline, clock, startedAt } = engine;
-  const [byStatus, totals, [audited]] = await Promise.all([
-    outboxByStatus(engine),
+  const [{ outboxByStatus }, totals, [audited]] = await Promise.all([
+    rowFigures(engine),
     store.totals(),
     store.register("auditCount"),
   ]);
@@ -79,7 +79,7 @@ async function status(engine: Engine) {
       channels_total: inbounds.length,
       channels_running: running,
       channels_stopped: inbounds.length - running,
-      outbox_by_status: byStatus,
+      outbox_by_status: outboxByStatus,
     },
     db: {
       path: store.path,

@@ -39,6 +39,7 @@ export const queryNames = [
   /** channel, destination, JSON list of channels or null. */
   "countDead",
   "outbox",
+  "openRows",
   /** destination, rows looked at. */
   "oldestOpen",
   /** stage, lane. */

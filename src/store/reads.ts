@@ -13,6 +13,7 @@ import type {
   MessageFilter,
   MessagePage,
   MessageSummary,
+  OpenRows,
   OutboundPayload,
   OutboxTotals,
   Page,
@@ -174,6 +175,15 @@ export class Reads {
       deliveries: Number(row.deliveries),
       dead: Number(row.dead),
       cancelled: Number(row.cancelled),
+    };
+  }
+
+  async openRows(): Promise<OpenRows> {
+    const [row = {}] = await this.#query("openRows", []);
+    return {
+      inPipeline: Number(row.in_pipeline),
+      pending: Number(row.pending),
+      inflight: Number(row.inflight),
     };
   }
 

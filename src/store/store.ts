@@ -70,6 +70,8 @@ export interface Store extends AsyncDisposable {
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetterPage>;
   connectionEvents(filter: ConnectionEventFilter): Promise<readonly ConnectionEventRecord[]>;
   outbox(): Promise<OutboxTotals>;
+  /** Counts the open rows, one by one: for whoever does not run the lanes and so has no memory of them. */
+  openRows(): Promise<OpenRows>;
   /**
    * When the oldest open row of each inbound that feeds an outbound was made, microseconds since
    * the epoch. Looks at the first rows of the lane only; an inbound without any there is left out.
@@ -233,6 +235,15 @@ export interface OutboxTotals {
   readonly deliveries: number;
   readonly dead: number;
   readonly cancelled: number;
+}
+
+/** Rows that are pending or in flight. */
+export interface OpenRows {
+  /** Of every stage. */
+  readonly inPipeline: number;
+  /** Of outbounds; so the next one. */
+  readonly pending: number;
+  readonly inflight: number;
 }
 
 export interface StoreTotals {

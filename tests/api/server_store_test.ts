@@ -1,9 +1,13 @@
-// Goal: over a database server the API answers as over a file: no value is too large for it, and while
-// the server is away clients are told so, but by those routes that need no store.
-// Method: a real PostgreSQL server, that is killed and started again.
+// Goal: over a database server the API answers as over a file: no value is too large for it, a standby
+// counts what the leader has, and while the server is away clients are told so, but by those routes that
+// need no store.
+// Method: a real PostgreSQL server, that is killed and started again; two engines in one process.
 import assert from "node:assert/strict";
 import { hasPostgres, PostgresServer } from "../postgres/server.ts";
-import { ApiBench } from "./bench.ts";
+import { type RunningApi, startApi } from "../../src/api/mod.ts";
+import { eventually, freePort, until } from "../connectors/waiting.ts";
+import { admission, Walk } from "../walk/bench.ts";
+import { ApiBench, type Json } from "./bench.ts";
 import { ApiClient, unlimited } from "./client.ts";
 
 const ignore = !hasPostgres();
@@ -51,3 +55,56 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "a standby counts what waits as the leader does, and says that nothing runs on it",
+  ignore,
+  async fn() {
+    await using server = await PostgresServer.start();
+    const port = await freePort();
+    const graph = `
+      import { handler, inbound, mllp, outbound, router, send } from "messagefoundry";
+      const away = outbound("OB_AWAY", mllp({ host: "127.0.0.1", port: ${await freePort()} }));
+      const pass = handler("pass", (msg) => send(away, msg));
+      inbound("IB_ADT", mllp({ port: ${port} }), { router: router("route", () => pass) });
+    `;
+    const settings = storeOf(server) + "[cluster]\nenabled = true\n";
+    await using leader = await Walk.open({ graph, settings });
+    await until(() => leader.engine.cluster?.isServing === true, "a leader");
+    await using standby = await Walk.open({ graph, settings });
+    const local = { host: "127.0.0.1", port: 0 };
+    await using ofLeader = await startApi(leader.engine, local);
+    await using ofStandby = await startApi(standby.engine, local);
+
+    for (const [api, running] of [[ofLeader, true], [ofStandby, false]] as const) {
+      for (const name of ["IB_ADT", "OB_AWAY"]) {
+        const { json } = await bodyOf(api, `/connections/${name}/metadata`);
+        assert.equal(json.running, running, name);
+      }
+    }
+
+    await leader.engine.pipeline.outbounds.get("OB_AWAY")!.pause();
+    await leader.exchange(port, admission("L1"));
+    const waiting = async (api: RunningApi) => {
+      const { outbox_by_status, in_pipeline } = (await bodyOf(api, "/stats")).json;
+      return { outbox_by_status, in_pipeline };
+    };
+    const isWaiting = async () => Number((await waiting(ofLeader)).outbox_by_status!.pending) === 1;
+    await eventually(isWaiting, "a delivery that waits");
+
+    const wanted = { outbox_by_status: { pending: 1 }, in_pipeline: 1 };
+    assert.deepEqual([await waiting(ofLeader), await waiting(ofStandby)], [wanted, wanted]);
+    const { engine } = (await bodyOf(ofStandby, "/status")).json;
+    assert.deepEqual(engine!.outbox_by_status, wanted.outbox_by_status);
+    const { text } = await bodyOf(ofStandby, "/metrics");
+    assert.match(text, /^messagefoundry_outbox_status\{status="pending"\} 1$/m);
+    assert.match(text, /^messagefoundry_in_pipeline 1$/m);
+  },
+});
+
+async function bodyOf({ port }: RunningApi, path: string): Promise<{ json: Json; text: string }> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return { text, json: path === "/metrics" ? undefined as unknown as Json : JSON.parse(text) };
+}

@@ -233,6 +233,10 @@ export class ServerStore implements Store {
     return this.#reads.outbox();
   }
 
+  openRows() {
+    return this.#reads.openRows();
+  }
+
   oldestOpen(destination: string) {
     return this.#reads.oldestOpen(destination);
   }

@@ -235,6 +235,16 @@ export const queries: Readonly<Record<QueryName, string>> = {
              WHERE stage = 'outbound' AND status = 'dead') AS dead,
            coalesce((SELECT sum(total) FROM totals WHERE kind = 'cancelled'), 0) AS cancelled`,
 
+  /** Open rows of every stage, and those of outbounds by status, where no memory has them. */
+  openRows: `
+    SELECT count(*) AS in_pipeline,
+           coalesce(sum(CASE WHEN stage = 'outbound' AND status = 'pending'
+                             THEN 1 ELSE 0 END), 0) AS pending,
+           coalesce(sum(CASE WHEN stage = 'outbound' AND status = 'inflight'
+                             THEN 1 ELSE 0 END), 0) AS inflight
+      FROM queue
+     WHERE status IN ('pending', 'inflight')`,
+
   /** The oldest open row of each inbound among the first rows of a lane. Index: queue_lane_open. */
   oldestOpen: `
     SELECT channel_id, min(created_at) AS created_at

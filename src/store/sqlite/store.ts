@@ -32,6 +32,7 @@ import type {
   MessageDetail,
   MessageFilter,
   MessagePage,
+  OpenRows,
   OutboundPayload,
   OutboxTotals,
   Page,
@@ -276,6 +277,10 @@ export class SqliteStore implements Store {
 
   outbox(): Promise<OutboxTotals> {
     return this.#reads.outbox();
+  }
+
+  openRows(): Promise<OpenRows> {
+    return this.#reads.openRows();
   }
 
   oldestOpen(destination: string): Promise<ReadonlyMap<string, number>> {

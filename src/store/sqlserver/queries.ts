@@ -200,6 +200,16 @@ export const queries: Readonly<Record<QueryName, string>> = {
            COALESCE((SELECT SUM(t.total) FROM mefor.totals AS t
                       WHERE t.kind = N'cancelled'), 0) AS cancelled`,
 
+  /** Open rows of every stage, and those of outbounds by status, where no memory has them. */
+  openRows: `
+    SELECT COUNT_BIG(*) AS in_pipeline,
+           COALESCE(SUM(CASE WHEN stage = N'outbound' AND status = N'pending'
+                             THEN 1 ELSE 0 END), 0) AS pending,
+           COALESCE(SUM(CASE WHEN stage = N'outbound' AND status = N'inflight'
+                             THEN 1 ELSE 0 END), 0) AS inflight
+      FROM mefor.queue
+     WHERE ${OPEN}`,
+
   /** The oldest open row of each inbound among the first rows of a lane. Index: queue_lane_open. */
   oldestOpen: `
     SELECT f.channel_id, MIN(f.created_at) AS created_at

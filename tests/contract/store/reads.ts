@@ -206,6 +206,7 @@ export function testReads(backend: StoreBackend): void {
     assert.equal(messages, 1);
     assert.ok(sizeBytes > 0);
     assert.deepEqual(await bench.store.outbox(), { deliveries: 2, dead: 0, cancelled: 0 });
+    assert.deepEqual(await bench.store.openRows(), { inPipeline: 1, pending: 1, inflight: 0 });
     const after = await bench.store.counters();
     assert.equal(after.intents - before.intents, 4);
     assert.ok(after.commits - before.commits <= 4);

@@ -26,6 +26,7 @@ const walks: Readonly<Record<string, string>> = {
   deadDeliveries: "an operator's act, over dead rows only",
   countDead: "over dead rows only",
   outbox: "over dead and over cancelled rows only",
+  openRows: "over open rows only, for a node that runs no lanes",
   messages: "newest first, ends with the page",
   countMessages: "filters no index serves",
   countProcessed: "an index of those alone that are something else",

@@ -148,6 +148,7 @@ async function reads({ store }: StoreBench): Promise<void> {
   assert.deepEqual(all.flat().map(({ body }) => body), ["MSA|AA"]);
   assert.equal((await store.deadLetters({ channels }, page)).total, 1);
   assert.deepEqual(await store.outbox(), { deliveries: 6, dead: 1, cancelled: 2 });
+  assert.ok((await store.openRows()).pending >= 1);
   assert.equal((await store.oldestOpen("OB_B")).size, 1);
   assert.ok(await store.oldestInLane("outbound", "OB_B"));
   for (const connection of [undefined, "IB"]) {

@@ -54,8 +54,8 @@ async function stats(engine: Engine) {
       commits,
       statements,
       intents,
-      // Otherwise only a checkpoint waits for the disk.
-      fsyncs: store.synchronous === "full" ? commits : checkpoints,
+      // Where no commit waits for the disk a checkpoint does.
+      fsyncs: store.synchronous === "normal" ? checkpoints : commits,
       checkpoints,
       sandbox: { leaked_threads: engine.leakedThreads },
     },
@@ -90,7 +90,7 @@ async function status(engine: Engine) {
       messages: totals.messages,
       events: totals.events,
       audit: Number(audited?.total ?? 0),
-      synchronous: store.synchronous,
+      synchronous: store.synchronous ?? null,
     },
     logs: null,
     update: null,

@@ -28,7 +28,8 @@ export interface Store extends AsyncDisposable {
     readonly open: number;
   }[];
   readonly path: string;
-  readonly synchronous: "normal" | "full";
+  /** Undefined: whether a commit waits for the disk is the backend's own matter, and it does. */
+  readonly synchronous: "normal" | "full" | undefined;
   /** Undefined: the backend takes care of its files itself. */
   readonly upkeep: StoreUpkeep | undefined;
   /** Of the key that seals cells; undefined without one. */

@@ -26,6 +26,7 @@ Deno.test({
     await using server = await PostgresServer.start();
     await using bench = await ApiBench.open({ settings: storeOf(server) + unlimited });
     const client = await ApiClient.of(bench, "root", { roles: ["administrator"] });
+    assert.equal((await client.get("/status")).json.db!.synchronous, null, "is a setting of files");
     await server.down("SIGKILL");
     for (const path of ["/stats", "/status", "/metrics", "/messages", "/events", "/auth/me"]) {
       const { status, json } = await client.get(path);

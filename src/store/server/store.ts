@@ -95,7 +95,7 @@ export async function startWriter(
 export class ServerStore implements Store {
   readonly #dialect: Dialect;
   readonly path: string;
-  readonly synchronous = "full";
+  readonly synchronous = undefined;
   readonly recovered: number;
   readonly openLanes: Store["openLanes"];
   /** The server's administrator takes care of its files. */

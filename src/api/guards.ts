@@ -51,12 +51,12 @@ function originRefusal(
 ): Refusal | undefined {
   const { headers, method } = request;
   const origin = headers.get("origin");
+  const isSocket = pathOf(request) === "/ws/stats";
   // It still has to bring a token, which a page of another origin does not have by itself.
-  if (origin !== null && pathOf(request) === "/ws/stats" && socketOrigins.includes(origin)) {
-    return undefined;
-  }
+  if (origin !== null && isSocket && socketOrigins.includes(origin)) return undefined;
+  // Answers do not come back to a page of another port, but what a WebSocket says does.
   const isOurs = (text: string) =>
-    isExposed
+    isExposed || isSocket
       ? text === publicOrigin || URL.parse(text)?.host === headers.get("host")
       : isLoopbackOrigin(text);
   if (origin !== null && !isOurs(origin)) {

@@ -96,6 +96,10 @@ Deno.test("what is no handshake, comes from elsewhere, or is one too many, is re
       500,
     );
   assert.equal((await handshake("https://evil.example.org")).status, 403);
+  assert.equal((await handshake("http://localhost")).status, 101);
+  for (const another of ["http://localhost:8080", "http://127.0.0.1", "null"]) {
+    assert.equal((await handshake(another)).status, 403, another);
+  }
   assert.equal((await handshake("https://wall.example.org")).status, 101);
   assert.equal((await handshake("https://wall.example.org", "/status")).status, 403);
   const all = Array.from({ length: 64 }, () => new Dashboard(bench.origin));

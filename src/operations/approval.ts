@@ -28,6 +28,8 @@ export interface ApprovalSpec<Input, Output> {
   holds?(input: Input): boolean;
   /** Throws what the act itself would refuse. */
   check?(engine: Engine, input: Input, actor: Actor): void | Promise<void>;
+  /** Throws where another node would have to carry it out. */
+  here?(engine: Engine): void;
   /** What is written of a check that failed. */
   checkFailure?(input: Input, thrown: unknown): AuditFact | undefined;
   /** What an approver reads: `Purge OB_LAB (all)`. */
@@ -58,6 +60,8 @@ export interface ApprovableOperation<Input, Output> extends Operation<Input, Out
   /** Performs the act, or holds it for an approver. */
   request(act: Act, input: Input): Promise<Requested<Output>>;
   label(params: ApprovalParams): string;
+  /** Throws where another node would have to carry it out: to be asked before it is decided. */
+  requireHere(engine: Engine): void;
   /** Carries out what was held. */
   release(act: Act, params: ApprovalParams): Promise<ApprovalParams>;
 }
@@ -84,6 +88,7 @@ export function approvable<Input, Output>(
       return { held: await hold(act, spec.key, spec.params(input, act.actor)) };
     },
     label: (params) => spec.label(spec.input(params)),
+    requireHere: (engine) => spec.here?.(engine),
     async release({ engine }, params) {
       try {
         // The approver has said that it may be; whether he might have done it himself is no matter.

@@ -55,7 +55,8 @@ export async function listApprovals({ engine, actor }: Act): Promise<readonly Pe
  * Lets a held act happen, once.
  *
  * @throws {OperationError} `operation.forbidden`, `approval.not_found`, `approval.own`,
- * `approval.decided`, `approval.requester_gone`, and what the act itself throws: it is then marked as failed.
+ * `approval.decided`, `approval.requester_gone`; `cluster.standby`: it waits on; and what the act itself throws: it is then
+ * marked as failed.
  */
 export async function approve({ engine, actor }: Act, id: string): Promise<Decision> {
   requirePermission(actor, "approvals:approve");
@@ -66,6 +67,8 @@ export async function approve({ engine, actor }: Act, id: string): Promise<Decis
   }
   const operation = approvables.get(String(row.operation));
   if (operation === undefined) throw decided();
+  // Asked of the wrong node it waits on, for the right one.
+  operation.requireHere(engine);
   await requireRequester(engine, requester);
   await decide({ engine, actor }, row, "approved");
   let result: ApprovalParams;

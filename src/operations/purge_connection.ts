@@ -46,6 +46,7 @@ export const purgeConnection = approvable(purge, {
     requireServing(engine);
     requireDrained(findOutbound(engine, name));
   },
+  here: requireServing,
   label: ({ name, scope }) => `Purge ${name} (${scope === "all" ? "all that waits" : "its head"})`,
   params: ({ name, scope }) => ({ name, scope }),
   input: ({ name, scope }): Purge => ({

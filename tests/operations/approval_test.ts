@@ -1,6 +1,7 @@
 // Goal: what `[approvals]` lists happens only when a second person lets it, once, and both names
 // stand in the audit log.
 import assert from "node:assert/strict";
+import type { Engine } from "../../src/engine.ts";
 import {
   type Actor,
   approve,
@@ -93,6 +94,24 @@ Deno.test("checks of the act come before it is held, and what runs meanwhile is 
   const { result } = await approve({ engine, actor: bob }, held!.id);
   assert.deepEqual(result, { cancelled: 0, skipped: "outbound running" });
   await bench.walk.disposition("L1", "processed");
+});
+
+Deno.test("asked of a standby a purge is refused and waits on, for the leader", async () => {
+  await using bench = await waiting(["L1"]);
+  const { engine } = bench.walk;
+  const { store, clock, logger } = engine;
+  const standby = { store, clock, logger, cluster: { isServing: false } } as unknown as Engine;
+  const { held } = await purgeConnection.request({ engine, actor: ann }, {
+    name: "OB_LAB",
+    scope: "all",
+  });
+  await assert.rejects(approve({ engine: standby, actor: bob }, held!.id), {
+    code: "cluster.standby",
+  });
+  assert.equal((await listApprovals({ engine: standby, actor: bob })).length, 1);
+  assert.deepEqual(await actions(bench), ["ann approval.requested"]);
+  const { result } = await approve({ engine, actor: bob }, held!.id);
+  assert.deepEqual(result, { cancelled: 1 });
 });
 
 Deno.test("a request may be turned down by anybody who may approve, and then stays so", async () => {

@@ -180,6 +180,9 @@ function describe(issue: z.core.$ZodIssue): { type: string; msg: string } {
       // Only numbers have a format here; its message is the type that clients know.
       return { type: issue.message, msg: "This must be a number" };
     case "too_big":
+      if (issue.origin === "array") {
+        return { type: "too_long", msg: `This must have at most ${issue.maximum} entries` };
+      }
       return issue.origin === "number"
         ? { type: "less_than_equal", msg: `This must be at most ${issue.maximum}` }
         : { type: "string_too_long", msg: `This must have at most ${issue.maximum} characters` };

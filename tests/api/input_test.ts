@@ -35,6 +35,7 @@ Deno.test("bounds of queries are refused with 422, not clamped", async () => {
     "/events?since=-1": "query.since greater_than_equal",
     "/events?since=now": "query.since float_parsing",
     [`/events?connection=${long}`]: "query.connection string_too_long",
+    [`/events?${"kind=closed&".repeat(33)}`]: "query.kind too_long",
     "/connections/x/events?limit=0": "query.limit greater_than_equal",
   };
   for (const [path, problem] of Object.entries(cases)) {

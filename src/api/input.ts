@@ -30,9 +30,12 @@ export function integer({ min, max }: { min: number; max: number }) {
     .pipe(z.number().min(min).max(max)).meta({ type: "integer", minimum: min, maximum: max });
 }
 
+/** As languages write what they hold in 64 bits: `1750000000.1234567`, `1.75e9`. */
+const DECIMAL = /^[+-]?(\d{1,64}(\.\d{0,64})?|\.\d{1,64})(e[+-]?\d{1,3})?$/i;
+
 /** A number in a query. */
 export function decimal({ min }: { min: number }) {
-  return z.string().regex(/^[+-]?\d{1,15}(\.\d{1,9})?$/, "float_parsing").transform(Number)
+  return z.string().regex(DECIMAL, "float_parsing").transform(Number)
     .pipe(z.number().min(min)).meta({ type: "number", minimum: min });
 }
 

@@ -34,6 +34,11 @@ Deno.test("bounds of queries are refused with 422, not clamped", async () => {
     "/events?limit=1001": "query.limit less_than_equal",
     "/events?since=-1": "query.since greater_than_equal",
     "/events?since=now": "query.since float_parsing",
+    "/events?since=": "query.since float_parsing",
+    "/events?since=0x10": "query.since float_parsing",
+    "/events?since=NaN": "query.since float_parsing",
+    "/events?since=Infinity": "query.since float_parsing",
+    "/events?since=1e999": "query.since float_type",
     [`/events?connection=${long}`]: "query.connection string_too_long",
     [`/events?${"kind=closed&".repeat(33)}`]: "query.kind too_long",
     "/connections/x/events?limit=0": "query.limit greater_than_equal",
@@ -49,6 +54,12 @@ Deno.test("bounds of queries are refused with 422, not clamped", async () => {
   const both = await bench.request("/messages?limit=0&offset=-1");
   assert.equal(problems(both).length, 2);
   for (const path of ["/messages?limit=500", "/messages?limit=1&offset=0", "/events?limit=1000"]) {
+    assert.equal((await bench.request(path)).status, 200, path);
+  }
+  for (
+    const since of ["1750000000.12345678901", "1.75e9", "1.75E+9", "1e-7", ".5", "5.", "1e300"]
+  ) {
+    const path = `/events?since=${encodeURIComponent(since)}`;
     assert.equal((await bench.request(path)).status, 200, path);
   }
   const scope = await bench.post("/connections/OB_LAB/purge?scope=ALL");

@@ -26,9 +26,10 @@ const LOOK_AGAIN_MS = 3_000;
 const SOCKETS_MAX = 64;
 /** A client that does not read this much any more is given up. */
 const BUFFERED_MAX = 1024 * 1024;
-/** RFC 6455 §7.4.1. */
+/** RFC 6455 §7.4.1; the last one of IANA's registry: try again later. */
 const POLICY = 1008;
 const FAULT = 1011;
+const CROWDED = 1013;
 
 export function liveStatsRoutes({ engine }: ApiContext): Hono<ApiEnv> {
   const viewers = new Set<Viewer>();
@@ -43,6 +44,8 @@ export function liveStatsRoutes({ engine }: ApiContext): Hono<ApiEnv> {
         const token = socketTokenOf(c.req.raw, c.var.ownOrigin);
         const { actor } = c.var;
         return c.env.arrival.upgrade((socket) => {
+          // Handshakes at the same moment have all seen room.
+          if (viewers.size >= SOCKETS_MAX) return socket.close(CROWDED);
           const viewer = new Viewer(engine, { socket, actor, token });
           viewers.add(viewer);
           void viewer.run().finally(() => viewers.delete(viewer));

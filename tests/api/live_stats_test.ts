@@ -108,6 +108,16 @@ Deno.test("what is no handshake, comes from elsewhere, or is one too many, is re
   await Promise.all(all.map((dashboard) => dashboard[Symbol.asyncDispose]()));
 });
 
+Deno.test("of many handshakes at the same moment no more than 64 stay", async () => {
+  await using bench = await ApiBench.open();
+  const all = Array.from({ length: 90 }, () => new Dashboard(bench.origin));
+  const stayed = await Promise.all(
+    all.map((one) => Promise.race([one.closed, one.frame().then(() => "fed", () => "closed")])),
+  );
+  assert.equal(stayed.filter((how) => how === "fed").length, 64);
+  await Promise.all(all.map((dashboard) => dashboard[Symbol.asyncDispose]()));
+});
+
 // Goal: the console's own pages get in by their cookie, which no other page and no other route can use.
 Deno.test("a cookie opens the WebSocket for our own pages alone, and nothing else", async () => {
   await using bench = await ApiBench.open({

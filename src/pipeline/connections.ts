@@ -168,8 +168,9 @@ export class ConnectionBuilder {
   }
 
   #contextOf(name: string): ConnectorContext {
-    const onEvent = (event: ConnectionEvent) => this.#options.events.add(event);
-    return { name, onEvent, allowInsecureTls: this.#options.allowInsecureTls };
+    const { events, logger, allowInsecureTls } = this.#options;
+    const onEvent = (event: ConnectionEvent) => events.add(event);
+    return { name, onEvent, logger, allowInsecureTls };
   }
 }
 

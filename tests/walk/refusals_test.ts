@@ -193,3 +193,23 @@ Deno.test("half a frame leaves no message and no count behind", async () => {
   assert.deepEqual(await walk.summaries(), []);
   assert.equal(walk.engine.pipeline.statistics.inbound("IB_ADT").read, 0);
 });
+
+// Goal: a file that never becomes a message has no row, so the log has to tell of it.
+Deno.test("a polled file that is no HL7, and a batch that miscounts, are told in the log", async () => {
+  const inbox = await Deno.makeTempDir();
+  await using _inbox = { [Symbol.asyncDispose]: () => Deno.remove(inbox, { recursive: true }) };
+  await using walk = await Walk.open({
+    graph: `
+      import { file, handler, inbound, router } from "messagefoundry";
+      const nothing = handler("nothing", () => null);
+      inbound("FILE-IN_ADT", file({ directory: ${JSON.stringify(inbox)}, pollSeconds: 0.02 }), {
+        router: router("route", () => nothing),
+      });
+    `,
+  });
+  await Deno.writeTextFile(`${inbox}/a.hl7`, "no message at all");
+  await Deno.writeTextFile(`${inbox}/b.hl7`, `${admission("C1")}${admission("C2")}BTS|3\r`);
+
+  assert.match(await walk.logged("file.quarantined"), /connection=FILE-IN_ADT .*FHS/);
+  assert.match(await walk.logged("file.batch_count_mismatch"), /declared=3 counted=2/);
+});

@@ -19,6 +19,8 @@ export interface BatchSplit {
   readonly messages: readonly string[];
   /** False when no MSH was found: the one item is there to be recorded as an error. */
   readonly hasMessages: boolean;
+  /** True when FHS, BHS, BTS or FTS stands in the text. */
+  readonly hasEnvelope: boolean;
   /** Worth a log line, never a refusal. */
   readonly mismatches: readonly BatchMismatch[];
 }
@@ -43,9 +45,12 @@ export function splitBatch(text: string): BatchSplit {
       current += line + "\r";
     }
   }
-  if (current === "") return { messages: [text], hasMessages: false, mismatches: [] };
+  const { hasEnvelope, mismatches } = counts;
+  if (current === "") {
+    return { messages: [text], hasMessages: false, hasEnvelope, mismatches: [] };
+  }
   messages.push(current);
-  return { messages, hasMessages: true, mismatches: counts.mismatches };
+  return { messages, hasMessages: true, hasEnvelope, mismatches };
 }
 
 /**
@@ -85,6 +90,7 @@ const leadingBytes: ReadonlySet<number> = new Set([0x0b, 0x0d, 0x0a, 0x20, 0x09]
 /** Holds what the trailers declare against what was seen since their headers. */
 class EnvelopeCounts {
   readonly mismatches: BatchMismatch[] = [];
+  hasEnvelope = false;
   #messages = 0;
   #batches = 0;
   #separator = "|";
@@ -94,6 +100,7 @@ class EnvelopeCounts {
   }
 
   addEnvelope(id: string, line: string): void {
+    this.hasEnvelope = true;
     this.#separator = line.trimStart()[3] ?? this.#separator;
     if (id === "BHS") {
       this.#messages = 0;

@@ -19,6 +19,7 @@ Deno.test("splitBatch() makes two clean messages of a batch file", () => {
     assert.deepEqual(splitBatch(text), {
       messages: [first, second],
       hasMessages: true,
+      hasEnvelope: true,
       mismatches: [],
     });
   }
@@ -56,7 +57,12 @@ Deno.test("splitBatch() splits at lines that begin an MSH, not at any MSH", () =
 
 Deno.test("splitBatch() hands a text without a message back whole", () => {
   for (const text of ["", "junk", "PID|1\nPID|2\n", "FHS|^~\\&|\rFTS|0\r"]) {
-    assert.deepEqual(splitBatch(text), { messages: [text], hasMessages: false, mismatches: [] });
+    assert.deepEqual(splitBatch(text), {
+      messages: [text],
+      hasMessages: false,
+      hasEnvelope: text.startsWith("FHS"),
+      mismatches: [],
+    });
   }
 });
 

@@ -11,15 +11,18 @@ export interface FileMessages {
 }
 
 /**
- * Splits a batch into the bytes of its messages, in file order and without its envelope. A file of
- * one message, or one that does not decode, comes back as it is: intake records what is wrong.
+ * Splits a batch, also one of a single message, into the bytes of its messages, in file order and
+ * without its envelope. A file of one message alone, or one that does not decode, comes back as it
+ * is: intake records what is wrong.
  *
  * The bytes are cut as they stand, through a view of one character a byte: every character set of a
  * connection has ASCII's line ends and letters in their places, and nothing is encoded anew.
  */
 export function splitFile(bytes: Uint8Array, codec: Codec): FileMessages {
-  const { messages, mismatches } = splitBatch(latin1View(withoutMark(bytes)));
-  if (messages.length < 2 || !decodes(bytes, codec)) return { messages: [bytes], mismatches: [] };
+  const split = splitBatch(latin1View(withoutMark(bytes)));
+  const { messages, mismatches, hasMessages, hasEnvelope } = split;
+  const isBatch = hasMessages && (hasEnvelope || messages.length > 1);
+  if (!isBatch || !decodes(bytes, codec)) return { messages: [bytes], mismatches: [] };
   return { messages: messages.map(latin1Bytes), mismatches };
 }
 

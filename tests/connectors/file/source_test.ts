@@ -110,6 +110,19 @@ Deno.test("FileSource splits a batch in order and drops its envelope", async () 
   assert.deepEqual([line?.declared, line?.counted], [3, 2]);
 });
 
+// Goal: a day on which only one patient came makes a batch of one.
+Deno.test("FileSource drops the envelope of a batch with one message", async () => {
+  await using bench = await FileBench.open();
+  await bench.drop("a.hl7", `FHS|^~\\&|A\rBHS|^~\\&|A\r${adt("1")}BTS|1\rFTS|1\r`);
+  await bench.drop("b.hl7", `${adt("2")}BTS|2\r`);
+  await bench.start();
+  await bench.waitForFiles([".processed/a.hl7", ".processed/b.hl7"]);
+  assert.deepEqual(bench.texts, [adt("1"), adt("2")]);
+  assert.deepEqual(bench.log.map(({ event, declared }) => [event, declared]), [
+    ["file.batch_count_mismatch", 2],
+  ]);
+});
+
 Deno.test("FileSource splits a batch of another character set without touching its bytes", async () => {
   await using bench = await FileBench.open({ encoding: "iso-8859-1" });
   const batch = adt("1", "\xc9") + adt("2", "\xa0\xff");

@@ -74,6 +74,8 @@ export class Routing {
   /** The others had no turn since the last suspect. */
   #othersFirst = false;
   #batches = 0;
+  /** The last batch that asks where its messages come from; the next enters the sandbox after it. */
+  #asking: Promise<RunRequest[]> | undefined;
   #handingOff = 0;
   #stopped = false;
   /** Nothing new begins: the graph is about to be another. */
@@ -220,10 +222,11 @@ export class Routing {
     failpoints.hit("routing.before_run");
     let results: readonly RunResult[];
     try {
-      const requests = this.#requestsOf(batch);
-      results = await this.#options.runner().run(
-        Array.isArray(requests) ? requests : await requests,
-      );
+      const asked = this.#requestsOf(batch);
+      const requests = Array.isArray(asked) ? asked : await asked;
+      // It enters the sandbox in this very turn: whoever comes from now on is behind it anyway.
+      if (this.#asking === asked) this.#asking = undefined;
+      results = await this.#options.runner().run(requests);
     } catch (thrown) {
       // The sandbox could not be had, or the store: nothing ran, so nothing is anybody's fault.
       this.#options.logger.error("routing.sandbox_failed", { error: errorClass(thrown) });
@@ -254,11 +257,22 @@ export class Routing {
     this.#batchDone();
   }
 
-  /** Few messages came out of others, and only those have to ask the store. */
+  /**
+   * Few messages came out of others, and only those have to ask the store. The batch behind them
+   * waits too: it may hold later messages of the same inbounds.
+   */
   #requestsOf(batch: readonly Work[]): RunRequest[] | Promise<RunRequest[]> {
-    if (batch.every(({ item }) => item.metadata === undefined)) {
-      return batch.map((work) => toRequest(work, undefined));
-    }
+    const isPlain = batch.every(({ item }) => item.metadata === undefined);
+    const requests = isPlain
+      ? batch.map((work) => toRequest(work, undefined))
+      : this.#askLineages(batch);
+    const before = this.#asking;
+    if (Array.isArray(requests) && before === undefined) return requests;
+    this.#asking = Promise.allSettled([before, requests]).then(() => requests);
+    return this.#asking;
+  }
+
+  #askLineages(batch: readonly Work[]): Promise<RunRequest[]> {
     const { store } = this.#options;
     const readsResponses = this.#options.readsResponses();
     return Promise.all(batch.map(async (work) => {

@@ -141,7 +141,12 @@ export class PipelineBench implements AsyncDisposable {
 }
 
 /** A message that was stored before the process began, or behind its back. */
-export function addMessage(database: FakeDatabase, channel: string, raw: string): void {
+export function addMessage(
+  database: FakeDatabase,
+  channel: string,
+  raw: string,
+  metadata?: string,
+): void {
   const message = {
     id: raw,
     channel,
@@ -150,6 +155,7 @@ export function addMessage(database: FakeDatabase, channel: string, raw: string)
     controlId: undefined,
     messageType: undefined,
     raw,
+    metadata,
   };
   database.execute({ kind: "receive", message, token: undefined });
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { noFailpoints } from "../../src/failpoints.ts";
+import { toMetadata } from "../../src/pipeline/correlation.ts";
 import { IngressLane } from "../../src/pipeline/ingress_lane.ts";
 import { MemoryBudget } from "../../src/pipeline/memory.ts";
 import { Routing } from "../../src/pipeline/routing.ts";
@@ -29,6 +30,29 @@ Deno.test("two inbounds with endless backlogs do not keep a third from its turn"
   const turn = batches.findIndex((batch) => batch.includes("IB_C"));
   assert.ok(turn >= 0 && turn <= 3, `IB_C was in batch ${turn} of ${batches.length}`);
   assert.equal(bench.sent.length, 801);
+});
+
+// Goal: what came out of another message costs its neighbours no place (I25). Method: a batch that has
+// to ask where one of its messages comes from, and one behind it that has not, of the same inbound.
+Deno.test("a batch that asks the store for lineages is not overtaken by the next one", async () => {
+  const metadata = toMetadata({
+    id: "order",
+    rootId: "order",
+    depth: 1,
+    from: { kind: "handler", handler: "h" },
+  });
+  const database = new FakeDatabase();
+  addMessage(database, "IB_LOOP", "looped", metadata);
+  for (const text of letters(60)) addMessage(database, "IB_A", text);
+  await using bench = await PipelineBench.open({ database, inbounds: ["IB_LOOP", "IB_A"] });
+  await bench.time.pass(5_000);
+  const asked = bench.runner.batches.flat();
+  assert.equal(asked.length, 61);
+  assert.deepEqual(
+    asked.flatMap(({ inbound, text }) => inbound === "IB_A" ? text : []),
+    letters(60),
+  );
+  assert.deepEqual(bench.sent.filter((sent) => sent !== "OB_A looped"), letters(60, "OB_A m"));
 });
 
 // Goal: rows of an inbound that is gone wait, cost nothing and hold nobody up (spec §1.8).

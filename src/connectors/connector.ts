@@ -182,6 +182,8 @@ export type Reach =
     readonly list: string;
     readonly path: string;
     readonly write: boolean;
+    /** True when directories below it are read too. */
+    readonly recursive?: boolean;
   };
 
 /** Options of the connection (not of its transport) that connectors need. */

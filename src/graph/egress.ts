@@ -28,6 +28,8 @@ export type Reach =
     readonly list: string;
     readonly path: string;
     readonly write: boolean;
+    /** True when directories below it are read too. */
+    readonly recursive?: boolean;
   };
 
 export interface ConnectionReach {

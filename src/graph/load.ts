@@ -23,6 +23,7 @@ import type { Graph, HandlerDefinition, RouterDefinition } from "./graph.ts";
 import { BundleError, type GraphProblem, inOrder, problemAt, type Severity } from "./problems.ts";
 import { resolveReferences } from "./references.ts";
 import { isReference, type Resolved, resolveDeclared } from "./resolve.ts";
+import { checkStoreFolder } from "./store_folder.ts";
 import { validateDeclared } from "./validate.ts";
 
 /** One source file for the sandbox; `path` is relative to the graph folder: `adt.ts`. */
@@ -143,6 +144,7 @@ async function resolveBundle<S extends Disposable>(
   problems.push(...inReferences);
   const reaches = [...reachesOf(resolved, options.reachOf), ...reachesOfReferences(references)];
   problems.push(...await checkEgress(reaches, settings.egress));
+  problems.push(...await checkStoreFolder(reaches, settings.store.path));
   const ordered = inOrder(problems);
   if (ordered.some(({ severity }) => severity === "error")) {
     throw new BundleError(bundleDir, ordered);

@@ -25,6 +25,8 @@ export const file: Connector = {
   reach(direction, settings): readonly Reach[] {
     // Inbound files are moved or deleted, so a source writes as well.
     const list = direction === "outbound" ? "allowed_file_dirs" : "";
-    return [{ kind: "path", list, path: path.resolve(settings.directory as string), write: true }];
+    const directory = path.resolve(settings.directory as string);
+    const recursive = direction === "inbound" && settings.recursive === true;
+    return [{ kind: "path", list, path: directory, write: true, recursive }];
   },
 };

@@ -9,7 +9,7 @@ import type { Terminal } from "../../src/cli/terminal.ts";
 import { type Block, blocksOf, placeOf, readPages, root } from "./pages.ts";
 
 const system = new Set(
-  "alias cat cd chmod chown cp export install kill ls mkdir mv openssl pg_dump pg_restore podman rm sha256sum sqlite3 sudo systemctl systemd-analyze tail tar tee useradd"
+  "alias cat cd chmod chown cp export install kill ls mkdir mv openssl pg_dump pg_restore podman rm sha256sum sqlite3 sudo systemctl systemd-analyze tail tar tee umask useradd"
     .split(" "),
 );
 /** Subcommands of the runtime itself. */

@@ -54,7 +54,9 @@ export class BundleError extends GraphError {
   constructor(bundleDir: string, problems: readonly GraphProblem[]) {
     const errors = problems.filter(({ severity }) => severity === "error");
     super("graph.invalid", describe(bundleDir, errors), {
-      hint: 'Run "messagefoundry validate" on the bundle; a graph that runs goes on unchanged',
+      hint:
+        'Run "messagefoundry validate" on the bundle, and "messagefoundry permissions --env NAME" ' +
+        "for values and [egress]; a graph that runs goes on unchanged",
     });
     this.problems = problems;
   }

@@ -11,7 +11,7 @@ import { AuthError, invalid, notFound } from "./errors.ts";
 import type { Notices } from "./notices.ts";
 import type { PasswordHasher } from "./password_hash.ts";
 import { makePassword, requireGoodPassword } from "./password_policy.ts";
-import { ADMINISTRATOR, isBuiltInRole } from "./permissions.ts";
+import { ADMINISTRATOR, isBuiltInRole, noSuchRole } from "./permissions.ts";
 import type { IdentityRegister } from "./register.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -266,7 +266,7 @@ export class Accounts {
     const roles = [...new Set(given)].sort();
     const custom = await this.#parts.register.rows("customRoles");
     const isKnown = (id: string) => isBuiltInRole(id) || custom.some((role) => role.id === id);
-    if (!roles.every(isKnown)) throw invalid("There is no such role");
+    if (!roles.every(isKnown)) throw invalid(noSuchRole);
     return roles;
   }
 }

@@ -97,6 +97,11 @@ const neverCustom: ReadonlySet<Permission> = new Set([
   "dr:operate",
 ]);
 
+/** For who named a role that is none: which there always are. */
+export const noSuchRole = `There is no such role; built in are ${
+  builtInRoles.map(({ id }) => id).join(", ")
+}`;
+
 export function isBuiltInRole(id: string): boolean {
   return builtIn.has(id);
 }

@@ -6,7 +6,7 @@ import type { RegisterChange } from "../store/registers/mod.ts";
 import { stringsOf } from "./account.ts";
 import { type By, newId } from "./accounts.ts";
 import { invalid, notFound } from "./errors.ts";
-import { isBuiltInRole, isGrantable, type Permission } from "./permissions.ts";
+import { isBuiltInRole, isGrantable, noSuchRole, type Permission } from "./permissions.ts";
 import type { IdentityRegister } from "./register.ts";
 
 export interface CustomRole {
@@ -106,7 +106,7 @@ export class Roles {
     const isKnown = (id: string) => isBuiltInRole(id) || custom.some((role) => role.id === id);
     const entries = given.map(({ group, role }) => ({ group: groupKey(group), role }))
       .filter(({ group }) => group !== "");
-    if (!entries.every(({ role }) => isKnown(role))) throw invalid("There is no such role");
+    if (!entries.every(({ role }) => isKnown(role))) throw invalid(noSuchRole);
     await this.#register.commit([
       { name: "clearGroupRoles", values: [] },
       ...entries.map(({ group, role }): RegisterChange => ({

@@ -19,21 +19,23 @@ export interface BatchSplit {
   readonly messages: readonly string[];
   /** False when no MSH was found: the one item is there to be recorded as an error. */
   readonly hasMessages: boolean;
-  /** True when FHS, BHS, BTS or FTS stands in the text. */
+  /** True when FHS, BHS, BTS, FTS or the bytes of MLLP frames stand in the text. */
   readonly hasEnvelope: boolean;
   /** Worth a log line, never a refusal. */
   readonly mismatches: readonly BatchMismatch[];
 }
 
 /**
- * Splits at every line that begins an MSH. Envelope segments (FHS, BHS, BTS, FTS) and anything
- * before the first MSH are left out.
+ * Splits at every line that begins an MSH. Envelope segments (FHS, BHS, BTS, FTS), the bytes of MLLP
+ * frames, which captures of a connection hold, and anything before the first MSH are left out.
  */
 export function splitBatch(text: string): BatchSplit {
   const counts = new EnvelopeCounts();
   const messages: string[] = [];
   let current = "";
-  for (const line of normaliseText(text).split("\r")) {
+  for (const framed of normaliseText(text).split("\r")) {
+    const line = framed.endsWith(frameEnd) ? framed.slice(0, -1) : framed;
+    if (line !== framed || line.startsWith(frameStart)) counts.hasEnvelope = true;
     const id = segmentIdOf(line);
     if (id === "MSH") {
       if (current !== "") messages.push(current);
@@ -83,6 +85,8 @@ export function splitByObr(message: Message): readonly Message[] {
   });
 }
 
+const frameStart = "\x0b";
+const frameEnd = "\x1c";
 const envelopeIds: ReadonlySet<string> = new Set(["FHS", "BHS", "BTS", "FTS"]);
 const batchStarts: ReadonlySet<string> = new Set(["MSH", "FHS", "BHS"]);
 const leadingBytes: ReadonlySet<number> = new Set([0x0b, 0x0d, 0x0a, 0x20, 0x09]);

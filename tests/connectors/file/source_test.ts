@@ -123,6 +123,17 @@ Deno.test("FileSource drops the envelope of a batch with one message", async () 
   ]);
 });
 
+// Goal: what was captured from a connection comes in without its frames, and can leave over MLLP.
+Deno.test("FileSource takes messages out of MLLP frames", async () => {
+  await using bench = await FileBench.open();
+  const framed = (text: string) => `\x0b${text}\x1c\r`;
+  await bench.drop("a.hl7", framed(adt("1")));
+  await bench.drop("b.hl7", framed(adt("2")) + framed(adt("3").slice(0, -1)));
+  await bench.start();
+  await bench.waitForFiles([".processed/a.hl7", ".processed/b.hl7"]);
+  assert.deepEqual(bench.texts, [adt("1"), adt("2"), adt("3")]);
+});
+
 Deno.test("FileSource splits a batch of another character set without touching its bytes", async () => {
   await using bench = await FileBench.open({ encoding: "iso-8859-1" });
   const batch = adt("1", "\xc9") + adt("2", "\xa0\xff");

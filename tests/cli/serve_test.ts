@@ -290,7 +290,11 @@ Deno.test("a listener that would take messages in the clear is failed, the engin
   await served.line(/engine\.started/);
   await assert.rejects(MllpSender.connect(port));
   assert.equal(await served.stop(), 0);
+  assert.doesNotMatch(served.text, /engine\.listener/, "a listener that is not there is told");
   await using allowed = new Served([...args, "--allow-insecure-bind"], { flags: launcherFlags });
+  await allowed.line(
+    new RegExp(`engine\\.listener connection=IB_ADT address=0\\.0\\.0\\.0:${port}`),
+  );
   await allowed.line(/engine\.started/);
   (await MllpSender.connect(port))[Symbol.dispose]();
   assert.equal(await allowed.stop(), 0);

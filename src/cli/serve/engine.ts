@@ -101,7 +101,7 @@ async function run(anchor: Anchor, given: EngineRun): Promise<number> {
     const { host, port } = settings.api;
     const api = stack.use(await startApi(engine, { host, port, tls }));
     const url = `${tls === undefined ? "http" : "https"}://${hostAndPort(api)}`;
-    logRunning(anchor, { logger, graph: engine.graph, url });
+    logRunning(engine, url);
     // A launcher can give the next process what this one lacks.
     const again = "the bundle needs other permissions";
     stack.use(
@@ -230,14 +230,14 @@ function storeName(store: Settings["store"]): string {
   return `${backend} ${hostAndPort({ host: server!, port })}/${database}`;
 }
 
-function logRunning(
-  anchor: Anchor,
-  { logger, graph, url }: { logger: Logger; graph: Graph; url: string },
-): void {
-  for (
-    const { label, host, port } of listenersOf(graph.inbounds, anchor.loaded.settings).slice(1)
-  ) {
-    logger.info("engine.listener", { connection: label, address: `${host}:${port}` });
+/** What could not be bound has said so itself, and is tried again. */
+function logRunning({ graph, pipeline, settings, logger }: Engine, url: string): void {
+  for (const [name, definition] of graph.inbounds) {
+    if (pipeline.inbounds.get(name)?.state !== "running") continue;
+    const [, listener] = listenersOf(new Map([[name, definition]]), settings);
+    if (listener === undefined) continue;
+    const { host = settings.inbound.bindHost, port } = listener;
+    logger.info("engine.listener", { connection: name, address: hostAndPort({ host, port }) });
   }
   logger.info("engine.started", { api: url });
 }

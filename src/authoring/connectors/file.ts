@@ -41,7 +41,8 @@ const settings = [
     direction: "in",
     default: 0,
     min: 0,
-    help: "Skip files changed more recently than this many seconds ago.",
+    help:
+      "Skip files changed more recently than this many seconds ago; longer than a writer may pause.",
   },
   {
     key: "after_read",

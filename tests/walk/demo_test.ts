@@ -87,6 +87,14 @@ Deno.test("the demo sends, delivers, reconciles and ends with 0", async () => {
   assert.equal(archive.length, summary.deliveries[0]!.due);
 });
 
+// Goal: the commands that the demo proposes answer, for nobody has an account of its store.
+Deno.test("the demo proposes to serve its store as it did itself, without a sign-in", async () => {
+  await using data = await openData();
+  const given = ["--messages", "20", "--rate", "0", "--free-ports", "--data", data.name];
+  const { out } = await demo(given);
+  assert.match(out, /^ {2}MEFOR_AUTH_ENABLED=false \S.* serve --env dev --db /m);
+});
+
 Deno.test("Ctrl-C stops the demo and its engine; --keep goes on with what it left", async () => {
   await using data = await openData();
   const given = ["--free-ports", "--data", data.name];

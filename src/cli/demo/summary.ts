@@ -158,7 +158,10 @@ function nextLines(
 ): string[] {
   const { port } = new URL(api);
   const data = nearPath(folder.dir) === "demo-data" ? "" : ` --data ${nearPath(folder.dir)}`;
-  const serve = `${command} serve --env dev --db ${nearPath(folder.store)} --port ${port}`;
+  // As the demo's own engine runs: the requests below are anybody's on this machine.
+  const serve = `MEFOR_AUTH_ENABLED=false ${command} serve --env dev --db ${
+    nearPath(folder.store)
+  } --port ${port}`;
   return [
     "What to try next:",
     ...(isRunning

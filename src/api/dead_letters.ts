@@ -1,7 +1,7 @@
 /** Routes over deliveries that were given up. */
 import { Hono } from "@hono/hono";
 import { z } from "zod";
-import { listDeadLetters, replayDeadLetters } from "../operations/mod.ts";
+import { listDeadLetters, replayDeadLetters, type Summarized } from "../operations/mod.ts";
 import type { DeadLetter } from "../store/store.ts";
 import { allowPatientData, allowSteppedUp } from "./allow.ts";
 import { heldShape } from "./approvals.ts";
@@ -54,7 +54,7 @@ export function deadLetterRoutes({ engine }: ApiContext): Hono<ApiEnv> {
     );
 }
 
-function deadLetterShape(dead: DeadLetter) {
+function deadLetterShape(dead: Summarized<DeadLetter>) {
   return {
     outbox_id: String(dead.seq),
     message_id: dead.messageId,

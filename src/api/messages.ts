@@ -6,6 +6,7 @@ import {
   type MessageSearch,
   replayMessage,
   searchMessages,
+  type Summarized,
   viewMessage,
   viewOutbound,
   viewResponses,
@@ -150,7 +151,7 @@ function needleOf(
   throw new Refusal(400, "Name one thing to look for: content, or field_path");
 }
 
-function summaryShape(message: MessageSummary) {
+function summaryShape(message: Summarized<MessageSummary>) {
   return {
     id: message.id,
     channel_id: message.channel,
@@ -178,7 +179,7 @@ function responseShape(response: StoredResponse) {
   };
 }
 
-function detailShape(message: MessageDetail) {
+function detailShape(message: Summarized<MessageDetail>) {
   return {
     ...summaryShape(message),
     raw: message.raw,

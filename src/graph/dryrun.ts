@@ -5,7 +5,7 @@
  * message wrote. Rows have the shape of spec api §5.2 and hide content unless told otherwise.
  * Source: spec connectors-and-graph §6.1.
  */
-import { countSegments, type Header, Message, normaliseText, peekHeader } from "../hl7/mod.ts";
+import { countSegments, type Header, normaliseText, peekHeader, summaryOf } from "../hl7/mod.ts";
 import { safeText } from "../logging/mod.ts";
 import type { RunRequest, RunResult } from "../sandbox/protocol.ts";
 import type { Declared } from "./declared.ts";
@@ -192,15 +192,4 @@ function dispositionOf(outcome: RunResult, failed: string | undefined): DryRunDi
 function headerOf(text: string): Header | undefined {
   const peek = peekHeader(text);
   return peek.ok ? peek.header : undefined;
-}
-
-/** Who it is about, for a person who asked to see: identifier and name. */
-function summaryOf(text: string): string | null {
-  try {
-    const message = Message.parse(text);
-    const parts = [message.get("PID-3.1"), message.get("PID-5.1"), message.get("PID-5.2")];
-    return parts.filter((part) => part !== undefined && part !== "").join(" ") || null;
-  } catch {
-    return null;
-  }
 }

@@ -4,13 +4,17 @@
  */
 import type { DeadLetter, MessageDetail, MessageSummary, StoredResponse } from "../store/store.ts";
 import { type Actor, isPermitted } from "./operation.ts";
+import type { Summarized } from "./summaries.ts";
 
-export function gatedSummary<M extends MessageSummary>(message: M, actor: Actor): M {
+export function gatedSummary<M extends Summarized<MessageSummary>>(message: M, actor: Actor): M {
   if (isPermitted(actor, "messages:view_summary")) return message;
   return { ...message, summary: null, error: null, metadata: null };
 }
 
-export function gatedDetail(message: MessageDetail, actor: Actor): MessageDetail {
+export function gatedDetail(
+  message: Summarized<MessageDetail>,
+  actor: Actor,
+): Summarized<MessageDetail> {
   if (isPermitted(actor, "messages:view_summary")) return message;
   return {
     ...gatedSummary(message, actor),
@@ -29,7 +33,10 @@ export function gatedResponse(response: StoredResponse, actor: Actor): StoredRes
   };
 }
 
-export function gatedDeadLetter(dead: DeadLetter, actor: Actor): DeadLetter {
+export function gatedDeadLetter(
+  dead: Summarized<DeadLetter>,
+  actor: Actor,
+): Summarized<DeadLetter> {
   if (isPermitted(actor, "messages:view_summary")) return dead;
   return { ...dead, summary: null, lastError: null };
 }

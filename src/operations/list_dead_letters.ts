@@ -1,19 +1,32 @@
 /** Lists deliveries that were given up, newest failure first. */
-import type { DeadLetterFilter, DeadLetterPage, Page } from "../store/store.ts";
+import type { DeadLetter, DeadLetterFilter, Page } from "../store/store.ts";
 import { scopeOf } from "./channel_scope.ts";
 import { gatedDeadLetter } from "./field_gates.ts";
 import { operation } from "./operation.ts";
+import { summariesOf, type Summarized } from "./summaries.ts";
 
 export interface DeadLetterList {
   readonly filter: DeadLetterFilter;
   readonly page: Page;
 }
 
+export interface ListedDeadLetters {
+  readonly total: number;
+  readonly deadLetters: readonly Summarized<DeadLetter>[];
+}
+
 export const listDeadLetters = operation({
   permission: "messages:read",
-  async run(engine, { filter, page }: DeadLetterList, _rowOf, actor): Promise<DeadLetterPage> {
+  async run(engine, { filter, page }: DeadLetterList, _rowOf, actor): Promise<ListedDeadLetters> {
     const found = await engine.store.deadLetters({ ...filter, channels: scopeOf(actor) }, page);
-    const deadLetters = found.deadLetters.map((dead) => gatedDeadLetter(dead, actor));
+    const listed = found.deadLetters.map(({ messageSeq, hasBody }) => ({
+      number: messageSeq,
+      hasBody,
+    }));
+    const summaries = await summariesOf(engine, actor, listed);
+    const deadLetters = found.deadLetters.map((dead, index) =>
+      gatedDeadLetter({ ...dead, summary: summaries[index]! }, actor)
+    );
     const count = deadLetters.filter(({ summary, lastError }) =>
       summary !== null || lastError !== null
     ).length;

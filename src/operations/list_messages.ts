@@ -1,19 +1,29 @@
 /** Lists messages, newest first, without their bodies. */
-import type { MessageFilter, MessagePage, Page } from "../store/store.ts";
+import type { MessageFilter, MessageSummary, Page } from "../store/store.ts";
 import { scopeOf } from "./channel_scope.ts";
 import { gatedSummary } from "./field_gates.ts";
 import { operation } from "./operation.ts";
+import { summariesOf, type Summarized } from "./summaries.ts";
 
 export interface MessageList {
   readonly filter: MessageFilter;
   readonly page: Page;
 }
 
+export interface ListedMessages {
+  readonly total: number;
+  readonly messages: readonly Summarized<MessageSummary>[];
+}
+
 export const listMessages = operation({
   permission: "messages:read",
-  async run(engine, { filter, page }: MessageList, _rowOf, actor): Promise<MessagePage> {
+  async run(engine, { filter, page }: MessageList, _rowOf, actor): Promise<ListedMessages> {
     const found = await engine.store.messages({ ...filter, channels: scopeOf(actor) }, page);
-    const messages = found.messages.map((message) => gatedSummary(message, actor));
+    const listed = found.messages.map(({ seq, hasBody }) => ({ number: seq, hasBody }));
+    const summaries = await summariesOf(engine, actor, listed);
+    const messages = found.messages.map((message, index) =>
+      gatedSummary({ ...message, summary: summaries[index]! }, actor)
+    );
     const count = messages.filter(({ summary, error, metadata }) =>
       summary !== null || error !== null || metadata !== null
     ).length;

@@ -69,6 +69,7 @@ export { resetStatistics, type StatisticsTarget } from "./reset_statistics.ts";
 export { resolveAlert } from "./resolve_alert.ts";
 export { restartConnection } from "./restart_connection.ts";
 export { type Control, type Controlled, startConnection } from "./start_connection.ts";
+export { type Summarized } from "./summaries.ts";
 export { type MessageSearch, type SearchedMessages, searchMessages } from "./search_messages.ts";
 export { stopConnection } from "./stop_connection.ts";
 export { type ConnectionTest, testConnection } from "./test_connection.ts";

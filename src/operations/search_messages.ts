@@ -6,11 +6,12 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Engine } from "../engine.ts";
-import { hasAt } from "../hl7/mod.ts";
+import { hasAt, summaryOf } from "../hl7/mod.ts";
 import type { MessageBody, MessageFilter } from "../store/store.ts";
 import { scopeOf } from "./channel_scope.ts";
 import { gatedSummary } from "./field_gates.ts";
 import { operation, OperationError } from "./operation.ts";
+import type { Summarized } from "./summaries.ts";
 
 export interface MessageSearch {
   readonly filter: MessageFilter;
@@ -28,7 +29,7 @@ export interface MessageSearch {
 }
 
 export interface SearchedMessages {
-  readonly messages: readonly MessageBody[];
+  readonly messages: readonly Summarized<MessageBody>[];
   /** How many messages were looked at. */
   readonly scanned: number;
   readonly matched: number;
@@ -44,7 +45,7 @@ export const searchMessages = operation({
   async run(engine, asked: MessageSearch, _rowOf, actor): Promise<SearchedMessages> {
     const search = { ...asked, filter: { ...asked.filter, channels: scopeOf(actor) } };
     const matches = matcherOf(search);
-    const messages: MessageBody[] = [];
+    const messages: Summarized<MessageBody>[] = [];
     let [scanned, matched, isEnd] = [0, 0, false];
     for await (const page of pagesOf(engine, search)) {
       if (page.length === 0) {
@@ -55,7 +56,8 @@ export const searchMessages = operation({
         scanned += 1;
         if (!matches(message)) continue;
         matched += 1;
-        if (messages.length < search.limit) messages.push(gatedSummary(message, actor));
+        if (messages.length >= search.limit) continue;
+        messages.push(gatedSummary({ ...message, summary: summaryOf(message.raw) }, actor));
       }
     }
     return { messages, scanned, matched, isTruncated: !isEnd || matched > messages.length };
@@ -101,8 +103,7 @@ function matcherOf({ needle, target }: MessageSearch): (message: MessageBody) =>
   if ("content" in needle) {
     const wanted = needle.content.toLowerCase();
     const has = (text: string | null) => text?.toLowerCase().includes(wanted) ?? false;
-    return ({ raw, summary }) =>
-      target !== "summary" && has(raw) || target !== "raw" && has(summary);
+    return ({ raw }) => target !== "summary" && has(raw) || target !== "raw" && has(summaryOf(raw));
   }
   const { path, value } = needle;
   try {

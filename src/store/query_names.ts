@@ -26,6 +26,8 @@ export const queryNames = [
   "countOfControlId",
   /** channel, status, type, control ID, before, limit, JSON list of channels or null. */
   "messageBodies",
+  /** JSON list of message numbers, bytes at most. */
+  "bodiesOf",
   /** id. */
   "message",
   /** message number; so the next two. */

@@ -52,7 +52,7 @@ export class Reads {
       this.#query(select, [...values, page.limit, page.offset]),
       this.#query(count.name, count.values),
     ]);
-    const opened = this.#open(rows, ["error", "summary", "metadata"]);
+    const opened = this.#open(rows, ["error", "metadata"]);
     return { total: Number(totals[0]?.total ?? 0), messages: opened.map(toSummary) };
   }
 
@@ -67,17 +67,24 @@ export class Reads {
       limit,
       listOf(channels),
     ]);
-    return this.#open(rows, ["error", "summary", "metadata", "body"]).map((row) => ({
+    return this.#open(rows, ["error", "metadata", "body"]).map((row) => ({
       ...toSummary(row),
-      seq: Number(row.seq),
       raw: text(row.body) ?? "",
     }));
+  }
+
+  async bodiesOf(
+    numbers: readonly number[],
+    bytesMax: number,
+  ): Promise<ReadonlyMap<number, string>> {
+    const rows = await this.#query("bodiesOf", [JSON.stringify(numbers), bytesMax]);
+    return new Map(this.#open(rows, ["body"]).map((row) => [Number(row.seq), String(row.body)]));
   }
 
   async message(id: string): Promise<MessageDetail | undefined> {
     const [row] = this.#open(
       await this.#query("message", [id]),
-      ["error", "summary", "metadata", "body"],
+      ["error", "metadata", "body"],
     );
     if (!row) return undefined;
     const seq = row.seq!;
@@ -144,7 +151,7 @@ export class Reads {
       this.#query("deadLetters", [...values, page.limit, page.offset, channels]),
       this.#query("countDead", [...values, channels]),
     ]);
-    const opened = this.#open(rows, ["last_error", "summary"]);
+    const opened = this.#open(rows, ["last_error"]);
     return { total: Number(count[0]?.total ?? 0), deadLetters: opened.map(toDeadLetter) };
   }
 
@@ -332,6 +339,7 @@ function entryEvent(row: Row) {
 
 function toSummary(row: Row): MessageSummary {
   return {
+    seq: Number(row.seq),
     id: String(row.id),
     channel: String(row.channel_id),
     receivedAt: Number(row.received_at),
@@ -340,9 +348,9 @@ function toSummary(row: Row): MessageSummary {
     messageType: text(row.message_type),
     status: row.status as Disposition,
     error: text(row.error),
-    summary: text(row.summary),
     metadata: text(row.metadata),
     purgedAt: row.purged_at === null ? null : Number(row.purged_at),
+    hasBody: Number(row.body_seq) !== 0,
     event: text(row.event),
   };
 }
@@ -350,6 +358,7 @@ function toSummary(row: Row): MessageSummary {
 function toDeadLetter(row: Row): DeadLetter {
   return {
     seq: Number(row.seq),
+    messageSeq: Number(row.message_seq),
     messageId: String(row.message_id),
     channel: String(row.channel_id),
     destination: String(row.lane),
@@ -359,7 +368,7 @@ function toDeadLetter(row: Row): DeadLetter {
     controlId: text(row.control_id),
     messageType: text(row.message_type),
     receivedAt: Number(row.received_at),
-    summary: text(row.summary),
+    hasBody: Number(row.body_seq) !== 0,
   };
 }
 

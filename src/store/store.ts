@@ -64,6 +64,14 @@ export interface Store extends AsyncDisposable {
     filter: MessageFilter,
     page: { readonly before: number | undefined; readonly limit: number },
   ): Promise<readonly MessageBody[]>;
+  /**
+   * The texts of those of these messages that are not emptied and take at most so many bytes in the
+   * store, by number.
+   */
+  bodiesOf(
+    numbers: readonly number[],
+    bytesMax: number,
+  ): Promise<ReadonlyMap<number, string>>;
   message(id: string): Promise<MessageDetail | undefined>;
   outboundOf(id: string): Promise<readonly OutboundPayload[] | undefined>;
   /** What partners answered to a message, oldest first; none when there is no such message. */
@@ -119,6 +127,8 @@ export interface MessageFilter {
 
 /** Times are microseconds since the epoch. */
 export interface MessageSummary {
+  /** Number of the message; a higher one came later. */
+  readonly seq: number;
   readonly id: string;
   readonly channel: string;
   readonly receivedAt: number;
@@ -127,17 +137,16 @@ export interface MessageSummary {
   readonly messageType: string | null;
   readonly status: Disposition;
   readonly error: string | null;
-  readonly summary: string | null;
   readonly metadata: string | null;
   /** Microseconds since the epoch: when retention emptied it. Null: it has not, or it was replayed. */
   readonly purgedAt: number | null;
+  /** False once retention has emptied it, whether or not it was replayed since. */
+  readonly hasBody: boolean;
   /** Latest timeline event. */
   readonly event: string | null;
 }
 
 export interface MessageBody extends MessageSummary {
-  /** Number of the message; a higher one came later. */
-  readonly seq: number;
   /** Empty when it is purged. */
   readonly raw: string;
 }
@@ -196,6 +205,8 @@ export interface DeadLetterFilter {
 
 export interface DeadLetter {
   readonly seq: number;
+  /** Number of the message. */
+  readonly messageSeq: number;
   readonly messageId: string;
   readonly channel: string;
   readonly destination: string;
@@ -205,7 +216,8 @@ export interface DeadLetter {
   readonly controlId: string | null;
   readonly messageType: string | null;
   readonly receivedAt: number;
-  readonly summary: string | null;
+  /** Of the message: false once retention has emptied it. */
+  readonly hasBody: boolean;
 }
 
 export interface DeadLetterPage {

@@ -49,7 +49,7 @@ Deno.test("/messages lists newest first, filters exactly and pages", async () =>
     status: "processed",
     error: null,
     event: "delivered",
-    summary: null,
+    summary: "MRN L5 · SAMPLE^PERSON",
     metadata: null,
     purged_at: null,
   });
@@ -96,6 +96,7 @@ Deno.test("/messages/{id} shows body, rows and timeline, and leaves a trace", as
   const detail = await bench.get(`/messages/${id}`);
   assert.deepEqual(Object.keys(detail).sort(), [...SUMMARY, "events", "outbox", "raw"].sort());
   assert.equal(detail.raw, admission("B1"));
+  assert.equal(detail.summary as unknown, "MRN B1 · SAMPLE^PERSON");
   const rows = [...detail.outbox!];
   assert.deepEqual(
     rows.map(({ destination_name, status, attempts, last_error }) => ({
@@ -193,7 +194,7 @@ Deno.test("dead letters are listed newest failure first and replayed by filter",
     last_error: "partner answered AR",
     control_id: "L1",
     message_type: "ADT^A01^ADT_A01",
-    summary: null,
+    summary: "MRN L1 · SAMPLE^PERSON",
   });
   assert.equal((await bench.get("/dead-letters?destination_name=OB_ARCHIVE")).total, 0);
   assert.equal((await bench.get("/dead-letters?channel_id=IB_ADT&limit=1")).total, 2);

@@ -23,7 +23,10 @@ Deno.test("/messages/search finds texts and values at paths, newest first", asyn
   assert.deepEqual(found(await search("field_path=PID-3.1&field_value=l1&channel_id=IB_NONE")), []);
   assert.deepEqual(found(await search("field_path=PID-19")), []);
   assert.deepEqual(found(await search("content=person&status=filtered")), ["F2"]);
-  assert.deepEqual(found(await search("content=person&target=summary")), []);
+  assert.deepEqual(found(await search("content=mrn%20l1&target=summary")), ["L1"]);
+  assert.deepEqual(found(await search("content=mrn%20l1&target=raw")), []);
+  assert.deepEqual(found(await search("content=mrn%20l1")), ["L1"]);
+  assert.equal(all.messages![0]!.summary as unknown, "MRN L4 · SAMPLE^PERSON");
   const two = await search("content=person&limit=2");
   assert.deepEqual([found(two), two.matched, two.truncated], [["L4", "U3"], 4, true] as unknown);
   const few = await search("content=person&scan_limit=3");

@@ -96,7 +96,7 @@ Deno.test("dryRun() shows the row of the published shape, content hidden", async
 Deno.test("dryRun() shows content and differences when asked to", async () => {
   const [row] = await rows(adt, answering(sending), { showPhi: true, diff: true });
   assert.equal(row?.raw, adt);
-  assert.equal(row?.summary, "4711 DOE JANE");
+  assert.equal(row?.summary, "MRN 4711 · DOE^JANE");
   assert.equal(row?.deliveries[0]?.payload, adt);
   assert.deepEqual(row?.deliveries[0]?.diff, []);
   assert.deepEqual(row?.deliveries[1]?.diff, [{ path: "PID-5.1", before: "DOE", after: "ROE" }]);

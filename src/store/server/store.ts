@@ -209,6 +209,10 @@ export class ServerStore implements Store {
     return this.#reads.messageBodies(...of);
   }
 
+  bodiesOf(...of: Parameters<Reads["bodiesOf"]>) {
+    return this.#reads.bodiesOf(...of);
+  }
+
   message(id: string) {
     return this.#reads.message(id);
   }

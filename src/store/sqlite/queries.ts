@@ -9,7 +9,7 @@ const MESSAGE_FILTER = `
 
 const SUMMARY = `
        m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
-       m.status, m.error, m.summary, m.metadata, m.purged_at,
+       m.status, m.error, m.metadata, m.purged_at, m.body_seq,
        m.entered_as,
        coalesce((SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
                   ORDER BY e.seq DESC LIMIT 1), m.entered_as) AS event`;
@@ -164,6 +164,13 @@ export const queries: Readonly<Record<QueryName, string>> = {
      ORDER BY m.seq DESC
      LIMIT ?6`,
 
+  bodiesOf: `
+    SELECT m.seq, CAST(b.body AS BLOB) AS body
+      FROM messages m
+      JOIN bodies b ON b.seq = m.body_seq
+     WHERE m.seq IN (SELECT value FROM json_each(?1))
+       AND octet_length(b.body) <= ?2`,
+
   message: `
     SELECT ${SUMMARY}, CAST(b.body AS BLOB) AS body
       FROM messages m
@@ -208,7 +215,8 @@ export const queries: Readonly<Record<QueryName, string>> = {
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,
-           m.id AS message_id, m.control_id, m.message_type, m.received_at, m.summary
+           m.seq AS message_seq, m.id AS message_id, m.control_id, m.message_type, m.received_at,
+           m.body_seq
       FROM queue q INDEXED BY queue_dead
       JOIN messages m ON m.seq = q.message_seq
      WHERE q.status = 'dead' AND q.stage = 'outbound'

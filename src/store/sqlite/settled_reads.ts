@@ -10,6 +10,8 @@ type Read = (name: QueryName, values: Query["values"]) => Promise<readonly Row[]
 
 /** Asked by a number that a read has just found: the tables have what it means. */
 const followUps: ReadonlySet<QueryName> = new Set(["rows", "events", "outbound"]);
+/** The same of bodies, which are too much to be kept for others. */
+const unshared: ReadonlySet<QueryName> = new Set(["bodiesOf"]);
 /** What an engine starts with, and what is searched for by the ID a partner was just told. */
 const asOfNow: ReadonlySet<QueryName> = new Set(
   ["state", "messagesOfControlId", "countOfControlId", "countAllOfControlId"] as const,
@@ -32,6 +34,7 @@ export class SettledReads {
 
   /** @throws {StoreError} */
   async query(name: QueryName, values: Query["values"]): Promise<readonly Row[]> {
+    if (unshared.has(name)) return await this.#read(name, values);
     if (asOfNow.has(name)) {
       await this.#settling.settled("now");
       return await this.#read(name, values);

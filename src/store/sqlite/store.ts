@@ -255,6 +255,13 @@ export class SqliteStore implements Store {
     return this.#reads.messageBodies(filter, page);
   }
 
+  bodiesOf(
+    numbers: readonly number[],
+    bytesMax: number,
+  ): Promise<ReadonlyMap<number, string>> {
+    return this.#reads.bodiesOf(numbers, bytesMax);
+  }
+
   message(id: string): Promise<MessageDetail | undefined> {
     return this.#reads.message(id);
   }

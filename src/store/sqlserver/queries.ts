@@ -1,10 +1,10 @@
 /** The T-SQL of every read the API and the start-up make. */
 import type { QueryName } from "../query_names.ts";
-import { BIN, OPEN, same, textsOf } from "./words.ts";
+import { BIN, numbersOf, OPEN, same, textsOf } from "./words.ts";
 
 const SUMMARY = `
        m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
-       m.status, m.error, m.summary, m.metadata, m.purged_at,
+       m.status, m.error, m.metadata, m.purged_at, m.body_seq,
        m.entered_as,
        COALESCE((SELECT TOP (1) e.event FROM mefor.message_events AS e
                   WHERE e.message_seq = m.seq
@@ -129,6 +129,14 @@ export const queries: Readonly<Record<QueryName, string>> = {
      ORDER BY m.seq DESC
     ${PLANNED_ANEW}`,
 
+  /** Index: the primary keys. */
+  bodiesOf: `
+    SELECT m.seq, b.body
+      FROM mefor.messages AS m
+      JOIN mefor.bodies AS b ON b.seq = m.body_seq
+     WHERE m.seq IN ${numbersOf("@p1")}
+       AND DATALENGTH(b.body) <= @p2`,
+
   /** Index: message_by_id. */
   message: `
     SELECT ${SUMMARY}, b.body
@@ -170,7 +178,8 @@ export const queries: Readonly<Record<QueryName, string>> = {
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,
-           m.id AS message_id, m.control_id, m.message_type, m.received_at, m.summary
+           m.seq AS message_seq, m.id AS message_id, m.control_id, m.message_type, m.received_at,
+           m.body_seq
       FROM mefor.queue AS q
       JOIN mefor.messages AS m ON m.seq = q.message_seq
      WHERE q.status = N'dead' AND q.stage = N'outbound'

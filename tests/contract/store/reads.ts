@@ -76,6 +76,7 @@ export function testReads(backend: StoreBackend): void {
     );
     const { messages: [summary] } = await bench.store.messages({}, { limit: 1, offset: 0 });
     assert.deepEqual(summary, {
+      seq: held.messageSeq,
       id: held.id,
       channel: "IB_A",
       receivedAt: start,
@@ -84,13 +85,31 @@ export function testReads(backend: StoreBackend): void {
       messageType: "ADT^A01",
       status: "error",
       error: "partner answered AR",
-      summary: null,
       metadata: null,
       purgedAt: null,
+      hasBody: true,
       event: "dead",
     });
     assert.equal(await bench.store.message("f".repeat(32)), undefined);
     assert.equal(await bench.store.outboundOf("f".repeat(32)), undefined);
+  });
+
+  // Goal: lists learn whom messages are about without reading what is large or gone.
+  Deno.test(`${name} bodiesOf has the bodies of the messages asked for, but large ones`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const [first, second, large] = [
+      await bench.receive({ raw: "one é" }),
+      await bench.receive({ raw: "two" }),
+      await bench.receive({ raw: "x".repeat(2_000) }),
+    ];
+    const numbers = [large, second, first].map(({ messageSeq }) => messageSeq);
+    const found = await bench.store.bodiesOf([...numbers, 1e9], 1_000);
+    assert.deepEqual(
+      found,
+      new Map([[first.messageSeq, "one é"], [second.messageSeq, "two"]]),
+    );
+    assert.equal((await bench.store.bodiesOf([large.messageSeq], 4_000)).size, 1);
+    assert.equal((await bench.store.bodiesOf([], 1_000)).size, 0);
   });
 
   Deno.test(`${name} outboundOf shows what each destination gets, in order`, async () => {

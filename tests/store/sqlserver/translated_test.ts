@@ -141,6 +141,9 @@ async function reads({ store }: StoreBench): Promise<void> {
   }
   assert.deepEqual((await store.messages({ controlId: `${controlId} ` }, page)).total, 0);
   assert.equal((await store.messageBodies({}, { before: undefined, limit: 9 })).length, 4);
+  const listed = (await store.messages({}, page)).messages;
+  const held = listed.filter(({ hasBody }) => hasBody).map(({ seq }) => seq);
+  assert.equal((await store.bodiesOf(held, 100_000)).size, held.length);
   assert.equal((await store.outboundOf(id))?.length, 1);
   const all = await Promise.all(
     (await store.messages({}, page)).messages.map(({ id }) => store.responsesOf(id)),

@@ -123,6 +123,8 @@ export type DeliveryAnswer =
     /** The partner's code: `AE`, `AR`, an HTTP status. Never free text. */
     readonly code: string;
     readonly permanent: boolean;
+    /** What the partner says of it. It may quote the message: redacted where it is kept, never logged. */
+    readonly said?: string;
   };
 
 export interface Destination {

@@ -13,6 +13,7 @@ export * from "./normalise.ts";
 export { parsePath } from "./path.ts";
 export { parseEncodingCharacters, redelimit } from "./redelimit.ts";
 export { type BatchMismatch, type BatchSplit, looksLikeHl7, splitBatch } from "./split.ts";
+export { refusalReason } from "./refusal_reason.ts";
 export { summaryOf } from "./summary.ts";
 export * from "./surface.ts";
 export * from "./walk.ts";

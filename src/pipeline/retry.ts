@@ -16,8 +16,14 @@ export type Verdict =
     /** Nothing was sent. */
     readonly simulated?: true;
   }
-  | { readonly act: "retry"; readonly waitMs: number; readonly reason: string }
-  | { readonly act: "dead_letter"; readonly reason: string }
+  | {
+    readonly act: "retry";
+    readonly waitMs: number;
+    readonly reason: string;
+    readonly said?: string;
+  }
+  /** `said`: the partner's own words, which may quote the message: for the row, not for the log. */
+  | { readonly act: "dead_letter"; readonly reason: string; readonly said?: string }
   | { readonly act: "halt"; readonly reason: string }
   /** Not sent, or cut off by a stop: the claim is undone. */
   | { readonly act: "release" };
@@ -44,8 +50,12 @@ export function judgeAnswer(
       ? { act: "complete", response: responseOf(answer) }
       : { act: "complete" };
   }
-  const reason = `partner answered ${answer.code}`;
-  return answer.permanent ? { act: "dead_letter", reason } : retryOrBury(reason, attempts, policy);
+  const { code, permanent, said } = answer;
+  const reason = `partner answered ${code}`;
+  const verdict = permanent
+    ? { act: "dead_letter" as const, reason }
+    : retryOrBury(reason, attempts, policy);
+  return said === undefined ? verdict : { ...verdict, said };
 }
 
 /** An empty reply is none: there is nothing to take in. */
@@ -69,7 +79,11 @@ export function judgeFailure(thrown: unknown, attempts: number, policy: RetryPol
   return { act: policy.internalError === "stop" ? "halt" : "dead_letter", reason };
 }
 
-function retryOrBury(reason: string, attempts: number, { retry }: RetryPolicy): Verdict {
+function retryOrBury(
+  reason: string,
+  attempts: number,
+  { retry }: RetryPolicy,
+): Extract<Verdict, { act: "retry" | "dead_letter" }> {
   if (retry.maxAttempts !== null && attempts >= retry.maxAttempts) {
     return { act: "dead_letter", reason };
   }

@@ -183,6 +183,33 @@ Deno.test("AR is a dead letter at once and its lane goes on; a replay sends it a
   ]);
 });
 
+Deno.test("why a partner refuses stands redacted at its row, and in no log", async () => {
+  await using bench = await openDeciding(`
+    const pass = handler("pass", (msg) => send(lab, msg));
+    const route = router("route", () => pass);
+  `);
+  const { walk, port, partner } = bench;
+  const answer = (code: string, words: string) => ({
+    do: "raw" as const,
+    bytes: `\x0bMSH|^~\\&|L|X|E|Y|||ACK|1|P|2.5\rMSA|${code}|D1|${words}\r\x1c\r`,
+  });
+  partner.script(
+    answer("AE", "Unknown ward, born 1980-02-03"),
+    answer("AR", `No bed for JANE DOE ${"in any ward at all ".repeat(40)}`),
+  );
+  await walk.exchange(port, admission("D1"));
+  const { rows: [row] } = await walk.disposition("D1", "error");
+  const error = row!.lastError!;
+  assert.match(error, /^partner answered AR: No bed for \[redacted\]/);
+  assert.ok(error.length <= 300, error);
+  assert.match(await walk.logged("delivery.retried"), /partner answered AE/);
+  const log = await walk.logged("delivery.dead_lettered");
+  for (const words of ["ward", "JANE", "1980", "bed"]) {
+    assert.ok(!log.includes(words), `${words} in ${log}`);
+    assert.ok(!(await walk.logged("delivery.retried")).includes(words), words);
+  }
+});
+
 Deno.test("a finite number of attempts ends as a dead letter exactly then", async () => {
   await using bench = await openDeciding(
     `

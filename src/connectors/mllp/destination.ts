@@ -7,7 +7,13 @@
  */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
-import { latin1View, peekControlId, readAcknowledgement, redelimit } from "../../hl7/mod.ts";
+import {
+  latin1View,
+  peekControlId,
+  readAcknowledgement,
+  redelimit,
+  refusalReason,
+} from "../../hl7/mod.ts";
 import {
   type ConnectionCounters,
   type ConnectionEventKind,
@@ -137,8 +143,16 @@ export class MllpDestination implements Destination {
       this.#emit("ack_mismatch", "MSA-2 is not the MSH-10 that was sent");
       return unconfirmed("delivery.ack_mismatch", "the acknowledgement is of another message");
     }
-    if (verdict === "rejected") return { accepted: false, code: code ?? "AR", permanent: true };
-    if (verdict === "transient") return { accepted: false, code: code ?? "AE", permanent: false };
+    if (verdict !== "accepted") {
+      const permanent = verdict === "rejected";
+      const said = refusalReason(reply);
+      const answer = {
+        accepted: false,
+        code: code ?? (permanent ? "AR" : "AE"),
+        permanent,
+      } as const;
+      return said === undefined ? answer : { ...answer, said };
+    }
     if (controlId === undefined && sent !== undefined) {
       if (this.#options.verifyAckControlId === "strict") {
         this.#emit("ack_id_absent", "MSA-2 is empty");

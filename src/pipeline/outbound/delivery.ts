@@ -209,11 +209,11 @@ export class Delivery {
         return store.submit({ kind: "complete", ...row, next, simulated }, hint);
       }
       case "dead_letter": {
-        const error = redact(verdict.reason);
+        const error = errorOf(verdict, redact);
         return store.submit({ kind: "dead_letter", ...row, error, next }, hint);
       }
       case "retry": {
-        const error = redact(verdict.reason);
+        const error = errorOf(verdict, redact);
         const dueAt = at + Math.round(verdict.waitMs * 1000);
         return store.submit({ kind: "retry", ...row, dueAt, error });
       }
@@ -229,4 +229,19 @@ type Completed = Omit<CompleteIntent, "kind">;
 /** What the partner's acknowledgement has to name; only HL7 payloads have one. */
 function controlIdOf(payload: string): string | undefined {
   return payload.startsWith("MSH") ? peekControlId(payload) : undefined;
+}
+
+/** UTF-16 units of an error as its row keeps it. */
+const ERROR_MAX = 300;
+
+/** What a row keeps of its failure: cut behind the redaction, for half a date is none any more. */
+function errorOf(
+  { reason, said }: { readonly reason: string; readonly said?: string },
+  redact: (text: string) => string,
+): string {
+  if (said === undefined) return redact(reason);
+  const error = redact(`${reason}: ${said}`);
+  return error.length <= ERROR_MAX
+    ? error
+    : error.slice(0, ERROR_MAX).replace(/[\ud800-\udbff]$/, "");
 }

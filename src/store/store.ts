@@ -66,7 +66,7 @@ export interface Store extends AsyncDisposable {
   ): Promise<readonly MessageBody[]>;
   /**
    * The texts of those of these messages that are not emptied and take at most so many bytes in the
-   * store, by number.
+   * store, by number; of messages that a read has shown.
    */
   bodiesOf(
     numbers: readonly number[],

@@ -103,6 +103,7 @@ export function testReads(backend: StoreBackend): void {
       await bench.receive({ raw: "x".repeat(2_000) }),
     ];
     const numbers = [large, second, first].map(({ messageSeq }) => messageSeq);
+    assert.equal((await bench.store.messages({}, { limit: 9, offset: 0 })).total, 3);
     const found = await bench.store.bodiesOf([...numbers, 1e9], 1_000);
     assert.deepEqual(
       found,

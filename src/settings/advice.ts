@@ -1,5 +1,5 @@
 /** What is allowed and hardly meant: sentences for the operator, not refusals. */
-import { alertTransports } from "./checks.ts";
+import { alertTransports } from "./alert_checks.ts";
 import type { Settings } from "./catalogue.ts";
 
 /** Nothing in these settings is wrong; what they say does nothing all the same. */

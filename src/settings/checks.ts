@@ -4,21 +4,13 @@
  * A rule sees coerced, complete settings and returns what is wrong, or nothing. Rules never read
  * the world: whether a file exists or a port is free is found where it is used.
  */
+import { alertChecks } from "./alert_checks.ts";
 import type { Settings } from "./catalogue.ts";
 import { negotiatedSuites, permitsNegotiatedSuites } from "./cipher_string.ts";
 import { directoryAddress } from "./directory_address.ts";
-import { isListedHost, isOneHost, parseHostEntry } from "./hosts.ts";
-import { mailAddress } from "./mail_address.ts";
-
-export interface Finding {
-  readonly section: string;
-  readonly key: string;
-  readonly message: string;
-  /** The place inside an array of tables. */
-  readonly path?: readonly (string | number)[];
-}
-
-export type Check = (settings: Settings) => readonly Finding[];
+import { type Check, type Finding, finding } from "./finding.ts";
+import { isOneHost, parseHostEntry } from "./hosts.ts";
+import { storeChecks } from "./store_checks.ts";
 
 /** The name becomes that of a unit file, and the log files one line of it each. */
 export function serviceNamesAreOneLine({ service }: Settings): readonly Finding[] {
@@ -48,109 +40,6 @@ export function environmentNameIsPlain({ ai }: Settings): readonly Finding[] {
     "[ai] environment takes letters, digits, dot, dash and underscore, at most 64, and starts " +
       "with a letter or digit",
   )];
-}
-
-/** A server database needs to know where it is. Source: A `[store]`. */
-export function serverStoreIsNamed({ store }: Settings): readonly Finding[] {
-  if (store.backend === "sqlite") return [];
-  const missing: Finding[] = [];
-  const needs = (key: string, value: string | undefined) => {
-    if (value === undefined || value === "") {
-      missing.push(finding("store", key, `[store] backend "${store.backend}" needs ${key}`));
-    }
-  };
-  needs("server", store.server);
-  needs("database", store.database);
-  if (store.backend === "sqlserver" && store.auth === "sql") needs("username", store.username);
-  return missing;
-}
-
-/** Integrated and Entra sign-in exist on SQL Server only. */
-export function storeAuthFitsBackend({ store }: Settings): readonly Finding[] {
-  if (store.backend !== "postgres" || store.auth === "sql") return [];
-  return [finding("store", "auth", `[store] auth "${store.auth}" works with sqlserver only`)];
-}
-
-/**
- * What of SQL Server's ways to sign in can work: a login; a Windows account by NTLM, for Kerberos and
- * the account the engine runs under need native code; a token that somebody else got.
- */
-export function sqlServerSignInIsComplete({ store }: Settings): readonly Finding[] {
-  if (store.backend !== "sqlserver" || store.auth === "sql") return [];
-  const found: Finding[] = [];
-  if (store.auth === "integrated") {
-    if (!/^[^\\]+\\[^\\]+$/.test(store.username ?? "")) {
-      found.push(finding(
-        "store",
-        "username",
-        '[store] auth "integrated" signs in by NTLM and needs a username such as "DOMAIN\\user"',
-      ));
-    }
-    if (store.password === undefined) {
-      found.push(finding(
-        "store",
-        "password",
-        '[store] auth "integrated" needs the account\'s password in MEFOR_STORE_PASSWORD',
-      ));
-    }
-    return found;
-  }
-  if (store.password === undefined) {
-    found.push(finding(
-      "store",
-      "password",
-      '[store] auth "entra" needs an access token in MEFOR_STORE_PASSWORD',
-    ));
-  }
-  if (!store.encrypt) {
-    found.push(finding("store", "encrypt", '[store] auth "entra" needs encrypt = true'));
-  }
-  return found;
-}
-
-/** It stands in statements, where a name of another kind would have to be written another way. */
-export function sqlServerSchemaIsPlain({ store: { backend, dbSchema } }: Settings) {
-  if (backend !== "sqlserver" || dbSchema === undefined) return [];
-  if (/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(dbSchema)) return [];
-  return [finding(
-    "store",
-    "db_schema",
-    "[store] db_schema takes letters, digits and underscore on SQL Server, at most 128, and starts " +
-      "with no digit",
-  )];
-}
-
-/** AES-256 takes 32 bytes. Source: A `[store]` encryption_key. */
-const STORE_KEY_BYTES = 32;
-
-/** A key that is none would leave the store unsealed or unreadable. No finding shows any of it. */
-export function storeKeysAreKeys({ store }: Settings): readonly Finding[] {
-  const found: Finding[] = [];
-  const want = `base64 of ${STORE_KEY_BYTES} bytes, as "messagefoundry gen-key" prints it`;
-  const { encryptionKey: active, encryptionKeysRetired: retired } = store;
-  if (active !== undefined && !isStoreKey(active.reveal())) {
-    found.push(finding("store", "encryption_key", `MEFOR_STORE_ENCRYPTION_KEY must be ${want}`));
-  }
-  const former = retired?.reveal().split(",").filter((text) => text.trim() !== "") ?? [];
-  const add = (message: string) => found.push(finding("store", "encryption_keys_retired", message));
-  for (const [index, text] of former.entries()) {
-    if (isStoreKey(text)) continue;
-    add(`Key ${index + 1} of MEFOR_STORE_ENCRYPTION_KEYS_RETIRED must be ${want}`);
-  }
-  if (former.length > 0 && active === undefined) {
-    // Otherwise what is new would lie in clear beside what is sealed.
-    add("MEFOR_STORE_ENCRYPTION_KEYS_RETIRED needs MEFOR_STORE_ENCRYPTION_KEY beside it");
-  }
-  return found;
-}
-
-function isStoreKey(text: string): boolean {
-  try {
-    const key = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
-    return key.length === STORE_KEY_BYTES;
-  } catch {
-    return false;
-  }
 }
 
 /** A key or a client CA without a certificate would be silently useless. */
@@ -328,103 +217,6 @@ export function clusterTimesAreOrdered({ cluster }: Settings): readonly Finding[
   return found;
 }
 
-/** The address may carry a token, so it is not shown. */
-export function webhookUrlIsHttp({ alerts }: Settings): readonly Finding[] {
-  if (alerts.webhookUrl === undefined || webhookHost(alerts) !== undefined) return [];
-  return [finding(
-    "alerts",
-    "webhook_url",
-    '[alerts] webhook_url takes an address of one host that starts with "https://" or "http://"',
-  )];
-}
-
-/** Source: A `[alerts]`: an empty list is any host. */
-export function alertHostsAreAllowed({ alerts }: Settings): readonly Finding[] {
-  const { webhookAllowedHosts, smtpAllowedHosts, emailSmtpHost } = alerts;
-  const found: Finding[] = [];
-  const host = webhookHost(alerts);
-  if (host !== undefined && !isListedHost(host, webhookAllowedHosts)) {
-    found.push(finding(
-      "alerts",
-      "webhook_url",
-      `[alerts] webhook_url names host "${host}", which is not in webhook_allowed_hosts`,
-    ));
-  }
-  if (emailSmtpHost !== undefined && !isListedHost(emailSmtpHost, smtpAllowedHosts)) {
-    found.push(finding(
-      "alerts",
-      "email_smtp_host",
-      `[alerts] email_smtp_host "${emailSmtpHost}" is not in smtp_allowed_hosts`,
-    ));
-  }
-  return found;
-}
-
-function webhookHost({ webhookUrl }: Settings["alerts"]): string | undefined {
-  const url = URL.parse(webhookUrl ?? "");
-  const isWeb = url?.protocol === "https:" || url?.protocol === "http:";
-  // It becomes a permission, and a URL may have a star in its host.
-  return isWeb && isOneHost(url.hostname) ? url.hostname : undefined;
-}
-
-/** The transports that have all they need. Source: A `[alerts]`. */
-export function alertTransports(
-  { webhookUrl, emailSmtpHost, emailFrom, emailTo = [] }: Settings["alerts"],
-): readonly ("webhook" | "email")[] {
-  const hasMail = emailSmtpHost !== undefined && emailFrom !== undefined && emailTo.length > 0;
-  return [
-    ...(webhookUrl === undefined ? [] : ["webhook" as const]),
-    ...(hasMail ? ["email" as const] : []),
-  ];
-}
-
-/** A rule for a transport that is off would lose its alerts without a word. Source: A `[alerts]`. */
-export function alertRulesReachSomeone({ alerts }: Settings): readonly Finding[] {
-  const configured: readonly string[] = alertTransports(alerts);
-  const needs: Readonly<Record<string, string>> = {
-    webhook: "webhook_url",
-    email: "email_smtp_host, email_from and email_to",
-  };
-  return alerts.rules.flatMap(({ transports = [] }, index) =>
-    transports.filter((name) => !configured.includes(name)).map((name) => ({
-      ...finding(
-        "alerts",
-        "rules",
-        `[alerts] rules entry ${index + 1} tells "${name}", which needs ${needs[name]}`,
-      ),
-      path: [index, "transports"],
-    }))
-  );
-}
-
-/** It becomes a permission; the port stands in its own key. */
-export function mailHostIsOneHost({ alerts: { emailSmtpHost } }: Settings): readonly Finding[] {
-  if (emailSmtpHost === undefined || isOneHost(emailSmtpHost)) return [];
-  return [finding(
-    "alerts",
-    "email_smtp_host",
-    "[alerts] email_smtp_host takes one host name or address; the port stands in email_smtp_port",
-  )];
-}
-
-/** Mail to what is no address would be lost. */
-export function mailAddressesAreAddresses({ alerts }: Settings): readonly Finding[] {
-  const { emailFrom, emailTo = [] } = alerts;
-  const named = [
-    ...(emailFrom === undefined ? [] : [["email_from", emailFrom] as const]),
-    ...emailTo.map((to) => ["email_to", to] as const),
-  ];
-  return named.filter(([, text]) => mailAddress(text) === undefined).map(([key, text]) =>
-    finding("alerts", key, `[alerts] ${key} takes addresses such as "a@example.org", not "${text}"`)
-  );
-}
-
-/** The password would cross the network in the clear. */
-export function mailLoginUsesTls({ alerts }: Settings): readonly Finding[] {
-  if (alerts.emailUsername === undefined || alerts.emailUseTls) return [];
-  return [finding("alerts", "email_use_tls", "[alerts] email_username needs email_use_tls")];
-}
-
 /** An entry that can match nothing would close a door nobody meant to close. */
 export function egressEntriesAreHosts({ egress }: Settings): readonly Finding[] {
   const lists = {
@@ -461,18 +253,10 @@ function isAddress(entry: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIpv6 ? 128 : 32));
 }
 
-function finding(section: string, key: string, message: string): Finding {
-  return { section, key, message };
-}
-
 /** Every rule, in the order its findings are shown. */
 export const checks: readonly Check[] = [
   environmentNameIsPlain,
-  serverStoreIsNamed,
-  storeAuthFitsBackend,
-  sqlServerSignInIsComplete,
-  sqlServerSchemaIsPlain,
-  storeKeysAreKeys,
+  ...storeChecks,
   apiTlsHasCertificate,
   ciphersAreNegotiated,
   upstreamTlsNamesProxies,
@@ -487,12 +271,7 @@ export const checks: readonly Check[] = [
   vacuumTimeIsClockTime,
   serviceNamesAreOneLine,
   egressEntriesAreHosts,
-  webhookUrlIsHttp,
-  alertHostsAreAllowed,
-  alertRulesReachSomeone,
-  mailHostIsOneHost,
-  mailAddressesAreAddresses,
-  mailLoginUsesTls,
+  ...alertChecks,
   clusterHasServerStore,
   clusterTimesAreOrdered,
 ];

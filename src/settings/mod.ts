@@ -9,7 +9,9 @@
 export { deniedNet, isDeniedAddress } from "./denied_addresses.ts";
 export { type AiPolicy, aiPolicy } from "./ai_policy.ts";
 export * from "./catalogue.ts";
-export { alertTransports, type Check, checks, type Finding } from "./checks.ts";
+export { alertTransports } from "./alert_checks.ts";
+export { checks } from "./checks.ts";
+export type { Check, Finding } from "./finding.ts";
 export { isTable, numberFrom } from "./coerce.ts";
 export { type KeySpec, propertyName, type SectionSpec, variableName } from "./declaration.ts";
 export { type DirectoryAddress, directoryAddress } from "./directory_address.ts";

@@ -35,6 +35,7 @@ const KEY = "A".repeat(43) + "=";
 const refused: readonly (readonly [rule: string, env: string, sentence: RegExp])[] = [
   ["environmentNameIsPlain", "MEFOR_AI_ENVIRONMENT=../etc/passwd", /environment takes letters/],
   ["environmentNameIsPlain", "MEFOR_AI_ENVIRONMENT=.hidden", /starts with a letter/],
+  ["storePathNamesAFile", "MEFOR_STORE_PATH=data/", /path of a file/],
   ["serverStoreIsNamed", "MEFOR_STORE_BACKEND=postgres", /needs server/],
   ["serverStoreIsNamed", "MEFOR_STORE_BACKEND=sqlserver MEFOR_STORE_SERVER=a", /needs database/],
   [

@@ -354,3 +354,9 @@ Deno.test("what is allowed and does nothing is said", () => {
   ]);
   assert.deepEqual(rule('event_type = "any"\nmin_depth = 5'), []);
 });
+
+Deno.test("a flag of a shell variable that is not set names no store", () => {
+  for (const path of ["", " "]) {
+    assert.throws(() => loadSettings({ flags: { "store.path": path } }), /path of a file/);
+  }
+});

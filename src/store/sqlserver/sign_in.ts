@@ -15,7 +15,7 @@ type SignIn = Pick<
  * - `entra`: an access token that somebody else got; it is used for each connection that is made, so
  *   the store is lost when it has expired and a connection breaks.
  *
- * The settings refuse what is missing before anything is opened (`settings/checks.ts`).
+ * The settings refuse what is missing before anything is opened (`settings/store_checks.ts`).
  *
  * @throws {StoreError} `store.open_failed`: something is missing all the same.
  */

@@ -218,33 +218,6 @@ export function testRegisters(backend: StoreBackend): void {
     ]);
   });
 
-  // Goal: who reads what they did themselves learns of no channel that was denied to them.
-  Deno.test(`${name} auditOfActor has one's own sign-in, newest first, without channels that were denied`, async () => {
-    await using bench = await StoreBench.open(backend);
-    const { store } = bench;
-    const rows = [
-      ["ann", "auth.login_success"],
-      ["ann", "auth.channel_denied"],
-      ["bob", "auth.login_success"],
-      ["ann", "message_view"],
-      ["ann", "authority"],
-      ["ann", "auth.logout"],
-      ["ann", "auth.login_failed"],
-    ] as const;
-    for (const [index, [actor, action]] of rows.entries()) {
-      const audit = [{ at: index + 1, actor, action, channel: null, detail: null }];
-      await store.submit({ kind: "register", changes: [], audit });
-    }
-    const actions = async (limit: number) =>
-      (await store.register("auditOfActor", "ann", limit)).map(({ action }) => action);
-    assert.deepEqual(await actions(9), [
-      "auth.login_failed",
-      "auth.logout",
-      "auth.login_success",
-    ]);
-    assert.deepEqual(await actions(2), ["auth.login_failed", "auth.logout"]);
-  });
-
   Deno.test(`${name} register intents beside messages hold up neither, and their order is their own`, async () => {
     await using bench = await StoreBench.open(backend);
     const { store } = bench;

@@ -54,11 +54,17 @@ export const purgeConnection = approvable(purge, {
     scope: scope === "top" ? "top" : "all",
   }),
   result: ({ cancelled }) => ({ cancelled }),
-  skipped: (thrown) =>
-    thrown instanceof OperationError && thrown.code === "connection.not_stopped"
-      ? { cancelled: 0, skipped: "outbound running" }
-      : undefined,
+  skipped: (thrown) => {
+    const why = thrown instanceof OperationError ? whySkipped.get(thrown.code) : undefined;
+    return why === undefined ? undefined : { cancelled: 0, skipped: why };
+  },
 });
+
+/** What an approver is told of an act that cannot be any more: the request itself was found. */
+const whySkipped: ReadonlyMap<string, string> = new Map([
+  ["connection.not_stopped", "outbound running"],
+  ["connection.not_found", "outbound gone"],
+]);
 
 /** True when nothing of an outbound is on the wire, nor will be until it is started. */
 export function isDrained(outbound: Outbound): boolean {

@@ -114,6 +114,18 @@ Deno.test("asked of a standby a purge is refused and waits on, for the leader", 
   assert.deepEqual(result, { cancelled: 1 });
 });
 
+Deno.test("a purge of what a reload took away is skipped, and says so", async () => {
+  await using bench = await waiting([]);
+  const { engine, bundle, dir } = bench.walk;
+  const purge = { name: "OB_LAB", scope: "all" } as const;
+  const { held } = await purgeConnection.request({ engine, actor: ann }, purge);
+  const text = await Deno.readTextFile(`${dir}/graph/walk.ts`);
+  await bundle.write("graph/walk.ts", text.replaceAll('"OB_LAB"', '"OB_NEW"'));
+  await reloadConfig.perform({ engine, actor: ann }, { dir: undefined, dryRun: false });
+  const { result } = await approve({ engine, actor: bob }, held!.id);
+  assert.deepEqual(result, { cancelled: 0, skipped: "outbound gone" });
+});
+
 Deno.test("a request may be turned down by anybody who may approve, and then stays so", async () => {
   await using bench = await waiting([]);
   const { engine } = bench.walk;

@@ -1,5 +1,6 @@
 /** Lets the counters people see begin at zero; metrics and totals go on. */
 import { requireInScope, requireUnscoped } from "./channel_scope.ts";
+import { requireServing } from "./connection.ts";
 import { operation } from "./operation.ts";
 
 export interface StatisticsTarget {
@@ -27,6 +28,7 @@ export const resetStatistics = operation({
       if (role === "source") requireInScope(actor, channel);
       else requireUnscoped(actor, destination);
     }
+    requireServing(engine);
     const { statistics } = engine.pipeline;
     const sources = [...statistics.inbounds].filter(([channel]) =>
       all || targets.some((target) => target.role === "source" && target.channel === channel)

@@ -125,6 +125,7 @@ async function replayOnStandby(site: ClusterSite, { leader, standby }: Roles): P
 
   // Rows are everybody's, what runs is the leader's.
   assert.equal((await standby.post("/connections/OB_LAB/stop", {})).status, 409);
+  assert.equal((await standby.post("/statistics/reset", { all: true })).status, 409);
   assert.equal((await leader.post("/connections/OB_LAB/stop", {})).status, 200);
   assert.equal((await leader.post("/connections/OB_LAB/start", {})).status, 200);
 }

@@ -68,7 +68,7 @@ export function contend(options: ContendOptions): ConfigConvergence {
     openStore: (term) => openTermStore(options.store, term),
     convergeConfig: () => config.converge(load),
     convergeState: (entries) => live.convergeState(entries),
-    convergeReferences: () => references.converge(),
+    takeOverReferences: () => references.takeOver(),
     makePipeline: (store, term) => options.makePipeline(store, rulesOf(term)),
     startChores: (chores, { store, pipeline, term }) => {
       chores.use(options.maintain(store, () => term.isCurrent));

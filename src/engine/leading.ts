@@ -19,8 +19,8 @@ export interface LeadingOptions {
   /** Loads the graph anew if another node has loaded another. Throws: this node may not lead. */
   readonly convergeConfig: () => Promise<void>;
   readonly convergeState: (entries: readonly StateEntry[]) => void;
-  /** Takes over the reference sets that the leader before has read. */
-  readonly convergeReferences: () => Promise<void>;
+  /** Takes over the reference sets that the leader before has read, and reads what a start reads. */
+  readonly takeOverReferences: () => Promise<void>;
   /** Builds the pipeline over the store of the term; nothing of it runs yet. */
   readonly makePipeline: (store: Store, term: Term) => Pipeline;
   /** Begins the chores of a leader; each is in `chores`, whatever becomes of the next. */
@@ -65,7 +65,7 @@ export class Leading implements Duties {
 
   async #lead(term: Term): Promise<void> {
     const { logger, openStore, convergeConfig, makePipeline } = this.#options;
-    const { convergeState, convergeReferences } = this.#options;
+    const { convergeState, takeOverReferences } = this.#options;
     term.signal.throwIfAborted();
     await convergeConfig();
     term.signal.throwIfAborted();
@@ -73,7 +73,8 @@ export class Leading implements Duties {
     this.#store = store;
     if (recovered > 0) logger.info("store.recovered", { rows: recovered });
     convergeState(await store.state());
-    await convergeReferences();
+    await takeOverReferences();
+    term.signal.throwIfAborted();
     const pipeline = this.#pipeline = makePipeline(store, term);
     this.#options.onPipeline(pipeline);
     term.signal.throwIfAborted();

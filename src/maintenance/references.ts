@@ -100,23 +100,30 @@ export class References implements AsyncDisposable {
     definitions: ReadonlyMap<string, ReferenceDefinition>,
     publish: (snapshot: Snapshot) => void,
   ): Promise<void> {
-    const { settings, isLeader } = this.#options;
     await this.#inTurn(async () => {
       for (const definition of definitions.values()) {
-        const { name } = definition;
-        const known = this.#known.get(name);
-        const former = this.#sources.get(name);
-        const wants = known === undefined ||
-          (former === undefined ? settings.syncOnStartup : former !== sourceName(definition));
-        const isFirst = former === undefined;
-        const isLate = wants && isFirst && known !== undefined && definition.kind === "database";
-        if (isLate && isLeader()) this.#late.add(name);
-        const fresh = wants && !isLate && isLeader() ? await this.#sync(definition) : undefined;
-        const snapshot = fresh ?? await this.#load(name);
+        const snapshot = await this.#begin(definition) ?? await this.#load(definition.name);
         if (snapshot !== undefined) publish(snapshot);
       }
     });
     if (this.#late.size > 0) this.#hurry.abort();
+  }
+
+  /**
+   * Makes the sets of the graph ready before it runs on a node that stood by: what the leader before
+   * has written, and what a start would read. Never throws.
+   */
+  async takeOver(): Promise<void> {
+    const { definitions, publish } = this.#options;
+    await this.converge();
+    await this.#inTurn(async () => {
+      for (const definition of definitions().values()) {
+        const fresh = await this.#begin(definition);
+        if (fresh !== undefined) publish(fresh);
+      }
+    });
+    // Its wait was that of a node that reads no source.
+    this.#hurry.abort();
   }
 
   /** Begins to refresh what is due; ends when disposed. */
@@ -232,6 +239,26 @@ export class References implements AsyncDisposable {
     });
     this.#turn = done;
     return done;
+  }
+
+  /**
+   * Reads what a leader reads before its graph runs, or leaves it to be read right after; undefined
+   * where that is nothing, or nothing new.
+   */
+  async #begin(definition: ReferenceDefinition): Promise<Snapshot | undefined> {
+    const { settings, isLeader } = this.#options;
+    const { name } = definition;
+    const known = this.#known.get(name);
+    const former = this.#sources.get(name);
+    const isFirst = former === undefined;
+    const wants = known === undefined ||
+      (isFirst ? settings.syncOnStartup : former !== sourceName(definition));
+    if (!wants || !isLeader()) return undefined;
+    if (!isFirst || known === undefined || definition.kind !== "database") {
+      return await this.#sync(definition);
+    }
+    this.#late.add(name);
+    return undefined;
   }
 
   /** Reads one source and keeps what it says; undefined when it fails or says nothing new. */

@@ -153,6 +153,25 @@ Deno.test("a node that does not lead reads nothing, and takes over what the lead
   assert.deepEqual(bench.taken(), []);
 });
 
+Deno.test("takeOver() reads what nobody has read, and what a start reads, before the graph runs", async () => {
+  await using bench = await ReferenceBench.open();
+  const wards = await bench.declare("wards", "code,name\nW1,North\n");
+  bench.isLeader = false;
+  await using references = await bench.references();
+  // All nodes of a new cluster start like this: none of them leads yet.
+  await bench.prepare(references);
+  assert.deepEqual(bench.taken(), []);
+  bench.isLeader = true;
+  await references.takeOver();
+  assert.deepEqual(bench.taken(), ['wards [["W1","North"]]']);
+
+  // Another node begins: the store has the set, and its file says something new.
+  await Deno.writeTextFile(wards, "code,name\nW1,South\n");
+  await using next = await bench.references();
+  await next.takeOver();
+  assert.deepEqual(bench.taken(), ['wards [["W1","South"]]']);
+});
+
 Deno.test("each version that is written has its audit row, without a key or a value", async () => {
   await using bench = await ReferenceBench.open();
   await bench.declare("set", "k,v\nCANARY,CANARY\n");

@@ -210,6 +210,14 @@ export class Cluster implements AsyncDisposable {
     await this.#backend.store.noteAct(act);
   }
 
+  /**
+   * Lets go of what was left for the leader until now: whoever counts rows after this has counted
+   * what it tells of. @throws {ClusterError}
+   */
+  async forgetActs({ epoch }: Term): Promise<void> {
+    await this.#backend.store.takeActs(epoch);
+  }
+
   async #takeActs(): Promise<void> {
     const term = this.#supervisor?.term;
     if (term === undefined || !this.isServing) return;

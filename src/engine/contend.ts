@@ -65,6 +65,7 @@ export function contend(options: ContendOptions): ConfigConvergence {
   });
   const leading = new Leading({
     logger,
+    forgetActs: (term) => cluster.forgetActs(term),
     openStore: (term) => openTermStore(options.store, term),
     convergeConfig: () => config.converge(load),
     convergeState: (entries) => live.convergeState(entries),

@@ -14,6 +14,8 @@ import type { Store } from "../store/store.ts";
 /** What changes with each term, made by the engine. */
 export interface LeadingOptions {
   readonly logger: Logger;
+  /** Lets go of word about rows that the store of the term is about to count. */
+  readonly forgetActs: (term: Term) => Promise<void>;
   /** Opens the store for writing under `term`; rows that were in flight are pending again. */
   readonly openStore: (term: Term) => Promise<{ store: Store; recovered: number }>;
   /** Loads the graph anew if another node has loaded another. Throws: this node may not lead. */
@@ -65,10 +67,11 @@ export class Leading implements Duties {
 
   async #lead(term: Term): Promise<void> {
     const { logger, openStore, convergeConfig, makePipeline } = this.#options;
-    const { convergeState, takeOverReferences } = this.#options;
+    const { forgetActs, convergeState, takeOverReferences } = this.#options;
     term.signal.throwIfAborted();
     await convergeConfig();
     term.signal.throwIfAborted();
+    await forgetActs(term);
     const { store, recovered } = await openStore(term);
     this.#store = store;
     if (recovered > 0) logger.info("store.recovered", { rows: recovered });

@@ -24,7 +24,7 @@ export interface LeaseRow {
 }
 
 export interface OpenLane {
-  readonly stage: "ingress" | "routed" | "outbound";
+  readonly stage: "ingress" | "routed" | "response" | "outbound";
   readonly lane: string;
 }
 

@@ -348,8 +348,7 @@ export class Pipeline {
     return lanes.filter(({ stage, lane }) => {
       if (stage === "outbound") return this.outbounds.get(lane)?.depth === 0;
       if (!this.#graph.inbounds.has(lane)) return false;
-      const found = this.#lanes.find(stage === "routed" ? "routed" : "ingress", lane);
-      return found?.isEmpty ?? true;
+      return this.#lanes.find(stage, lane)?.isEmpty ?? true;
     });
   }
 

@@ -124,6 +124,8 @@ Deno.test("answers wait while the loopback is stopped, over a restart and a relo
   await eventually(() => settled(2), "both deliveries to be settled");
   await until(() => walk.engine.pipeline.openRows === 2, "both answers to wait");
   assert.equal((await walk.message("S1")).status, "routed", "it is not over yet");
+  const answers = { stage: "response", lane: "IB-LOOP_LAB_ACK" } as const;
+  assert.deepEqual(walk.engine.pipeline.overlooked([answers]), [], "memory knows of them");
 
   await walk.stop();
   await walk.start();

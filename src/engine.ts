@@ -404,12 +404,14 @@ export class Engine implements AsyncDisposable {
     return graph;
   }
 
-  #load(options: ReloadOptions): Promise<Graph> {
+  async #load(options: ReloadOptions): Promise<Graph> {
     const { references } = this;
-    return this.#live.reload(this.#pipeline, {
+    const graph = await this.#live.reload(this.#pipeline, {
       ...options,
       makeReady: (graph, publish) => references.prepare(graph.references, publish),
     });
+    references.lookAgain();
+    return graph;
   }
 
   /** Whether the files of the running graph differ from what was loaded of them. Never throws. */

@@ -106,7 +106,7 @@ export class References implements AsyncDisposable {
         if (snapshot !== undefined) publish(snapshot);
       }
     });
-    if (this.#late.size > 0) this.#hurry.abort();
+    if (this.#late.size > 0) this.lookAgain();
   }
 
   /**
@@ -123,6 +123,11 @@ export class References implements AsyncDisposable {
       }
     });
     // Its wait was that of a node that reads no source.
+    this.lookAgain();
+  }
+
+  /** What is due next may have changed: another graph runs, or this node has begun to lead. */
+  lookAgain(): void {
     this.#hurry.abort();
   }
 

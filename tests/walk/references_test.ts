@@ -140,6 +140,24 @@ Deno.test("a reload may read a set from another file, and a batch sees one versi
   ]);
 });
 
+Deno.test("a set that a reload brings along is read again when it is due, not when others are", async () => {
+  await using lab = await ScriptedPartner.start();
+  await using files = await sourceFiles();
+  const port = await freePort();
+  const whole = graph({ port, lab: lab.port, csv: JSON.stringify(files.csv) });
+  const seldom = whole.replace("refreshSeconds: 1,", "refreshSeconds: 3600,");
+  await using walk = await Walk.open({
+    graph: { "walk.ts": seldom, "wards.ts": wards.replace("WARDS", files.json) },
+  });
+  const version = () =>
+    walk.engine.references.figures().find(({ name }) => name === "providers")?.version;
+  const first = version();
+  await walk.bundle.write("graph/walk.ts", whole);
+  await walk.engine.reload({ bundleDir: walk.dir, dryRun: false });
+  await Deno.writeTextFile(files.csv, "id,npi\nP1,npi-2\n");
+  await until(() => version() !== first, "the next version");
+});
+
 Deno.test("a graph that reads a set nobody declares, or one with a bad source, is not loaded", async () => {
   const port = await freePort();
   const text = graph({ port, lab: 1, csv: '"/tmp/providers.xlsx"' });

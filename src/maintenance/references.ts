@@ -194,10 +194,12 @@ export class References implements AsyncDisposable {
     /** On the leader; others read no source. */
     readonly failures: number;
   }[] {
-    return [...this.#options.definitions().keys()].map((name) => ({
+    const { definitions, isLeader } = this.#options;
+    const failures = isLeader() ? this.#failures : undefined;
+    return [...definitions().keys()].map((name) => ({
       name,
       readAt: this.#known.get(name)?.syncedAt,
-      failures: this.#failures.get(name) ?? 0,
+      failures: failures?.get(name) ?? 0,
     }));
   }
 

@@ -93,6 +93,10 @@ Deno.test("a source that fails again and again is counted, and its rows get no y
     { name: "set", readAt, failures: 3 },
     { name: "gone", readAt: undefined, failures: 4 },
   ]);
+  // Who leads no more tells of no failure: others read the source now.
+  bench.isLeader = false;
+  assert.deepEqual(references.freshness().map(({ failures }) => failures), [0, 0]);
+  bench.isLeader = true;
   assert.equal(references.figures()[0]!.syncedAt, readAt);
   const told = bench.log.filter((line) => line.includes("sync_failed set=set"));
   assert.deepEqual(told.map((line) => / failures=(\d+)/.exec(line)?.[1]), ["1", "2", "3"]);

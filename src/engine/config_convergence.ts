@@ -32,6 +32,8 @@ export class ConfigConvergence {
   #applied: number;
   #loading: Promise<void> | undefined;
   #isTelling = false;
+  /** This node has loaded another graph, and the others could not be told. */
+  #isUntold = false;
   /** The version that could not be loaded; told once. */
   #failed: number | undefined;
   /** Beats in a row that told of another graph than this node's. */
@@ -48,8 +50,9 @@ export class ConfigConvergence {
    */
   heard(version: number, graph: string | undefined): void {
     this.#compare(version, graph);
-    if (version <= this.#applied || this.#isTelling || this.#loading !== undefined) return;
-    void this.#load(version).catch(() => {});
+    if (this.#isTelling || this.#loading !== undefined) return;
+    if (version > this.#applied) void this.#load(version).catch(() => {});
+    else if (this.#isUntold) void this.announce();
   }
 
   /** Loads what another node made current; throws when that cannot be had. */
@@ -60,13 +63,15 @@ export class ConfigConvergence {
     this.#applied = version;
   }
 
-  /** This node has loaded another graph: the others follow. */
+  /** This node has loaded another graph: the others follow, now or when a beat succeeds again. */
   async announce(): Promise<void> {
     // A beat may tell of the new version before its number is back here.
     this.#isTelling = true;
     try {
       this.#applied = await this.#options.bump();
+      this.#isUntold = false;
     } catch (thrown) {
+      this.#isUntold = true;
       this.#options.logger.error("cluster.config_not_told", { error: errorClass(thrown) });
     } finally {
       this.#isTelling = false;

@@ -56,6 +56,8 @@ export class SourceConnection {
   readonly #turns: Turn[] = [];
   #isFlushScheduled = false;
   #isWriteBlocked = false;
+  /** The peer sends no more; the decoder may still hold frames of its. */
+  #hasPeerEnded = false;
   /** No further frame is taken: the peer, the engine or a failure ended it. */
   #isEnding = false;
   /** Our side is closed, or the socket is gone. */
@@ -73,7 +75,7 @@ export class SourceConnection {
     this.#lastRead = options.now();
     const socket = this.#socket;
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
-    socket.on("end", () => this.#finish("closed", "eof"));
+    socket.on("end", () => this.#peerEnded());
     socket.on("drain", () => {
       this.#isWriteBlocked = false;
       this.#pull();
@@ -119,6 +121,7 @@ export class SourceConnection {
     while (!this.#isEnding && this.#turns.length < framesOutstandingMax && !this.#isWriteBlocked) {
       const found = this.#decoder.next();
       if (found === undefined) {
+        if (this.#hasPeerEnded) return this.#finish("closed", "eof");
         this.#watchOpenFrame();
         this.#socket.resume();
         break;
@@ -135,6 +138,12 @@ export class SourceConnection {
     }
     const isFull = this.#turns.length >= framesOutstandingMax || this.#isWriteBlocked;
     if (isFull && !this.#isEnding) this.#socket.pause();
+  }
+
+  /** A pause does not hold the end back: frames that wait for room are taken all the same. */
+  #peerEnded(): void {
+    this.#hasPeerEnded = true;
+    this.#pull();
   }
 
   #watchOpenFrame(): void {

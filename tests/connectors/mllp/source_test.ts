@@ -177,6 +177,22 @@ Deno.test("MllpSource still answers a sender that closed its sending side", asyn
   await within(sender.closed, "the close");
 });
 
+// Goal: what was framed whole is taken, though its sender hangs up while the source is not reading.
+Deno.test("MllpSource takes the frames that wait for room when their sender closes", async () => {
+  await using bench = await SourceBench.open({}, {
+    intake: async (message) => {
+      await pause(30);
+      return accept(message);
+    },
+  });
+  using sender = await MllpSender.connect(bench.port);
+  const ids = Array.from({ length: 200 }, (_, n) => String(n));
+  sender.socket.end(Buffer.concat(ids.map((id) => framed(adt(id)))));
+  assert.deepEqual(acknowledged(await sender.waitForReplies(200)), ids);
+  await within(sender.closed, "the close");
+  assert.equal(bench.recorder.events.at(-1)?.reason, "eof");
+});
+
 Deno.test("MllpSource survives a reset while a message is under way", async () => {
   let answer: () => void = () => {};
   await using bench = await SourceBench.open({}, {

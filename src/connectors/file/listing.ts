@@ -60,16 +60,12 @@ function byName(a: Candidate, b: Candidate): number {
   return a.relative < b.relative ? -1 : a.relative > b.relative ? 1 : 0;
 }
 
-/** Oldest first, equal times by name. A file gone since it was listed is left out. */
+/** Oldest first, equal times by name. What cannot be looked at comes first: its reader tells why. */
 async function sortByTime(candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
   const timed: { candidate: Candidate; time: number }[] = [];
   for (const candidate of candidates) {
-    try {
-      const { mtime } = await Deno.stat(candidate.path);
-      timed.push({ candidate, time: mtime?.getTime() ?? 0 });
-    } catch {
-      continue;
-    }
+    const info = await Deno.stat(candidate.path).catch(() => undefined);
+    timed.push({ candidate, time: info?.mtime?.getTime() ?? 0 });
   }
   timed.sort((a, b) => a.time - b.time || byName(a.candidate, b.candidate));
   return timed.map(({ candidate }) => candidate);

@@ -25,6 +25,9 @@ import { currentStamp, type FileStamp, isSameStamp, readCandidate } from "./read
 /** Messages of one file under way at once, so that they can share a commit. */
 const messagesOutstandingMax = 64;
 
+/** The runtime puts it for bytes of a name that are no UTF-8, and finds no file under such a name. */
+const undecodedByte = "\ufffd";
+
 /** How long messages under way are waited for at a stop. */
 const stopMsMax = 5_000;
 
@@ -145,8 +148,11 @@ export class FileSource implements Source {
         try {
           if (!await this.#take(session, candidate, tell)) return;
         } catch (cause) {
-          if (cause instanceof Deno.errors.NotFound) continue;
-          tell(candidate.relative, "file.left", errorClass(cause));
+          if (!(cause instanceof Deno.errors.NotFound)) {
+            tell(candidate.relative, "file.left", errorClass(cause));
+          } else if (candidate.relative.includes(undecodedByte)) {
+            tell(candidate.relative, "file.left", "its name is not UTF-8");
+          }
         }
       }
     } catch (cause) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import path from "node:path";
+import { runTool } from "../foreign_tool.ts";
 import { adt } from "../mllp/bench.ts";
 import { pause, until, within } from "../waiting.ts";
 import { FileBench, refused, stored } from "./bench.ts";
@@ -306,6 +307,32 @@ Deno.test("FileSource reads a file once that it cannot put away", async () => {
   await Deno.remove(path.join(bench.directory, ".processed"));
   await bench.waitForFiles([".processed/a.hl7"]);
   assert.equal(bench.received.length, 1);
+});
+
+// Goal: a file that the runtime cannot open by its name lies there for ever, so it must be told.
+Deno.test({
+  name: "FileSource tells of a file whose name is not UTF-8 and reads the others",
+  // Other systems refuse such names.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    for (const sort of ["name", "mtime"]) {
+      await using bench = await FileBench.open({ sort });
+      await runTool("sh", ["-c", 'printf x > "$(printf "M\\374LLER.hl7")"'], {
+        cwd: bench.directory,
+      });
+      await bench.drop("a.hl7", adt("1"));
+      await bench.start();
+      await until(() => bench.logged.includes("file.left"), "the line");
+      await until(() => bench.received.length === 1, "the other file");
+      await pause(60);
+      assert.deepEqual(bench.log, [{
+        level: "warning",
+        event: "file.left",
+        connection: "FILE-IN_TEST",
+        reason: "its name is not UTF-8",
+      }]);
+    }
+  },
 });
 
 Deno.test("FileSource survives the loss of its directory and its return", async () => {

@@ -226,6 +226,39 @@ const exhausting: readonly Case[] = [
     body: `new Array(2 ** 32 - 1).fill(0);`,
     error: /^RangeError: Cannot call fill/,
   },
+  ...[
+    ..."every filter find findIndex findLast findLastIndex flatMap forEach map some".split(" "),
+    ..."reduce reduceRight".split(" "),
+  ].map((method) => ({
+    name: `a sparse list and ${method}()`,
+    body: `new Array(2 ** 32 - 1).${method}(Boolean, 0);`,
+    error: new RegExp(`^RangeError: Cannot call ${method}\\(\\)`),
+  })),
+  {
+    name: "a slice of a sparse list",
+    body: `new Array(2 ** 32 - 1).slice(0);`,
+    error: /^RangeError: Cannot call slice/,
+  },
+  {
+    name: "something that calls itself a long list",
+    body: `Array.prototype.forEach.call({ length: 2 ** 53 - 1 }, () => {});`,
+    error: /^RangeError: Cannot call forEach/,
+  },
+  {
+    name: "a template that calls itself long",
+    body: `String.raw({ raw: { length: 2 ** 53 - 1 } });`,
+    error: /^RangeError: Cannot call raw/,
+  },
+  {
+    name: "keys of bytes",
+    body: `Object.keys(new Uint8Array(2 ** 26));`,
+    error: /^RangeError: Cannot call keys/,
+  },
+  {
+    name: "bytes assigned to an object",
+    body: `Object.assign({}, new Uint8Array(2 ** 26));`,
+    error: /^RangeError: Cannot call assign/,
+  },
   {
     name: "keys of a text",
     body: `let s = "x"; while (s.length < 2 ** 28) s += s; Object.keys(s);`,

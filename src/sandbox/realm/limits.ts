@@ -60,8 +60,13 @@ function boundTexts(): void {
 
 /** Methods that walk a list from end to end, holes included. */
 const walking = [
-  ..."concat copyWithin fill flat includes indexOf join lastIndexOf reverse shift sort".split(" "),
-  ..."splice toReversed toSorted toSpliced unshift with".split(" "),
+  ..."concat copyWithin fill flat includes indexOf join lastIndexOf reduce reduceRight".split(" "),
+  ..."reverse shift sort splice toReversed toSorted toSpliced unshift with".split(" "),
+];
+
+/** Those with two parameters at most. The hot ones are among them, so they spare the rest parameter. */
+const walkingWithTwo = [
+  ..."every filter find findIndex findLast findLastIndex flatMap forEach map slice some".split(" "),
 ];
 
 function boundLists(): void {
@@ -73,7 +78,15 @@ function boundLists(): void {
       },
     }));
   }
-  // The joining of segments and fields is the hot one, so it spares the rest parameter.
+  for (const name of walkingWithTwo) {
+    replace(Array.prototype, name, (native) => ({
+      [name](this: unknown, first: unknown, second: unknown): unknown {
+        if (lengthOf(this) > lengthMax) throw tooLong(name);
+        return native.call(this, first, second);
+      },
+    }));
+  }
+  // The joining of segments and fields is the hot one, so it spares the rest parameter, too.
   replace(Array.prototype, "join", (native) => ({
     join(this: unknown, separator: unknown): unknown {
       if (lengthOf(this) > lengthMax) throw tooLong("join");
@@ -86,6 +99,18 @@ function boundLists(): void {
     }
     boundOwnKeys(owner, "getOwnPropertyDescriptors");
   }
+  replace(Object, "assign", (native) => ({
+    assign(target: unknown, ...sources: unknown[]): unknown {
+      for (const source of sources) if (keysOf(source) > lengthMax) throw tooLong("assign");
+      return native.call(Object, target, ...sources);
+    },
+  }));
+  replace(String, "raw", (native) => ({
+    raw(template: { readonly raw?: unknown }, ...values: unknown[]): unknown {
+      if (lengthOf(template?.raw) > lengthMax) throw tooLong("raw");
+      return native.call(String, template, ...values);
+    },
+  }));
   replace(Array, "from", (native) => ({
     from(this: unknown, items: unknown, map: unknown, self: unknown): unknown {
       if (lengthOf(items) > lengthMax) throw tooLong("from");
@@ -100,15 +125,20 @@ function boundLists(): void {
   }));
 }
 
-/** A text has a key for each of its units. */
 function boundOwnKeys(owner: object, name: string): void {
   replace(owner, name, (native) => ({
     [name](target: unknown): unknown {
-      const isText = typeof target === "string" || target instanceof String;
-      if (isText && target.length > lengthMax) throw tooLong(name);
+      if (keysOf(target) > lengthMax) throw tooLong(name);
       return native.call(owner, target);
     },
   }));
+}
+
+/** A text has a key for each of its units, and an array of bytes for each of its elements. */
+function keysOf(value: unknown): number {
+  const hasKeyEach = typeof value === "string" || value instanceof String ||
+    ArrayBuffer.isView(value);
+  return hasKeyEach ? lengthOf(value) : 0;
 }
 
 function boundBuffers(): void {

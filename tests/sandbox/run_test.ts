@@ -189,6 +189,20 @@ Deno.test("errors are redacted and at most 200 characters", async () => {
   assert.equal(error?.length, 200);
 });
 
+// Goal: a text that was expected to be JSON may be anything, and V8 quotes it.
+Deno.test("an error of JSON.parse() names the place and never the text", async () => {
+  const cases: readonly [string, RegExp][] = [
+    ['JSON.parse("diabetes mellitus")', /^SyntaxError: Cannot read text as JSON$/],
+    [`JSON.parse('{"a":1,"b":"x"diabetes}')`, /as JSON at position 14 \(line 1 column 15\)$/],
+    ['JSON.parse("diabetes", (_, value) => value)', /^SyntaxError: Cannot read text as JSON$/],
+    ['JSON.parse("[1]", () => { throw new SyntaxError("mine"); })', /^SyntaxError: mine$/],
+  ];
+  for (const [body, expected] of cases) {
+    using sandbox = await openSandbox(graphOf(body));
+    assert.match(outcome(await sandbox.run([request()])).error ?? "", expected);
+  }
+});
+
 Deno.test("state: a message sees what its predecessors of the same inbound wrote", async () => {
   using sandbox = await openSandbox(
     graphOf(`const n = (state("count", "n") ?? 0) + 1;

@@ -53,9 +53,23 @@ function boundTexts(): void {
   replace(JSON, "parse", (native) => ({
     parse(text: unknown, reviver: unknown): unknown {
       if (typeof text === "string" && text.length > lengthMax) throw tooLong("parse");
+      if (typeof reviver !== "function") return parseJson(native, text);
+      // What a reviver throws is the author's own, so the text is looked at without it first.
+      parseJson(native, text);
       return native.call(JSON, text, reviver);
     },
   }));
+}
+
+/** V8's own words quote the text, and with it a patient's data, so only the place is passed on. */
+function parseJson(parse: Native, text: unknown): unknown {
+  try {
+    return parse.call(JSON, text);
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    const place = / at position \d+(?: \(line \d+ column \d+\))?$/.exec(thrown.message)?.[0] ?? "";
+    throw new SyntaxError(`Cannot read text as JSON${place}`);
+  }
 }
 
 /** Methods that walk a list from end to end, holes included. */

@@ -11,6 +11,12 @@ export function encodeCarriage(bytes: Uint8Array): string {
   return carriagePrefix + bytes.toBase64();
 }
 
+/** How many bytes a sound carriage carries, told from its length alone. */
+export function carriedLength(text: string): number {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return (text.length - carriagePrefix.length) * 3 / 4 - padding;
+}
+
 /** @throws {Hl7SyntaxError} `hl7.carriage_corrupt` for another prefix, blanks or bad base64. */
 export function decodeCarriage(text: string): Uint8Array<ArrayBuffer> {
   if (!text.startsWith(carriagePrefix)) throw corruptCarriage();

@@ -5,6 +5,7 @@
  * Source: spec connectors-and-graph §1.2, §2.1.
  */
 import type { ContentType } from "../graph/graph.ts";
+import { carriedLength } from "../hl7/carriage.ts";
 import {
   type AcknowledgementCode,
   countSegments,
@@ -40,10 +41,14 @@ export function isBinary(contentType: ContentType): boolean {
   return contentType === "binary" || contentType === "dicom";
 }
 
-/** Looks at decoded text; HL7 v2 gets its line ends in order and its header read. */
+/**
+ * Looks at decoded text, or at the carriage of bytes; HL7 v2 gets its line ends in order and its
+ * header read.
+ */
 export function lookAtText(decoded: string, contentType: ContentType): FirstLook {
   if (contentType !== "hl7v2") {
-    return { text: decoded, header: undefined, fault: oversize(decoded.length) };
+    const size = isBinary(contentType) ? carriedLength(decoded) : decoded.length;
+    return { text: decoded, header: undefined, fault: oversize(size) };
   }
   const text = normaliseText(decoded);
   const peek = peekHeader(text);

@@ -12,7 +12,10 @@ const fallbackName = "message.hl7";
 /** Stands in for a placeholder the payload has nothing for. */
 const fallbackValue = "message";
 
-/** Room for a clash counter below the 255 bytes that file systems allow. */
+/** What file systems allow. */
+const systemBytesMax = 255;
+
+/** Leaves room for a clash counter. */
 const nameBytesMax = 240;
 
 const extensionCharactersMax = 16;
@@ -44,11 +47,15 @@ export function safeName(name: string): string {
   return shorten(bare);
 }
 
-/** Inserts a clash counter before the extension: `a.hl7`, 2 → `a-2.hl7`. */
+/**
+ * Inserts a clash counter before the extension: `a.hl7`, 2 → `a-2.hl7`. A name that a partner made
+ * as long as can be gives way to it.
+ */
 export function numberedName(name: string, counter: number): string {
   if (counter === 0) return name;
   const { stem, extension } = splitExtension(name);
-  return `${stem}-${counter}${extension}`;
+  const end = `-${counter}${extension}`;
+  return cut(stem, systemBytesMax - bytesOf(end)) + end;
 }
 
 function parse(payload: string): Message | undefined {
@@ -78,19 +85,29 @@ function isDeviceName(name: string): boolean {
 }
 
 function shorten(name: string): string {
-  const encoder = new TextEncoder();
-  if (encoder.encode(name).length <= nameBytesMax) return name;
+  if (bytesOf(name) <= nameBytesMax) return name;
   const { stem, extension } = splitExtension(name);
-  const room = nameBytesMax - encoder.encode(extension).length;
+  return cut(stem, nameBytesMax - bytesOf(extension)) + extension;
+}
+
+/** As much of `text` as fits, between two characters. */
+function cut(text: string, bytesMax: number): string {
+  if (bytesOf(text) <= bytesMax) return text;
   let kept = "";
   let bytes = 0;
-  for (const character of stem) {
-    bytes += encoder.encode(character).length;
-    if (bytes > room) break;
+  for (const character of text) {
+    bytes += bytesOf(character);
+    if (bytes > bytesMax) break;
     kept += character;
   }
-  return kept + extension;
+  return kept;
 }
+
+function bytesOf(text: string): number {
+  return encoder.encode(text).length;
+}
+
+const encoder = new TextEncoder();
 
 function splitExtension(name: string): { stem: string; extension: string } {
   const dot = name.lastIndexOf(".");

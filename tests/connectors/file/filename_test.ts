@@ -77,4 +77,7 @@ Deno.test("numberedName() puts the counter before the extension", () => {
   assert.equal(numberedName("a.hl7", 1), "a-1.hl7");
   assert.equal(numberedName("a.b.hl7", 12), "a.b-12.hl7");
   assert.equal(numberedName("none", 3), "none-3");
+  const longest = "é".repeat(125) + "x.hl7";
+  assert.equal(numberedName(longest, 0), longest);
+  assert.equal(numberedName(longest, 12), "é".repeat(124) + "-12.hl7");
 });

@@ -335,6 +335,17 @@ Deno.test({
   },
 });
 
+Deno.test("FileSource puts a file away whose name leaves no room for a counter", async () => {
+  await using bench = await FileBench.open();
+  const longest = "a".repeat(251) + ".hl7";
+  await bench.start();
+  await bench.drop(longest, adt("1"));
+  await bench.waitForFiles([`.processed/${longest}`]);
+  await bench.drop(longest, adt("2"));
+  await bench.waitForFiles([`.processed/${"a".repeat(249)}-1.hl7`, `.processed/${longest}`]);
+  assert.deepEqual(bench.texts, [adt("1"), adt("2")]);
+});
+
 Deno.test("FileSource survives the loss of its directory and its return", async () => {
   await using bench = await FileBench.open();
   await bench.start();

@@ -20,6 +20,7 @@
  * });
  * ```
  */
+import { pathToFileURL } from "node:url";
 import { type ContentType, Message, RawMessage } from "../hl7/surface.ts";
 import { readCodeSets, readEntries } from "./code_sets.ts";
 import { GraphError } from "./errors.ts";
@@ -95,7 +96,7 @@ const ingestTimeDefault = 1_704_067_200;
  * name. `dir` may be a path or a `file:` URL.
  */
 export async function loadBundle(dir: string | URL): Promise<LoadedBundle> {
-  const base = typeof dir === "string" ? new URL(`file://${Deno.realPathSync(dir)}/`) : dir;
+  const base = typeof dir === "string" ? pathToFileURL(Deno.realPathSync(dir)) : dir;
   const graph = new URL("graph/", base.href.endsWith("/") ? base : `${base.href}/`);
   const names = [...Deno.readDirSync(graph)].map(({ name }) => name).filter(isGraphModule);
   for (const name of names.toSorted()) await import(new URL(encodeURIComponent(name), graph).href);

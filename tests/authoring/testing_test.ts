@@ -31,6 +31,20 @@ Deno.test("loadBundle() imports the graph's modules, once", async () => {
   assert.deepEqual(await loadBundle(bundle), loaded);
 });
 
+Deno.test("loadBundle() takes a path as it is, whatever a URL would make of it", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "a#b 100%25 ü " });
+  try {
+    await Deno.mkdir(`${dir}/graph`);
+    // Without imports, for the import map ends at this repository.
+    await Deno.writeTextFile(`${dir}/graph/a b.ts`, "globalThis.wasLoadedByPath = true;");
+    await loadBundle(dir);
+    assert.equal((globalThis as { wasLoadedByPath?: boolean }).wasLoadedByPath, true);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+    delete (globalThis as { wasLoadedByPath?: boolean }).wasLoadedByPath;
+  }
+});
+
 Deno.test("runHandler() gives sends and state", async () => {
   await loadBundle(bundle);
   const message = buildMessage({ type: "ADT^A01" });

@@ -195,6 +195,11 @@ const exhausting: readonly Case[] = [
     body: `const a = []; for (;;) a.push(new ArrayBuffer(50e6));`,
     error: /^RangeError: Cannot make buffer/,
   },
+  ...["toReversed()", "toSorted()", "with(0, 1)"].map((call) => ({
+    name: `copies of buffers by ${call}`,
+    body: `const a = [new Uint8Array(50e6)]; for (;;) a.push(a[0].${call});`,
+    error: /^RangeError: Cannot make buffer/,
+  })),
   { name: "a text that doubles", body: `let s = "x"; for (;;) s += s;`, error: /^RangeError: / },
   {
     name: "a text taken to pieces",

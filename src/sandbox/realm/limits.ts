@@ -175,6 +175,15 @@ function boundBuffers(): void {
       },
     }));
   }
+  // These make their copy without a look at the constructor.
+  for (const name of ["toReversed", "toSorted", "with"]) {
+    replace(Object.getPrototypeOf(Uint8Array.prototype) as object, name, (native) => ({
+      [name](this: unknown, ...values: unknown[]): unknown {
+        charge(ArrayBuffer.isView(this) ? this.byteLength : 0);
+        return apply(native, this, values);
+      },
+    }));
+  }
   for (const name of ["resize", "transfer", "transferToFixedLength"]) {
     replace(ArrayBuffer.prototype, name, (native) => ({
       [name](this: unknown, length: unknown): unknown {

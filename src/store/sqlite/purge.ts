@@ -97,8 +97,8 @@ function purgeDeadLetters(session: Session, intent: PurgeIntent): PurgeResult {
 
 function purgeState(session: Session, { before, limit }: PurgeIntent): PurgeResult {
   const state = session.all("dueState", before, limit).map(({ namespace, key }) => ({
-    namespace: String(namespace),
-    key: String(key),
+    namespace: textOf(namespace)!,
+    key: textOf(key)!,
   }));
   for (const { namespace, key } of state) session.change("deleteState", namespace, key);
   return { purged: state.length, next: nextOf(state.length, limit), state };

@@ -95,7 +95,7 @@ export const purgeStatements = {
 
   /** Index: state_set_at. */
   dueState: `
-    SELECT namespace, key
+    SELECT CAST(namespace AS BLOB) AS namespace, CAST(key AS BLOB) AS key
       FROM state
      WHERE set_at < ?
      ORDER BY set_at

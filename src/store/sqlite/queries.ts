@@ -296,7 +296,10 @@ export const queries: Readonly<Record<QueryName, string>> = {
       FROM retention
      WHERE id = 1`,
 
-  state: `SELECT namespace, key, CAST(value AS BLOB) AS value FROM state`,
+  state: `
+    SELECT CAST(namespace AS BLOB) AS namespace, CAST(key AS BLOB) AS key,
+           CAST(value AS BLOB) AS value
+      FROM state`,
 
   countEvents: `SELECT count(*) AS total FROM message_events`,
 

@@ -340,6 +340,31 @@ function testOtherRows(backend: StoreBackend): void {
     assert.deepEqual(await bench.store.state(), []);
   });
 
+  // Goal: a key is itself to the last character, also when a NUL stands in it.
+  // Method: keys that are equal up to a NUL, of which one is written again before the purge.
+  Deno.test(`${name} state of a key with a NUL is read back and purged as that key`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const places = [["n", "k"], ["n", "k\0"], ["n", "k\0x"], ["n\0", "k"]] as const;
+    const written = places.map(([namespace, key], at) => ({ namespace, key, value: `${at}` }));
+    await bench.handOff(await bench.receive(), { state: written });
+    await bench.reopen();
+    const keyOf = ({ namespace, key }: { namespace: string; key: string }) => namespace + key;
+    const read = (await bench.store.state()).toSorted((a, b) => keyOf(a) < keyOf(b) ? -1 : 1);
+    assert.deepEqual(read, written.toSorted((a, b) => keyOf(a) < keyOf(b) ? -1 : 1));
+
+    bench.passSeconds(10);
+    await bench.handOff(await bench.receive(), { state: [written[0]!] });
+    const batch = { kind: "purge", of: "state", limit: 9, after: undefined } as const;
+    const { purged, state } = await bench.store.submit({
+      ...batch,
+      at: bench.now,
+      before: bench.now,
+    });
+    assert.equal(purged, 3);
+    assert.deepEqual(state.map(keyOf).sort(), written.slice(1).map(keyOf).sort());
+    assert.deepEqual(await bench.store.state(), [written[0]]);
+  });
+
   Deno.test(`${name} purge of connection events deletes what is older`, async () => {
     await using bench = await StoreBench.open(backend);
     const at = bench.now;

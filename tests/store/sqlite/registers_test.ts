@@ -52,6 +52,28 @@ Deno.test("appends from many tasks make one chain, over restarts, with a key and
   }
 });
 
+// Goal: who asks for a channel with an odd name, and is denied it, breaks no chain.
+Deno.test("rows whose texts have a NUL in them fit the chain", async () => {
+  await using folder = new Folder();
+  const path = folder.file();
+  const rows = [
+    row("test.act", { channel: "IB\0x" }),
+    row("test.act", { actor: "ann\0", detail: "a\0" }),
+    row("test.act", { channel: "\0" }),
+    row("test\0act"),
+  ];
+  {
+    await using store = await openStore(path);
+    await append(store, ...rows);
+    const newest = await store.register("auditNewest", 9);
+    assert.deepEqual(newest.map(({ channel_id }) => channel_id), [null, "\0", null, "IB\0x"]);
+  }
+  using log = openAuditRows(path, undefined);
+  const read = [...log.rows()];
+  assert.deepEqual(read.map(({ id: _, isKeyed: __, hash: ___, ...fields }) => fields), rows);
+  assert.deepEqual(verifyAudit(read, log.key).ok, true);
+});
+
 Deno.test("every change to a row of the log, its removal and a swap are found at that row", async () => {
   await using folder = new Folder();
   const path = folder.file();

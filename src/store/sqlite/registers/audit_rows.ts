@@ -1,9 +1,11 @@
 /** The audit log of a store file, read past any engine: a check must not need one that runs. */
-import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import type { CellKeys } from "../../../crypto/keys.ts";
 import { cellCipherOf } from "../../../crypto/sealed_cells.ts";
 import type { AuditRow } from "../../audit_row.ts";
 import { describeFailure, StoreError } from "../../errors.ts";
+import { textOf } from "../cell_text.ts";
+import type { SqlRow } from "../session.ts";
 import { readAuditKey } from "./audit_log.ts";
 
 export interface AuditRows extends Disposable {
@@ -65,14 +67,18 @@ function isFile(path: string): boolean {
  */
 function* rowsOf(db: DatabaseSync, path: string): Iterable<AuditRow> {
   const sql = (where: string) => `
-    SELECT id, at, actor, action, channel_id, detail, keyed, row_hash
+    SELECT id, at, CAST(actor AS BLOB) AS actor, CAST(action AS BLOB) AS action,
+           CAST(channel_id AS BLOB) AS channel_id, CAST(detail AS BLOB) AS detail, keyed, row_hash
       FROM audit_log ${where}
      ORDER BY id
      LIMIT ${PAGE_ROWS}`;
   const [first, next] = [db.prepare(sql("")), db.prepare(sql("WHERE id > ?"))];
   let last: number | undefined;
   for (;;) {
-    const page = readPage(() => last === undefined ? first.all() : next.all(last), path);
+    const page = readPage(
+      () => (last === undefined ? first.all() : next.all(last)) as SqlRow[],
+      path,
+    );
     yield* page;
     if (page.length < PAGE_ROWS) return;
     last = page.at(-1)!.id;
@@ -81,15 +87,15 @@ function* rowsOf(db: DatabaseSync, path: string): Iterable<AuditRow> {
 
 const PAGE_ROWS = 1_000;
 
-function readPage(read: () => Record<string, SQLOutputValue>[], path: string): readonly AuditRow[] {
+function readPage(read: () => readonly SqlRow[], path: string): readonly AuditRow[] {
   try {
     return read().map((row) => ({
       id: Number(row.id),
       at: Number(row.at),
-      actor: String(row.actor),
-      action: String(row.action),
-      channel: textOrNull(row.channel_id),
-      detail: textOrNull(row.detail),
+      actor: textOf(row.actor)!,
+      action: textOf(row.action)!,
+      channel: textOf(row.channel_id) ?? null,
+      detail: textOf(row.detail) ?? null,
       isKeyed: row.keyed === 1,
       hash: String(row.row_hash),
     }));
@@ -101,8 +107,4 @@ function readPage(read: () => Record<string, SQLOutputValue>[], path: string): r
 function failureOf(cause: unknown, path: string): StoreError {
   const { code, message, hint } = describeFailure(cause);
   return new StoreError(code, `${message}: "${path}"`, { cause, hint });
-}
-
-function textOrNull(value: unknown): string | null {
-  return value === null ? null : String(value);
 }

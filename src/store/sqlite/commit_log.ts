@@ -126,6 +126,20 @@ export class CommitLog {
     fs.fdatasyncSync(this.#fd);
   }
 
+  /**
+   * Reads the frames from `fromId` on as {@link readLog} does, of the file that is open: another may
+   * stand at its path, or none.
+   */
+  read(fromId: number): LogFrame[] {
+    const file = Buffer.alloc(fs.fstatSync(this.#fd).size);
+    for (let at = 0; at < file.length;) {
+      const read = fs.readSync(this.#fd, file, at, file.length - at, at);
+      if (read === 0) break;
+      at += read;
+    }
+    return framesOf(file, { tag: this.tag, fromId, halfBytes: this.#halfBytes });
+  }
+
   /** Begins anew at the first half: the tables hold everything before `nextId`. */
   restart(nextId: number): void {
     this.#nextId = nextId;
@@ -185,19 +199,22 @@ function writeWhole(
 /** The log does not begin where the tables end: they do not belong together. */
 export class LogMismatch extends Error {}
 
+/** Frames that were durable are not there any more. */
+export class LogDamaged extends Error {}
+
+interface Wanted {
+  readonly tag: number;
+  readonly fromId: number;
+  readonly halfBytes?: number;
+}
+
 /**
  * Reads the frames from `fromId` on, up to the first that is missing or was not written whole.
  *
  * @throws {LogMismatch} when frames of this log begin after `fromId`, or are another store's.
+ * @throws {LogDamaged} when the other half goes on after a frame that is missing.
  */
-export function readLog(
-  path: string,
-  { tag, fromId, halfBytes = HALF_BYTES }: {
-    readonly tag: number;
-    readonly fromId: number;
-    readonly halfBytes?: number;
-  },
-): LogFrame[] {
+export function readLog(path: string, wanted: Wanted): LogFrame[] {
   let file: Buffer;
   try {
     file = fs.readFileSync(path);
@@ -205,18 +222,27 @@ export function readLog(
     if ((thrown as { code?: string }).code === "ENOENT") return [];
     throw thrown;
   }
+  return framesOf(file, wanted);
+}
+
+function framesOf(file: Buffer, { tag, fromId, halfBytes = HALF_BYTES }: Wanted): LogFrame[] {
   const runs = [0, halfBytes]
     .map((start) => readRun(file.subarray(start), tag))
     .map((run) => run.filter(({ id }) => id >= fromId))
     .filter((run) => run.length > 0)
     .sort(([a], [b]) => a!.id - b!.id);
   const frames: LogFrame[] = [];
-  for (const frame of runs.flat()) {
-    if (frame.id !== fromId + frames.length) break;
-    frames.push(frame);
-  }
-  if (frames.length === 0 && runs.length > 0) {
-    throw new LogMismatch("The commit log begins after the store ends");
+  for (const run of runs) {
+    const missing = run[0]!.id - fromId - frames.length;
+    if (missing > 0 && frames.length === 0) {
+      throw new LogMismatch("The commit log begins after the store ends");
+    }
+    // A half is durable to its end before the other is begun (`turn()`).
+    if (missing > 0) {
+      throw new LogDamaged("Frames are missing between the halves of the commit log");
+    }
+    if (missing < 0) break;
+    for (const frame of run) frames.push(frame);
   }
   return frames;
 }

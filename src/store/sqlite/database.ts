@@ -8,7 +8,7 @@ import { crc32 } from "node:zlib";
 import { errorClass } from "../../errors.ts";
 import { describeFailure, StoreError } from "../errors.ts";
 import { migrations } from "./migrations/mod.ts";
-import { LogMismatch, type LogPlace, readLog } from "./commit_log.ts";
+import { LogDamaged, type LogFrame, LogMismatch, type LogPlace, readLog } from "./commit_log.ts";
 import { carryOut, readPayload } from "./redo.ts";
 import { Session } from "./session.ts";
 import { statements } from "./statements.ts";
@@ -63,7 +63,7 @@ const PAGE_BYTES = 8192;
  * Opens or creates the store and makes it ready for one writer.
  *
  * @throws {StoreError} `store.locked`, `store.newer_schema`, `store.foreign`, `store.open_failed`,
- * `store.key_missing` and the codes of {@link describeFailure}.
+ * `store.key_missing`, `store.log_mismatch` and the codes of {@link describeFailure}.
  */
 export function openDatabase(options: OpenOptions): OpenedDatabase {
   const path = realPathOf(options.path);
@@ -84,7 +84,6 @@ export function openDatabase(options: OpenOptions): OpenedDatabase {
     db?.close();
     unlock();
     if (cause instanceof StoreError) throw cause;
-    if (cause instanceof LogMismatch) throw foreignLog(`${path}-log`, cause);
     const { code, message, hint } = describeFailure(cause);
     throw new StoreError(
       code === "store.failed" ? "store.open_failed" : code,
@@ -103,15 +102,34 @@ function removeFile(path: string): void {
   }
 }
 
-function foreignLog(path: string, cause: LogMismatch): StoreError {
-  return new StoreError(
-    "store.log_mismatch",
-    `Cannot open the store: its commit log "${path}" does not continue it`,
-    {
-      cause,
-      hint: "A backup was put in the store's place: remove the log, it is of what came later",
-    },
-  );
+/** @throws {StoreError} `store.log_mismatch`, `store.corrupt`. */
+function readFrames({ path, tag }: LogPlace, fromId: number): readonly LogFrame[] {
+  try {
+    return readLog(path, { tag, fromId });
+  } catch (cause) {
+    if (cause instanceof LogMismatch) {
+      throw new StoreError(
+        "store.log_mismatch",
+        `Cannot open the store: its commit log "${path}" does not continue it`,
+        {
+          cause,
+          hint: "A backup was put in the store's place: remove the log, it is of what came later",
+        },
+      );
+    }
+    if (cause instanceof LogDamaged) {
+      throw new StoreError(
+        "store.corrupt",
+        `Cannot open the store: its commit log "${path}" is damaged`,
+        {
+          cause,
+          hint:
+            "Keep a copy of the log; without it the store opens, and lacks what the log alone held",
+        },
+      );
+    }
+    throw cause;
+  }
 }
 
 /** Follows links, so that two names of one store meet at one lock file. */
@@ -390,7 +408,8 @@ export function catchUpWhereNobodyRuns(db: DatabaseSync, path: string): void {
 /**
  * Has the tables take in what the commit log says beyond them; the caller holds the transaction.
  *
- * @throws {LogMismatch} the log does not continue this store.
+ * @throws {StoreError} `store.log_mismatch` the log does not continue this store; `store.corrupt` it
+ * lacks frames that were durable.
  */
 export function catchUp(
   db: DatabaseSync,
@@ -401,7 +420,7 @@ export function catchUp(
   const log = { path, tag: crc32(String(meta.store_id)) };
   const session = new Session(db, Number(meta.next_seq));
   const fromId = Number(meta.log_from);
-  const frames = readLog(path, { tag: log.tag, fromId });
+  const frames = readFrames(log, fromId);
   for (const { payload } of frames) carryOut(session, readPayload(payload));
   const nextFrame = fromId + frames.length;
   session.change("setLogFrom", nextFrame);

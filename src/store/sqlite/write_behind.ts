@@ -8,10 +8,11 @@
  * Upstream: `writer.ts`, whose commits are frames of the log. Downstream: the tables of a session.
  */
 import type { Changes } from "../changes.ts";
+import { StoreError } from "../errors.ts";
 import type { OnPoint } from "../points.ts";
 import type { WorkingSet } from "../working_set.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import { type CommitLog, readLog } from "./commit_log.ts";
+import { type CommitLog, LogDamaged, type LogFrame, LogMismatch } from "./commit_log.ts";
 import { rollBack } from "./database.ts";
 import { LookUpTables } from "./look_up.ts";
 import { carryOut, readPayload, type Redo, Tables } from "./redo.ts";
@@ -190,18 +191,22 @@ export class WriteBehind {
     this.#mendTo = Math.min(mendTo, this.#mendTo ?? mendTo);
   }
 
-  /** Has the tables take in what the log holds, and begins with empty memory. */
+  /**
+   * Has the tables take in what the log holds, and begins with empty memory.
+   *
+   * @throws {StoreError} `store.corrupt`: the log does not hold all that was answered any more. Then
+   * memory stays void, and nothing is written over what is left.
+   */
   mend(): void {
     const to = this.#mendTo;
     if (to === undefined) return;
     const session = this.#session;
-    const { path, tag } = this.#log;
     const next = this.#log.nextId;
     this.#synced(true, () =>
       this.#inTransaction(() => {
         const fromId = Number(session.first("logFrom")?.log_from);
-        for (const { id, payload } of readLog(path, { tag, fromId })) {
-          if (id <= to) carryOut(session, readPayload(payload));
+        for (const { payload } of answeredFrames(this.#log, { fromId, to })) {
+          carryOut(session, readPayload(payload));
         }
         // A frame that failed is never read again: what follows has other numbers.
         session.change("setLogFrom", next + 1);
@@ -297,4 +302,24 @@ export class WriteBehind {
       db.exec(`PRAGMA synchronous = ${this.#isSyncing ? "FULL" : "NORMAL"}`);
     }
   }
+}
+
+/** @throws {StoreError} `store.corrupt`: one of them is not there. */
+function answeredFrames(
+  log: CommitLog,
+  { fromId, to }: { readonly fromId: number; readonly to: number },
+): readonly LogFrame[] {
+  let cause: unknown;
+  try {
+    const frames = log.read(fromId).filter(({ id }) => id <= to);
+    if (fromId + frames.length > to) return frames;
+  } catch (thrown) {
+    if (!(thrown instanceof LogDamaged || thrown instanceof LogMismatch)) throw thrown;
+    cause = thrown;
+  }
+  throw new StoreError("store.corrupt", `Cannot go on: the commit log "${log.path}" is damaged`, {
+    cause,
+    hint:
+      "Copy the store's files before anything else: messages that were acknowledged are missing",
+  });
 }

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import {
   CommitLog,
   frameHeaderBytes,
+  LogDamaged,
   LogMismatch,
   readLog,
 } from "../../../src/store/sqlite/commit_log.ts";
@@ -114,6 +115,42 @@ Deno.test("readLog() refuses a log that begins after the store ends, or is anoth
   assert.throws(() => bench.read(8), LogMismatch);
   assert.throws(() => readLog(bench.path, { tag: 8, fromId: 9, halfBytes }), LogMismatch);
   assert.deepEqual(bench.read(10), [], "the tables are ahead of the log");
+});
+
+// Goal: frames that were durable are not left out in silence, for somebody was answered with them.
+// Method: one byte changed at a time of the older half, while the other one goes on after it.
+Deno.test("readLog() refuses a log whose older half is damaged", async () => {
+  await using bench = new LogBench();
+  const ids: number[] = [];
+  for (let turns = 0; turns < 2;) {
+    ids.push(bench.append("x".repeat(900)));
+    if (!bench.log.wouldTurn(900)) continue;
+    turns += 1;
+    if (turns === 1) bench.log.turn();
+  }
+  assert.deepEqual(bench.read(1).map(([id]) => id), ids);
+  const whole = Deno.readFileSync(bench.path);
+  const frameBytes = frameHeaderBytes + 900;
+  for (let at = frameBytes; at < 4 * frameBytes; at += 7) {
+    const damaged = whole.slice();
+    damaged[at]! ^= 0x10;
+    Deno.writeFileSync(bench.path, damaged);
+    assert.throws(() => bench.read(1), LogDamaged, `byte ${at} changed`);
+    assert.equal(bench.read(5).length, 4, "the tables hold the older half");
+  }
+  Deno.writeFileSync(bench.path, whole);
+});
+
+Deno.test("CommitLog reads what it wrote, whatever became of its path", async () => {
+  await using bench = new LogBench(5);
+  bench.append("five");
+  bench.append("six");
+  Deno.removeSync(bench.path);
+  const read = () => bench.log.read(5).map(({ id, payload }) => [id, payload.toString()]);
+  assert.deepEqual(read(), [[5, "five"], [6, "six"]]);
+  Deno.writeTextFileSync(bench.path, "another file");
+  bench.append("seven");
+  assert.deepEqual(read(), [[5, "five"], [6, "six"], [7, "seven"]]);
 });
 
 Deno.test("readLog() takes any bytes for what they are", () => {

@@ -154,6 +154,36 @@ Deno.test("Writer refuses a batch whose commit fails, and takes the next one", a
   assert.equal(bench.count("messages"), 8);
 });
 
+// Goal: what was answered comes out of the log after a rollback, or nothing is answered any more.
+// Method: a batch in memory, a log that somebody removed or that the disk spoiled, a bad member.
+Deno.test("Writer takes back into memory no less than it has answered", async () => {
+  for (const fate of ["removed", "damaged"] as const) {
+    await using bench = new WriterBench();
+    const { writer, log } = bench;
+    assert.deepEqual(failuresOf(writer.run(bench.receives(2))), []);
+    assert.deepEqual(failuresOf(writer.run(bench.receives(2))), []);
+    if (fate === "removed") Deno.removeSync(log.path);
+    else {
+      const bytes = Deno.readFileSync(log.path);
+      bytes[100]! ^= 0x10;
+      Deno.writeFileSync(log.path, bytes);
+    }
+    const [bad] = bench.receives(1);
+    assert.ok(bad?.kind === "receive");
+    const spoiled = { ...bad, message: { ...bad.message, receivedAt: 0.5 } };
+    const code = fate === "removed" ? "store.failed" : "store.corrupt";
+    assert.deepEqual(failuresOf(writer.run([spoiled])), [`0 ${code}`]);
+    const next = failuresOf(writer.run(bench.receives(1)));
+    if (fate === "removed") {
+      assert.deepEqual(next, []);
+      assert.equal(bench.count("messages"), 5);
+    } else {
+      assert.deepEqual(next, ["0 store.corrupt"]);
+      assert.throws(() => bench.count("messages"), { code: "store.corrupt" });
+    }
+  }
+});
+
 // Goal: who holds the tables holds up no commit, and what was answered meanwhile gets there later.
 Deno.test("Writer commits to the log while another process writes to the tables", async () => {
   await using bench = new WriterBench();

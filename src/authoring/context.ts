@@ -9,7 +9,7 @@ import { currentRun, currentSession } from "./session.ts";
  *
  * The value is a copy. A message sees what its predecessors of the same inbound wrote.
  *
- * @throws {GraphError} `graph.state_invalid` for an empty or over-long name.
+ * @throws {GraphError} `graph.state_invalid` for a name that `setState()` refuses.
  */
 export function state<T = unknown>(namespace: string, key: string): T | undefined {
   requireStateName("namespace", namespace);

@@ -11,8 +11,12 @@ import { requireMaker } from "./maker.ts";
 import { nameProblem, quoteName } from "./names.ts";
 import type { Body, Json } from "./results.ts";
 
-/** Characters of a state key (namespace and key each), and UTF-8 bytes of its JSON value. */
+/**
+ * Characters and UTF-8 bytes of a state key (namespace and key each), and bytes of its JSON value. An
+ * index of PostgreSQL takes 2,704 bytes of both keys.
+ */
 export const stateKeyCharsMax = 512;
+export const stateKeyBytesMax = 1_280;
 export const stateValueBytesMax = 65_536;
 
 /** Authors reach these classes over their instances; without this key they make none. */
@@ -87,8 +91,8 @@ export function send(to: OutboundRef | InboundRef<"inert"> | string, body: Body)
 /**
  * Writes a value into transform state, where later messages read it with `state()`.
  *
- * @throws {GraphError} `graph.state_invalid` for an empty name, a value that is not JSON, or more
- * than 512 characters of name or 64 KiB of value.
+ * @throws {GraphError} `graph.state_invalid` for an empty name, one with half a character, a value that
+ * is not JSON, or more than 512 characters or 1,280 bytes of name or 64 KiB of value.
  */
 export function setState(namespace: string, key: string, value: Json): SetState {
   requireStateName("namespace", namespace);
@@ -102,6 +106,11 @@ export function requireStateName(what: "namespace" | "key", name: unknown): void
     ? "must be a string that is not empty"
     : name.length > stateKeyCharsMax
     ? `must have at most ${stateKeyCharsMax} characters`
+    : utf8Length(name) > stateKeyBytesMax
+    ? `must have at most ${stateKeyBytesMax} bytes`
+    // No database keeps half a character: two such names would be one.
+    : !name.isWellFormed()
+    ? "ends or begins within a character"
     : undefined;
   if (problem !== undefined) throw stateProblem(`the ${what} ${problem}`);
 }

@@ -107,6 +107,19 @@ Deno.test("runs of one test file do not mix", async () => {
   assert.deepEqual(results.map((result) => result.sends[0]?.payload), ["{}", "{}", "{}"]);
 });
 
+Deno.test("setState() and state() refuse names that a store would not keep", () => {
+  const refused = ["", "x".repeat(513), "\u6f22".repeat(427), "a\ud83d", "\ude00", 5];
+  for (const name of refused as string[]) {
+    for (const [namespace, key] of [[name, "k"], ["n", name]] as const) {
+      assert.throws(() => setState(namespace, key, 1), { code: "graph.state_invalid" });
+      assert.throws(() => state(namespace, key), { code: "graph.state_invalid" });
+    }
+  }
+  for (const name of ["x".repeat(512), "\u6f22".repeat(426), "a\0", "\u{1f600}".repeat(256)]) {
+    setState(name, name, 1);
+  }
+});
+
 Deno.test("a test may say what references hold and what a message came from", async () => {
   const lookUp = handler("look_up", (message: RawMessage) => {
     const answer = response("OB_PORTAL");

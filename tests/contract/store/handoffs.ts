@@ -1,5 +1,6 @@
 /** T3 and T4, fused and split: dispositions, order, and all or nothing. */
 import assert from "node:assert/strict";
+import { stateKeyBytesMax } from "../../../src/authoring/effects.ts";
 import type { NewDelivery } from "../../../src/store/intents.ts";
 import {
   delivery,
@@ -264,6 +265,24 @@ export function testHandOffs(backend: StoreBackend): void {
     const state = await bench.store.state();
     const sorted = state.toSorted((x, y) => x.key < y.key ? -1 : 1);
     assert.deepEqual(sorted, [write("a", "4\0"), write("b", "2")]);
+  });
+
+  // Method: texts that do not compress, of characters that take three bytes each.
+  Deno.test(`${name} keeps state under keys as long as an author may make them`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const long = (seed: number) =>
+      Array.from(
+        { length: stateKeyBytesMax / 3 },
+        (_, at) => String.fromCharCode(0x4e00 + (at * at * 7 + at * 131 + seed) % 20_000),
+      ).join("");
+    const written = [1, 2, 3].map((seed) => ({
+      namespace: long(seed),
+      key: long(seed * 1000),
+      value: `${seed}`,
+    }));
+    await bench.handOff(await bench.receive(), { state: written });
+    const state = await bench.store.state();
+    assert.deepEqual(state.toSorted((x, y) => Number(x.value) - Number(y.value)), written);
   });
 
   // Goal: consumed row gone exactly when produced rows, state, status and events stand (I11).

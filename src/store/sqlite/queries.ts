@@ -7,8 +7,12 @@ const MESSAGE_FILTER = `
    AND (?3 IS NULL OR m.message_type = ?3)
    AND (?4 IS NULL OR m.control_id = ?4)`;
 
+/** What a partner writes into a header; with a NUL in it, perhaps. */
+const HEADER =
+  `CAST(m.control_id AS BLOB) AS control_id, CAST(m.message_type AS BLOB) AS message_type`;
+
 const SUMMARY = `
-       m.seq, m.id, m.channel_id, m.received_at, m.source_type, m.control_id, m.message_type,
+       m.seq, m.id, m.channel_id, m.received_at, m.source_type, ${HEADER},
        m.status, m.error, m.metadata, m.purged_at, m.body_seq,
        m.entered_as,
        coalesce((SELECT e.event FROM message_events e WHERE e.message_seq = m.seq
@@ -215,7 +219,7 @@ export const queries: Readonly<Record<QueryName, string>> = {
   /** Newest failure first. Index: queue_dead. */
   deadLetters: `
     SELECT q.seq, q.channel_id, q.lane, q.attempts, q.last_error, q.updated_at,
-           m.seq AS message_seq, m.id AS message_id, m.control_id, m.message_type, m.received_at,
+           m.seq AS message_seq, m.id AS message_id, ${HEADER}, m.received_at,
            m.body_seq
       FROM queue q INDEXED BY queue_dead
       JOIN messages m ON m.seq = q.message_seq

@@ -94,6 +94,24 @@ export function testReads(backend: StoreBackend): void {
     assert.equal(await bench.store.outboundOf("f".repeat(32)), undefined);
   });
 
+  Deno.test(`${name} shows and finds what a partner wrote into a header, NUL or not`, async () => {
+    await using bench = await StoreBench.open(backend);
+    const [odd, plain] = [{ controlId: "C\0x", messageType: "ADT\0" }, { controlId: "C" }];
+    const held = await bench.receive(odd);
+    await bench.receive(plain);
+    const page = { limit: 9, offset: 0 };
+    const ids = async (filter: MessageFilter) =>
+      (await bench.store.messages(filter, page)).messages.map(({ controlId }) => controlId);
+    assert.deepEqual(await ids({}), ["C", "C\0x"]);
+    assert.deepEqual(await ids({ controlId: "C\0x" }), ["C\0x"]);
+    assert.deepEqual(await ids({ messageType: "ADT\0" }), ["C\0x"]);
+    assert.equal((await bench.store.message(held.id))?.messageType, "ADT\0");
+    await bench.handOff(held, { deliveries: [delivery("OB_A")] });
+    await bench.bury(await bench.take("outbound", "OB_A"), "OB_A", "AR");
+    const { deadLetters: [dead] } = await bench.store.deadLetters({}, page);
+    assert.deepEqual([dead?.controlId, dead?.messageType], ["C\0x", "ADT\0"]);
+  });
+
   // Goal: lists learn whom messages are about without reading what is large or gone.
   Deno.test(`${name} bodiesOf has the bodies of the messages asked for, but large ones`, async () => {
     await using bench = await StoreBench.open(backend);

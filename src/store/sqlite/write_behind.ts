@@ -295,6 +295,8 @@ export class WriteBehind {
   #synced(isSynced: boolean, act: () => void): void {
     const { db } = this.#session;
     if (isSynced === this.#isSyncing) return act();
+    // Inside a transaction it cannot be set.
+    this.endStep();
     db.exec(`PRAGMA synchronous = ${isSynced ? "FULL" : "NORMAL"}`);
     try {
       act();

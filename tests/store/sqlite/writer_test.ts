@@ -184,6 +184,24 @@ Deno.test("Writer takes back into memory no less than it has answered", async ()
   }
 });
 
+// Goal: uses of a key are entered durably, also where commits do not wait for the disk and tidying has
+// left its transaction open.
+Deno.test("WriteBehind makes a durable change while a step of tidying is open", async () => {
+  await using bench = new WriterBench();
+  const { writer, session } = bench;
+  const errors = bench.receives(70).flatMap((intent): Intent[] =>
+    intent.kind === "receive"
+      ? [{ kind: "record_error", message: intent.message, error: "refused" }]
+      : []
+  );
+  assert.deepEqual(failuresOf(writer.run(errors)), []);
+  assert.equal(writer.behind.tidy(() => true), true, "a step is open");
+  writer.behind.durably(({ db }) => db.exec("UPDATE retention SET reclaimed_on = 'then'"));
+  assert.equal(session.db.prepare("PRAGMA synchronous").get()?.synchronous, 1, "as it was");
+  assert.equal(bench.count("retention", "reclaimed_on = 'then'"), 1);
+  assert.equal(bench.count("messages"), 70);
+});
+
 // Goal: who holds the tables holds up no commit, and what was answered meanwhile gets there later.
 Deno.test("Writer commits to the log while another process writes to the tables", async () => {
   await using bench = new WriterBench();

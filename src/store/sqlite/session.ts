@@ -29,9 +29,20 @@ export class Session {
     this.#reservedTo = nextSeq + NUMBER_BLOCK;
   }
 
-  /** Begins the transaction that takes the write lock at once. */
+  /** Begins a transaction with the write lock; waits while another process holds that. */
   begin(): void {
     (this.#begin ??= this.db.prepare("BEGIN IMMEDIATE")).run();
+  }
+
+  /** The same for what can be done later: fails when another process holds the lock. */
+  beginAtOnce(): void {
+    const { timeout } = this.db.prepare("PRAGMA busy_timeout").get()!;
+    this.db.exec("PRAGMA busy_timeout = 0");
+    try {
+      this.begin();
+    } finally {
+      this.db.exec(`PRAGMA busy_timeout = ${timeout}`);
+    }
   }
 
   commit(): void {

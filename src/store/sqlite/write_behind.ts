@@ -112,7 +112,9 @@ export class WriteBehind {
     this.#tidyTo = this.#log.nextId;
     if (this.#mendTo !== undefined) return this.mend();
     this.#work.frame = this.#log.nextId;
-    if (this.#work.dirtySince < to) this.#store((into) => this.#work.takeUntil(to, into));
+    if (this.#work.dirtySince < to) {
+      this.#store((into) => this.#work.takeUntil(to, into), { mayWait: false });
+    }
   }
 
   /** Brings everything into the tables, so that they can be read. */
@@ -120,7 +122,7 @@ export class WriteBehind {
     this.mend();
     this.endStep();
     if (this.#work.isDirty || isSynced) {
-      this.#store((into) => this.#work.takeUntil(Infinity, into), isSynced);
+      this.#store((into) => this.#work.takeUntil(Infinity, into), { isSynced });
     }
   }
 
@@ -142,7 +144,7 @@ export class WriteBehind {
   /** What frames before this one say is in the tables then, whatever happens to the machine. */
   storeUntil(frame: number): void {
     if (frame <= this.#durableFrom) return;
-    this.#store((into) => this.#work.takeUntil(frame, into), true);
+    this.#store((into) => this.#work.takeUntil(frame, into), { isSynced: true });
   }
 
   /** Has `act` change the tables in one transaction; it leaves nothing in memory (`flush`). */
@@ -224,7 +226,7 @@ export class WriteBehind {
     try {
       if (this.#step === undefined) {
         const mark = session.mark();
-        session.begin();
+        session.beginAtOnce();
         this.#step = { taken: 0, mark };
       }
       const step = this.#step;
@@ -246,7 +248,10 @@ export class WriteBehind {
   }
 
   /** A step of tidying: changes tables and no meaning, so it need not wait for the disk. */
-  #store(take: (into: Changes) => void, isSynced = false): void {
+  #store(
+    take: (into: Changes) => void,
+    { isSynced = false, mayWait = true }: { isSynced?: boolean; mayWait?: boolean } = {},
+  ): void {
     this.endStep();
     this.#work.frame = this.#log.nextId;
     this.#synced(isSynced, () =>
@@ -254,7 +259,7 @@ export class WriteBehind {
         take(this.#tables);
         this.#tookIn();
         this.#onPoint?.("inside_tidy", []);
-      }));
+      }, mayWait));
     if (isSynced) this.#durableFrom = this.#work.dirtySince;
     this.#onPoint?.("after_tidy", []);
   }
@@ -268,12 +273,14 @@ export class WriteBehind {
     while (this.#lookUp.goOn(this.#work));
   }
 
-  #inTransaction(act: () => void): void {
+  #inTransaction(act: () => void, mayWait = true): void {
     this.endStep();
     const session = this.#session;
     const start = session.mark();
+    // While it has not begun nothing is out of memory.
+    if (mayWait) session.begin();
+    else session.beginAtOnce();
     try {
-      session.begin();
       act();
       session.commit();
       this.checkpoints.committed();

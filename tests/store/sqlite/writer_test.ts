@@ -71,6 +71,15 @@ class WriterBench implements AsyncDisposable {
   }
 }
 
+/** Messages that are finished as they come. */
+function recordErrors(bench: WriterBench, count: number): Intent[] {
+  return bench.receives(count).flatMap((intent): Intent[] =>
+    intent.kind === "receive"
+      ? [{ kind: "record_error", message: intent.message, error: "refused" }]
+      : []
+  );
+}
+
 const failuresOf = (outcomes: readonly Outcome[]) =>
   outcomes.flatMap((outcome, index) =>
     "failure" in outcome ? [`${index} ${outcome.failure.code}`] : []
@@ -184,17 +193,33 @@ Deno.test("Writer takes back into memory no less than it has answered", async ()
   }
 });
 
+// Goal: tidying in vain costs commits nothing, neither time nor what memory holds.
+// Method: a lock that a step would wait a minute for, and what lies about from before.
+Deno.test("Writer commits while tidying cannot have the tables", async () => {
+  await using bench = new WriterBench();
+  const { writer, session } = bench;
+  session.db.exec("PRAGMA busy_timeout = 60000");
+  assert.deepEqual(failuresOf(writer.run(recordErrors(bench, 70))), []);
+  writer.behind.tidyOld();
+  inspect(bench.path, (db) => {
+    db.exec("BEGIN IMMEDIATE");
+    const startedAt = performance.now();
+    assert.throws(() => writer.behind.tidy(() => false), { message: /locked/ });
+    assert.throws(() => writer.behind.tidyOld(), { message: /locked/ });
+    assert.deepEqual(failuresOf(writer.run(bench.receives(3))), []);
+    assert.ok(performance.now() - startedAt < 30_000, "nobody has waited");
+    db.exec("ROLLBACK");
+  });
+  assert.equal(session.db.prepare("PRAGMA busy_timeout").get()?.timeout, 60_000, "as it was");
+  assert.equal(bench.count("messages"), 73);
+});
+
 // Goal: uses of a key are entered durably, also where commits do not wait for the disk and tidying has
 // left its transaction open.
 Deno.test("WriteBehind makes a durable change while a step of tidying is open", async () => {
   await using bench = new WriterBench();
   const { writer, session } = bench;
-  const errors = bench.receives(70).flatMap((intent): Intent[] =>
-    intent.kind === "receive"
-      ? [{ kind: "record_error", message: intent.message, error: "refused" }]
-      : []
-  );
-  assert.deepEqual(failuresOf(writer.run(errors)), []);
+  assert.deepEqual(failuresOf(writer.run(recordErrors(bench, 70))), []);
   assert.equal(writer.behind.tidy(() => true), true, "a step is open");
   writer.behind.durably(({ db }) => db.exec("UPDATE retention SET reclaimed_on = 'then'"));
   assert.equal(session.db.prepare("PRAGMA synchronous").get()?.synchronous, 1, "as it was");

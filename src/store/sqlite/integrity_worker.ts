@@ -5,6 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
+import { checks } from "./checks.ts";
 
 /** Faults named at most; one is enough to restore a backup. */
 const FAULTS_MAX = 10;
@@ -22,11 +23,21 @@ function check(path: string): IntegrityAnswer {
     try {
       const rows = db.prepare(`PRAGMA integrity_check(${FAULTS_MAX})`).all();
       const detail = rows.map((row) => String(row.integrity_check)).join("; ");
-      return { ok: detail === "ok", detail };
+      return detail === "ok" ? checkRows(db) : { ok: false, detail };
     } finally {
       db.close();
     }
   } catch (thrown) {
     return { ok: false, detail: describeFailure(thrown).message };
   }
+}
+
+/** Whether the rows fit together, each kind as of one moment: a page may be whole and lack a row. */
+function checkRows(db: DatabaseSync): IntegrityAnswer {
+  const found: string[] = [];
+  for (const [name, text] of Object.entries(checks)) {
+    const count = Number(db.prepare(text).get()?.found);
+    if (count > 0) found.push(`${name}: ${count}`);
+  }
+  return { ok: found.length === 0, detail: found.length === 0 ? "ok" : found.join(", ") };
 }

@@ -98,7 +98,9 @@ export class WriteBehind {
     const isMuch = work.size > MESSAGES_MAX || work.bodyChars > BODY_CHARS_MAX ||
       this.#log.nextId - work.dirtySince > FRAMES_MAX;
     if (isMuch) {
-      this.storeAll();
+      this.endStep();
+      // What piles up while another process has the tables is no more than the log has room for.
+      if (work.isDirty) this.#store((into) => work.takeUntil(Infinity, into), { mayWait: false });
       if (work.size > MESSAGES_MAX) work.shrink(MESSAGES_LEFT);
     } else if (this.#step !== undefined || work.finished >= this.#tidyMessages) {
       return this.#goOn(isWanted);

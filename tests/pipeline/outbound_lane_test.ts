@@ -63,6 +63,50 @@ Deno.test("a head that backs off in the store is waited for, and who came meanwh
   assert.equal(bench.budget.bytes, 0);
 });
 
+Deno.test("a lane sleeps over a wait that no timer takes at once", async () => {
+  const days = 24 * 60 * 60_000;
+  const forty = { maxAttempts: null, backoffMs: 40 * days, multiplier: 1, maxBackoffMs: 40 * days };
+  for (const ordering of ["fifo", "unordered"] as const) {
+    await using bench = new LaneBench({ definition: { ordering, retry: forty } });
+    let isBusy = true;
+    bench.partner = () => Promise.resolve(isBusy ? busy : accepted);
+    await bench.queueAll("a");
+    await bench.time.pass(100);
+    isBusy = false;
+    let looks = 0;
+    const { monotonic } = bench.time.clock;
+    Object.assign(bench.time.clock, { monotonic: () => (looks += 1, monotonic()) });
+    const before = bench.store.log.length;
+    await bench.time.pass(10_000);
+    assert.equal(bench.store.log.length, before, "the store is left alone");
+    assert.equal(looks, 0, `a lane (${ordering}) is awake`);
+    await bench.time.pass(39 * days);
+    assert.deepEqual(bench.sent, ["a"]);
+    await bench.time.pass(days);
+    assert.deepEqual(bench.sent, ["a", "a"]);
+  }
+});
+
+// Method: the row falls due between the claim that finds it waiting and the claim's answer.
+Deno.test("a lane asks no timer for a wait that is over", async () => {
+  for (const ordering of ["fifo", "unordered"] as const) {
+    const database = LaneBench.stored("a");
+    await using bench = new LaneBench({ database, commitMs: () => 20, definition: { ordering } });
+    database.open("outbound", LANE)[0]!.dueAt = (bench.time.clock.now() + 10) * 1000;
+    const waits: number[] = [];
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = ((run: () => void, ms: number) => {
+      waits.push(ms);
+      return setTimeout(run, ms);
+    }) as unknown as typeof setTimeout;
+    bench.lane.wake();
+    await bench.time.pass(1_000);
+    globalThis.setTimeout = setTimeout;
+    assert.deepEqual(bench.sent, ["a"]);
+    assert.ok(waits.every((ms) => ms >= 0), `waits of ${waits} ms`);
+  }
+});
+
 // Goal: no lost wake-up (I71). Method: the row is committed with the very claim that finds nothing.
 Deno.test("an unordered lane sees a row that is committed while it falls asleep", async () => {
   await using bench = new LaneBench({

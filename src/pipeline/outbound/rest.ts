@@ -20,6 +20,8 @@ const PARK_MAX_MS = 60_000;
 const GATE_MS = 100;
 /** By how much wall clock and monotonic clock may part while a row backs off. */
 const CLOCK_SLACK_MS = 1_000;
+/** Timers take no longer wait: a longer one is gone about in several. */
+const SLEEP_MS_MAX = 2 ** 31 - 1;
 
 export class LaneRest {
   readonly #options: LaneRestOptions;
@@ -149,9 +151,11 @@ export class LaneRest {
   #sleep(waitMs: number): void {
     this.endSleep();
     if (this.#stopped) return;
+    // What the store said is not due yet may be by now.
+    const sleepMs = Math.min(SLEEP_MS_MAX, Math.max(0, Math.ceil(waitMs)));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#options.onDue();
-    }, Math.ceil(waitMs));
+    }, sleepMs);
   }
 }

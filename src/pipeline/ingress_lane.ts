@@ -188,9 +188,9 @@ export class IngressLane {
   /** The store failed on an item: forget memory, wait, and read the lane back. */
   park(): void {
     if (this.#parked !== undefined || this.#stopped) return;
-    const { spilled } = this.memory;
+    const { depth } = this.memory;
     this.#forget();
-    this.memory.spilled = spilled;
+    this.memory.spilled = depth;
     this.#parked = setTimeout(() => {
       this.#parked = undefined;
       this.#resync();

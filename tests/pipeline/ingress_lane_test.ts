@@ -102,6 +102,22 @@ Deno.test("an inbound whose hand-offs fail tries less and less often, and recove
   assert.deepEqual(bench.sent, toOutbound(["a", "b"]));
 });
 
+// What operators see (I75), and what `queue_buildup` watches (I73).
+Deno.test("an inbound that keeps off a store or a sandbox that failed shows its rows all the while", async () => {
+  for (const what of ["store", "sandbox"] as const) {
+    await using bench = await PipelineBench.open({
+      store: { intentFails: ({ kind }) => what === "store" && kind === "hand_off" },
+      runner: { batchFails: () => what === "sandbox" },
+    });
+    await bench.feed("IB_A", ...letters(30));
+    const { memory } = bench.pipeline.inbounds.get("IB_A")!.lane;
+    const seen = new Set<number>();
+    await bench.time.run(() => (seen.add(memory.openRows), false), 100_000);
+    assert.deepEqual([what, ...seen], [what, 30]);
+    assert.equal(bench.database.open().length, 30);
+  }
+});
+
 // I24, and a store that fails just then.
 Deno.test("a message that no key opens is given up; those around it keep their order", async () => {
   for (const bad of [0, 30, 63, 64, 99]) {

@@ -203,6 +203,22 @@ Deno.test("a delivery that a stop cuts off costs no attempt and buries nothing",
   assert.deepEqual(bench.told, []);
 });
 
+Deno.test("an unordered lane that gave back what it claimed shows nothing in flight", async () => {
+  let failures = 1;
+  await using bench = new LaneBench({
+    database: LaneBench.stored(...letters(5)),
+    definition: { ordering: "unordered", retry: slow },
+    intentFails: ({ kind }) => kind === "retry" && failures-- > 0,
+    partner: () => Promise.resolve(busy),
+  });
+  bench.lane.wake();
+  await bench.time.pass(100);
+  void bench.lane.pause();
+  await bench.time.pass(1_000);
+  assert.deepEqual(bench.rows.map(({ status }) => status), Array(5).fill("pending"));
+  assert.equal(bench.lane.inFlight, 0);
+});
+
 // Spec §1.8: a store that fails parks the lane, 1 s to 60 s; it recovers without a restart.
 Deno.test("a lane whose store stays broken tries less and less often, and recovers by itself", async () => {
   let isBroken = true;

@@ -30,6 +30,8 @@ export class UnorderedRun implements LaneRun {
 
   async run(): Promise<void> {
     const { books, rest } = this.#parts;
+    // What a run left behind that the store cut off is given back in this one.
+    this.#claimed = 0;
     while (rest.nextTurn()) {
       if (books.mustResync) await books.resync();
       if (books.memory.spilled === 0) break;

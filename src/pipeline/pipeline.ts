@@ -16,7 +16,7 @@ import { EventLog } from "./event_log.ts";
 import { laneGauges } from "./gauges.ts";
 import { type Change, changeOf, isSameInbound, isSameOutbound } from "./graph_change.ts";
 import type { Inbound } from "./inbound.ts";
-import type { IngressLane } from "./ingress_lane.ts";
+import type { IngressLane, IngressStage } from "./ingress_lane.ts";
 import { IngressLanes } from "./ingress_lanes.ts";
 import type { ValidateStrict } from "./intake.ts";
 import { MemoryBudget } from "./memory.ts";
@@ -68,6 +68,8 @@ export interface NextGraph {
   readonly destinations: ReadonlyMap<string, Destination>;
 }
 
+/** Why the lanes of an inbound halt that a reload or a restart took away. */
+const NOT_IN_GRAPH = "its inbound is not in the graph";
 /** How long the sums over all lanes are taken for current. */
 const LOAD_FRESH_MS = 5;
 
@@ -171,6 +173,9 @@ export class Pipeline {
     for (const { stage, lane, channel, open } of openLanes) {
       if (stage === "routed" && graph.inbounds.has(lane)) this.#lanes.get("routed", lane);
       if (stage === "response") this.#responseLane(lane);
+      if (stage !== "outbound" && !graph.inbounds.has(lane)) {
+        this.#lanes.get(stage as IngressStage, lane).halted = NOT_IN_GRAPH;
+      }
       if (stage === "outbound" && this.outbounds.has(lane)) {
         this.statistics.edge(channel, lane).opened(open);
       }
@@ -202,7 +207,11 @@ export class Pipeline {
     if (dead > 0) logger.warning("pipeline.swept", { dead_letters: dead });
     // Workers first: no message is acknowledged before the pipeline behind it lives.
     for (const lane of this.outbounds.values()) lane.wake();
-    for (const lane of this.#lanes.of("routed")) lane.wake();
+    for (const lane of this.#lanes.of("routed")) {
+      // Nobody claims where an inbound is gone, so nobody else sees what was given up there.
+      if (lane.halted === undefined) lane.wake();
+      else lane.recount();
+    }
     for (const { lane } of this.inbounds.values()) lane.wake();
     await Promise.all([...this.inbounds.values()].map((inbound) => inbound.start()));
   }
@@ -273,7 +282,7 @@ export class Pipeline {
     for (const name of change.removed) {
       this.inbounds.delete(name);
       for (const lane of this.#lanes.ofInbound(name)) {
-        void lane.halt("its inbound is not in the graph");
+        void lane.halt(NOT_IN_GRAPH);
       }
     }
     for (const name of [...change.changed, ...change.added]) {
@@ -352,13 +361,17 @@ export class Pipeline {
     });
   }
 
-  /** Pending and in-flight rows of all stages, as memory counts them. */
+  /**
+   * Pending and in-flight rows of all stages, as memory counts them; also those that wait for a
+   * connection the graph does not have any more.
+   */
   get openRows(): number {
     let rows = 0;
     for (const lane of this.outbounds.values()) rows += lane.memory.openRows;
-    for (const { lane } of this.inbounds.values()) rows += lane.memory.openRows;
-    for (const lane of this.#lanes.of("routed")) rows += lane.memory.openRows;
-    for (const lane of this.#lanes.of("response")) rows += lane.memory.openRows;
+    for (const lane of this.#lanes) rows += lane.memory.openRows;
+    for (const { outbound, depth } of this.statistics.edges()) {
+      if (!this.outbounds.has(outbound)) rows += depth;
+    }
     return rows;
   }
 

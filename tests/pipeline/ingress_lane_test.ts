@@ -118,6 +118,29 @@ Deno.test("an inbound that keeps off a store or a sandbox that failed shows its 
   }
 });
 
+// I75. What the start gives up, for its handler is gone, is not among what waits.
+Deno.test("messages of an inbound that is not in the graph wait, and count as open", async () => {
+  const database = new FakeDatabase();
+  for (const text of letters(3)) addMessage(database, "IB_GONE", text);
+  const [head] = database.open("ingress", "IB_GONE");
+  head!.status = "inflight";
+  const token = head!.token = database.nextToken(1);
+  const { seq, messageSeq } = head!;
+  const handlers = ["h", "gone"];
+  database.execute({
+    kind: "route_hand_off",
+    ...{ seq, messageSeq, token, handlers, at: 0, channel: "IB_GONE" },
+  });
+  await using bench = await PipelineBench.open({ database });
+  await bench.feed("IB_A", "a");
+  await bench.time.pass(1_000);
+  assert.deepEqual(bench.sent, toOutbound(["a"]));
+  const stages = database.open().map(({ stage }) => stage);
+  assert.deepEqual(stages.toSorted(), ["ingress", "ingress", "routed"]);
+  assert.equal(bench.pipeline.openRows, 3);
+  assert.ok(database.open().every(({ status }) => status === "pending"));
+});
+
 // I24, and a store that fails just then.
 Deno.test("a message that no key opens is given up; those around it keep their order", async () => {
   for (const bad of [0, 30, 63, 64, 99]) {

@@ -2,6 +2,7 @@
 // connection dropped that did not change, or a lane's order turned; a graph that cannot be used
 // changes nothing.
 import assert from "node:assert/strict";
+import { rowFigures } from "../../src/api/outbox.ts";
 import { localOperator, reloadConfig } from "../../src/operations/mod.ts";
 import { MllpSender } from "../connectors/mllp_sender.ts";
 import { type PartnerFrame, ScriptedPartner } from "../connectors/scripted_partner.ts";
@@ -194,6 +195,51 @@ Deno.test("messages of an inbound the engine did not start with are found", asyn
   await walk.exchange(port, admission("W3"));
   await walk.disposition("W3", "processed");
   assert.deepEqual(lab.controlIds, ["W1", "W2", "W3"]);
+});
+
+// Goal: in_pipeline counts every open row (I75), also those that wait for a connection to come back.
+Deno.test("what waits for a connection that is gone still counts", async () => {
+  await using lab = await ScriptedPartner.start();
+  const [port, away, spare] = [await freePort(), await freePort(), await freePort()];
+  const failing = graph({
+    port,
+    lab: away,
+    body: `if (msg.get("PID-3.1") === "Q2") throw new Error("not today"); return send(lab, msg);`,
+  });
+  const other = graph({ port: spare, lab: lab.port, inbound: "IB_SPARE", outbound: "OB_SPARE" });
+  await using walk = await Walk.open({
+    graph: failing,
+    settings: `[delivery]\ninternal_error = "stop"\n`,
+  });
+  const figures = async () => {
+    const { inPipeline, outboxByStatus } = await rowFigures(walk.engine);
+    const stored = await walk.engine.store.openRows();
+    assert.deepEqual(
+      [inPipeline, outboxByStatus.pending ?? 0],
+      [stored.inPipeline, stored.pending],
+    );
+    return inPipeline;
+  };
+  for (const id of ["Q1", "Q2", "Q3"]) await walk.exchange(port, admission(id));
+  await walk.logged("connection.stopped");
+  await walk.logged("delivery.retried");
+  await walk.bundle.write(module, other);
+  await reload(walk);
+  assert.equal(await figures(), 3);
+  await walk.exchange(spare, admission("S1"));
+  await walk.disposition("S1", "processed");
+  assert.equal(await figures(), 3);
+
+  // A restart gives up what waits for a partner that is gone; the inbound may come back.
+  await walk.stop();
+  await walk.start();
+  assert.equal(await figures(), 2);
+  await walk.bundle.write(module, graph({ port, lab: lab.port }));
+  await reload(walk);
+  await walk.disposition("Q3", "processed");
+  await walk.drained();
+  assert.equal(await figures(), 0);
+  assert.deepEqual(lab.controlIds, ["S1", "Q2", "Q3"]);
 });
 
 Deno.test("what an error halted goes on with the same head, what an operator stopped does not", async () => {

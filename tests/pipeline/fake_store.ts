@@ -10,6 +10,9 @@ import type { Store } from "../../src/store/store.ts";
 import type { FakeDatabase } from "./fake_database.ts";
 
 export interface FakeStoreOptions {
+  /** How long the next question for answers takes, milliseconds, and whether it fails. */
+  readonly askMs?: () => number;
+  readonly asksFail?: () => boolean;
   readonly database: FakeDatabase;
   readonly clock: Clock;
   /** How long the next commit takes, milliseconds. Default: no time, but not at once. */
@@ -38,7 +41,7 @@ const OUTSTANDING_MAX = 2;
 export class FakeStore implements
   Pick<
     Store,
-    "recovered" | "openLanes" | "nextToken" | "submit" | "march" | "crowd" | "flush"
+    "recovered" | "openLanes" | "nextToken" | "submit" | "march" | "crowd" | "flush" | "responsesOf"
   > {
   readonly recovered: number;
   readonly openLanes: Store["openLanes"];
@@ -91,6 +94,15 @@ export class FakeStore implements
     const submitted = { intent, resolve: resolve as Submitted["resolve"], reject };
     (hint.pressing ? this.#first : this.#gathered).push(submitted);
     this.#schedule();
+    return promise;
+  }
+
+  /** No answers, but after a while; the walk's tests look at what they say. */
+  responsesOf(_id: string): Promise<readonly never[]> {
+    const { askMs, asksFail } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<readonly never[]>();
+    const fails = asksFail?.() ?? false;
+    setTimeout(() => fails ? reject(new Error("Cannot read")) : resolve([]), askMs?.() ?? 0);
     return promise;
   }
 

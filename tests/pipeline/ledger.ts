@@ -29,7 +29,13 @@ export class Ledger {
         this.#store.read += 1;
         this.#store.errored += 1;
         break;
+      case "reingress":
+        if (!isMine()) break;
+        this.#store.read += 1;
+        if (intent.error !== undefined) this.#store.errored += 1;
+        break;
       case "complete":
+      case "complete_with_response":
         if (isMine()) this.#store.written += 1;
         break;
       case "dead_letter":

@@ -12,6 +12,8 @@ export interface PlannedHandler {
   readonly fails: boolean;
   readonly counts: boolean;
   readonly sends: readonly string[];
+  /** A loopback it sends to, or none; what comes out of one goes to none. */
+  readonly loops: readonly string[];
 }
 
 export interface Plan {
@@ -39,7 +41,17 @@ export function keyOf(payload: string): string {
   return payload.startsWith("{") ? deliveryKey(idOf(payload), "h0", 0) : payload;
 }
 
-export function planOf(id: string, outbounds: number): Plan {
+/** The message that a handler sends to a loopback. */
+export function childOf(id: string, handler: string): string {
+  return `${id}~${handler}`;
+}
+
+/** The message that a partner's answer is; undefined when it answers nothing that is taken in. */
+export function replyTo(payload: string): string | undefined {
+  return payload.includes("~") ? undefined : `re:${keyOf(payload)}~`;
+}
+
+export function planOf(id: string, outbounds: number, loopbacks = 0): Plan {
   const dice = (what: string) => spread(`${id} ${what}`);
   const count = Math.floor(dice("handlers") * 10);
   // Most messages go to one handler, some to more, some to none.
@@ -54,22 +66,26 @@ export function planOf(id: string, outbounds: number): Plan {
         { length: Math.floor(dice(`${handler} sends`) * 3.4) },
         (_, index) => `OB_${Math.floor(dice(`${handler} to ${index}`) * outbounds)}`,
       ),
+      loops: loopbacks === 0 || id.includes("~") || dice(`${handler} loops`) < 0.5
+        ? []
+        : [`LP_${Math.floor(dice(`${handler} loop`) * loopbacks)}`],
     })),
   };
 }
 
 export interface AuthorOptions {
   readonly outbounds: number;
+  readonly loopbacks: number;
   /** False: an author has mended whatever failed. */
   readonly mayFail: () => boolean;
   /** Handlers take longer than the pipeline waits for in one transaction. */
   readonly isSlow: () => boolean;
 }
 
-export function authorOf({ outbounds, mayFail, isSlow }: AuthorOptions): Author {
+export function authorOf({ outbounds, loopbacks, mayFail, isSlow }: AuthorOptions): Author {
   return ({ text, inbound, handlers, routeOnly }, read): RunResult => {
     const id = idOf(text);
-    const plan = planOf(id, outbounds);
+    const plan = planOf(id, outbounds, loopbacks);
     const tookMs = isSlow() ? 90 : 0.2;
     if (handlers === undefined && plan.routerFails && mayFail()) {
       return { handlers: [], outcomes: [], error: "Error: no route", tookMs };
@@ -78,15 +94,19 @@ export function authorOf({ outbounds, mayFail, isSlow }: AuthorOptions): Author 
     if (routeOnly) return { handlers: names, outcomes: [], tookMs };
     let count = Number(read(COUNTER, inbound) ?? "0");
     const outcomes = names.map((name): HandlerOutcome => {
-      const { handler, fails, counts, sends } = plan.handlers.find((h) => h.handler === name)!;
+      const planned = plan.handlers.find((h) => h.handler === name)!;
+      const { handler, fails, counts, sends, loops } = planned;
       if (fails && mayFail()) return { handler, sends: [], state: [], error: "Error: no luck" };
       if (counts) count += 1;
       return {
         handler,
-        sends: sends.map((to, index) => ({
-          to,
-          payload: handler === "h0" && index === 0 ? undefined : deliveryKey(id, handler, index),
-        })),
+        sends: [
+          ...sends.map((to, index) => ({
+            to,
+            payload: handler === "h0" && index === 0 ? undefined : deliveryKey(id, handler, index),
+          })),
+          ...loops.map((to) => ({ to, payload: textOf(childOf(id, handler), 0) })),
+        ],
         state: counts ? [{ namespace: COUNTER, key: inbound, value: String(count) }] : [],
       };
     });

@@ -4,13 +4,14 @@
  */
 import type { InternalErrorPolicy } from "../../src/graph/graph.ts";
 import type { FakeDatabase, FakeRow } from "./fake_database.ts";
-import { COUNTER, deliveryKey, keyOf, planOf } from "./plan.ts";
+import { childOf, COUNTER, deliveryKey, keyOf, planOf } from "./plan.ts";
 
 export type Outcome = "taken" | "AE" | "AR" | "refused" | "lost" | "bug" | "aborted";
 
 export interface RulesOptions {
   readonly database: FakeDatabase;
   readonly outbounds: number;
+  readonly loopbacks: number;
   readonly retryMax: number | null;
   readonly internalError: InternalErrorPolicy;
   /** Milliseconds of virtual time, for reports. */
@@ -166,6 +167,7 @@ export class Rules {
     this.#checkLaneOrder();
     this.#checkInboundOrder();
     this.#checkState();
+    this.#checkLoopbacks();
   }
 
   /** I3, I4: stored is what the sender was told is stored, and in the order it came. */
@@ -201,7 +203,7 @@ export class Rules {
       ? "error"
       : handlers.length === 0
       ? "unrouted"
-      : wanted.length > 0
+      : wanted.length > 0 || ran.some(({ loops }) => loops.length > 0)
       ? "processed"
       : "filtered";
     if (message.status !== status) {
@@ -215,8 +217,8 @@ export class Rules {
 
   /** What was to become of a message, given which of its rows no key opened. */
   #expected(id: string, rows: readonly FakeRow[]) {
-    const { outbounds } = this.#options;
-    const { routerFails, handlers } = planOf(id, outbounds);
+    const { outbounds, loopbacks } = this.#options;
+    const { routerFails, handlers } = planOf(id, outbounds, loopbacks);
     const lost = rows.filter((row) => row.status === "dead" && this.#isLost(row));
     const isRouted = !(routerFails && this.#fails) && !this.poisons.has(id) &&
       !lost.some(({ stage }) => stage === "ingress");
@@ -299,6 +301,34 @@ export class Rules {
         this.defect(`I25: ${way}: ${keyOf(row.body)} comes after a later message`);
       }
       last.set(way, row.messageSeq);
+    }
+  }
+
+  /** I22, I25: what goes to a loopback enters it once, and in the order it was sent. */
+  #checkLoopbacks(): void {
+    const messages = [...this.#options.database.messages.values()];
+    const origins = new Map(messages.map((message) => [message.id, message]));
+    const entered = new Map<string, number>();
+    const last = new Map<string, number>();
+    for (const { channel, raw, metadata } of messages.toSorted((a, b) => a.seq - b.seq)) {
+      if (metadata === undefined) continue;
+      const { correlation_id, passthrough_from } = JSON.parse(metadata);
+      const id = rawId(raw);
+      entered.set(id, (entered.get(id) ?? 0) + 1);
+      if (entered.get(id)! > 1) this.defect(`I22: ${id} entered ${channel} again`);
+      // Answers come in the order of their outbound, not of their messages.
+      if (passthrough_from === undefined) continue;
+      const origin = origins.get(correlation_id)!;
+      const way = `${origin.channel} to ${channel}`;
+      if (origin.seq < (last.get(way) ?? 0)) this.defect(`I25: ${way}: ${id} enters late`);
+      last.set(way, origin.seq);
+    }
+    for (const { seq, raw } of messages) {
+      const id = rawId(raw);
+      for (const { handler, loops } of this.#expected(id, this.#options.database.rowsOf(seq)).ran) {
+        if (loops.length === 0 || entered.has(childOf(id, handler))) continue;
+        this.defect(`${childOf(id, handler)} never entered ${loops[0]}`);
+      }
     }
   }
 

@@ -16,7 +16,7 @@ import { FakeDatabase } from "./fake_database.ts";
 import { graphOf, inboundDefinition, outboundDefinition } from "./fake_graph.ts";
 import { FakeRunner } from "./fake_runner.ts";
 import { FakeStore } from "./fake_store.ts";
-import { authorOf, HANDLERS, idOf, textOf } from "./plan.ts";
+import { authorOf, HANDLERS, idOf, replyTo, textOf } from "./plan.ts";
 import { Ledger } from "./ledger.ts";
 import { loseWakes } from "./lost_wakes.ts";
 import { Random } from "./random.ts";
@@ -29,6 +29,8 @@ export interface Weather {
   readonly seed: number;
   readonly inbounds: number;
   readonly outbounds: number;
+  /** Some handlers send there, and the first outbounds have answers taken in there. */
+  readonly loopbacks: number;
   readonly messages: number;
   /** Memory of all lanes together, in messages. */
   readonly roomFor: number;
@@ -119,10 +121,11 @@ class Simulation {
     this.#weather = weather;
     this.#time = time;
     this.#random = new Random(weather.seed);
-    const { outbounds, retryMax, internalError } = weather;
+    const { outbounds, loopbacks, retryMax, internalError } = weather;
     this.rules = new Rules({
       database: this.#database,
       outbounds,
+      loopbacks,
       retryMax,
       internalError,
       now: () => time.now,
@@ -168,12 +171,15 @@ class Simulation {
       batchFails: () =>
         this.#isStorm && (time.now < this.#storeDownUntil || random.chance(weather.storeFails)),
       intentFails: () => this.#isStorm && random.chance(weather.storeFails / 4),
+      askMs: () => this.#isStorm ? random.below(30) : 1,
+      asksFail: () => this.#isStorm && random.chance(weather.storeFails),
       onRefused: (intent) => this.#noteRefused(intent),
       onCommit: () => this.#lookAtRows(),
       onExecuted: (intent, result) => ledger.note(intent, result),
     });
     const author = authorOf({
       outbounds: weather.outbounds,
+      loopbacks: weather.loopbacks,
       mayFail: () => this.#isStorm || weather.internalError === "continue",
       isSlow: () => this.#isSlow,
     });
@@ -202,7 +208,7 @@ class Simulation {
         commitState: (inbound, entries) => this.#runner.commitState(inbound, entries),
         discardState: (inbound) => this.#runner.discardState(inbound),
       },
-      connectors: new Map([["fake", connector]]),
+      connectors: connectorsOf(connector),
       clock: time.clock,
       logger: silentLogger,
       failpoints: noFailpoints,
@@ -242,21 +248,26 @@ class Simulation {
 
   /** `isThere` and `version` say which connections a graph has, and which of them are others. */
   #graph(isThere: () => boolean = () => true, version: () => number = () => 0) {
-    const { inbounds, outbounds, retryMax, internalError } = this.#weather;
-    return graphOf(
-      names("IB", inbounds).filter(isThere).map((name) =>
-        inboundDefinition(name, { settings: { version: version() } })
-      ),
+    const { inbounds, outbounds, loopbacks, retryMax, internalError } = this.#weather;
+    const graph = graphOf(
+      [
+        ...names("IB", inbounds).filter(isThere).map((name) =>
+          inboundDefinition(name, { settings: { version: version() } })
+        ),
+        ...names("LP", loopbacks).map((name) => inboundDefinition(name, { type: "loopback" })),
+      ],
       names("OB", outbounds).filter(isThere).map((name) =>
         outboundDefinition(name, {
           settings: { version: version() },
           ordering: isOrdered(name) ? "fifo" : "unordered",
           internalError,
+          ...takenIn(name, loopbacks),
           retry: { maxAttempts: retryMax, backoffMs: 50, multiplier: 2, maxBackoffMs: 2_000 },
         })
       ),
       HANDLERS,
     );
+    return { ...graph, readsResponses: loopbacks > 0 };
   }
 
   /** Another graph; a whole one has every connection. */
@@ -270,7 +281,7 @@ class Simulation {
     );
     this.#reloading += 1;
     this.#turn = this.#turn.then(async () => {
-      const next = pipeline.prepare(graph, new Map([["fake", connector]]));
+      const next = pipeline.prepare(graph, connectorsOf(connector));
       await pipeline.swap(next, () => {
         for (const name of next.outbounds.removed) this.rules.paused.delete(name);
         // Loaded with what is durable: nothing else may be on its way.
@@ -358,7 +369,7 @@ class Simulation {
   #noteRefused(intent: Intent): void {
     const isGivingBack = intent.kind === "release" || intent.kind === "resync";
     if (isGivingBack && this.#reloading > 0) this.#hasLeftRows = true;
-    if (intent.kind === "complete" || intent.kind === "dead_letter") {
+    if (isResolution(intent)) {
       this.rules.unresolved(intent.seq);
     }
   }
@@ -380,7 +391,11 @@ class Simulation {
       } finally {
         this.rules.ended(sent);
       }
-      return answerOf(outcome);
+      const answer = answerOf(outcome);
+      const reply = replyTo(text);
+      return answer.accepted && reply !== undefined
+        ? { accepted: true, reply: textOf(reply, 0) }
+        : answer;
     };
   }
 
@@ -617,6 +632,21 @@ function answerOf(outcome: Outcome): DeliveryAnswer {
     default:
       return { accepted: true };
   }
+}
+
+function isResolution(intent: Intent) {
+  return intent.kind === "complete" || intent.kind === "complete_with_response" ||
+    intent.kind === "dead_letter";
+}
+
+function connectorsOf(connector: FakeConnector) {
+  return new Map([["fake", connector], ["loopback", connector]]);
+}
+
+/** As many outbounds as there are loopbacks have their partners' answers taken in. */
+function takenIn(outbound: string, loopbacks: number) {
+  const number = Number(outbound.slice(3));
+  return number < loopbacks ? { captureResponse: true, reingressTo: `LP_${number}` } : {};
 }
 
 function lanesOf(pipeline: Pipeline) {

@@ -12,6 +12,7 @@ const calm: Weather = {
   seed: 0,
   inbounds: 3,
   outbounds: 4,
+  loopbacks: 0,
   messages: 300,
   roomFor: 10_000,
   internalError: "continue",
@@ -73,6 +74,20 @@ Deno.test("operators may pause, replay, cancel, restart and touch whenever they 
     slowHandlers: fc.boolean(),
   });
   await holds(kind, 25);
+});
+
+// Method: the store is asked for the lineage of what comes out of a loopback, and takes its time.
+Deno.test("what goes through loopbacks enters once and turns no order, whatever fails", async () => {
+  const kind = fc.record({
+    loopbacks: fc.integer({ min: 1, max: 2 }),
+    slowHandlers: fc.boolean(),
+    partnersFail: fc.double({ min: 0, max: 0.3, noNaN: true }),
+    storeFails: fc.constantFrom(0, 0, 0.1),
+    sandboxFails: fc.constantFrom(0, 0, 0.1),
+    crashes: fc.integer({ min: 0, max: 3 }),
+    restarts: fc.integer({ min: 0, max: 2 }),
+  });
+  await holds(kind, 20);
 });
 
 Deno.test("other graphs take the place of the running one and lose, double, turn nothing", async () => {

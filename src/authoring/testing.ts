@@ -20,7 +20,6 @@
  * });
  * ```
  */
-import { pathToFileURL } from "node:url";
 import { type ContentType, Message, RawMessage } from "../hl7/surface.ts";
 import { readCodeSets, readEntries } from "./code_sets.ts";
 import { GraphError } from "./errors.ts";
@@ -96,7 +95,7 @@ const ingestTimeDefault = 1_704_067_200;
  * name. `dir` may be a path or a `file:` URL.
  */
 export async function loadBundle(dir: string | URL): Promise<LoadedBundle> {
-  const base = typeof dir === "string" ? pathToFileURL(Deno.realPathSync(dir)) : dir;
+  const base = typeof dir === "string" ? fileUrlOf(Deno.realPathSync(dir)) : dir;
   const graph = new URL("graph/", base.href.endsWith("/") ? base : `${base.href}/`);
   const names = [...Deno.readDirSync(graph)].map(({ name }) => name).filter(isGraphModule);
   for (const name of names.toSorted()) await import(new URL(encodeURIComponent(name), graph).href);
@@ -107,6 +106,11 @@ export async function loadBundle(dir: string | URL): Promise<LoadedBundle> {
     routers: [...routers.keys()],
     handlers: [...handlers.keys()],
   };
+}
+
+/** Signs that mean something in a URL mean themselves in a path; author code gets no `node:url`. */
+function fileUrlOf(path: string): URL {
+  return new URL(`file://${path.replace(/[%?#\t\n\r]/g, encodeURIComponent)}`);
 }
 
 /** Runs one handler on its own copy of `message`; text is taken as HL7 v2. */

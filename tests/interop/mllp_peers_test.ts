@@ -220,7 +220,8 @@ Deno.test("@medplum/hl7 receives from our destination, and its NAK is understood
     assert.deepEqual(received.map((text) => text.trimEnd()), [...expected(), ...expected()]);
     ackCode = "AR";
     await using bench = new DestinationBench({ port });
-    assert.deepEqual(await bench.send("A4"), { accepted: false, code: "AR", permanent: true });
+    const refused = { accepted: false, code: "AR", permanent: true, said: "Application Reject" };
+    assert.deepEqual(await bench.send("A4"), refused);
   } finally {
     await server.stop({ forceDrainTimeoutMs: 500 });
   }

@@ -24,6 +24,7 @@ import type { ApiContext, ApiEnv } from "./env.ts";
 import { eventRoutes } from "./events.ts";
 import { isLoopbackName, refusalOf } from "./guards.ts";
 import { addHeaders } from "./headers.ts";
+import { KnownPaths } from "./known_paths.ts";
 import { isHandshake, liveStatsRoutes } from "./live_stats.ts";
 import { ownAccountRoutes } from "./me.ts";
 import { messageRoutes } from "./messages.ts";
@@ -81,7 +82,7 @@ export function accessTable(
 
 /** All routes, behind what gives each request its first variables. */
 export function declareRoutes(context: ApiContext): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>({ getPath: routedPathOf });
+  const app = new Hono<ApiEnv>({ getPath: routedPathOf, router: new KnownPaths() });
   app.use("*", async (c, next) => {
     c.set("actor", nobody);
     c.set("auth", context.engine.auth);

@@ -33,25 +33,32 @@ export async function summariesOf(
   if (!isPermitted(actor, "messages:view_summary")) return listed.map(() => null);
   let known = remembered.get(engine);
   if (known === undefined) remembered.set(engine, known = new Map());
-  const held = listed.filter(({ hasBody }) => hasBody).map(({ number }) => number);
-  const found = new Map(held.map((number) => [number, known.get(number)]));
-  const missing = held.filter((number) => found.get(number) === undefined);
-  if (missing.length > 0) {
-    const bodies = await engine.store.bodiesOf([...new Set(missing)], BODY_BYTES_MAX);
-    for (const number of missing) {
-      const body = bodies.get(number);
-      const summary = body === undefined ? null : summaryOf(body);
-      found.set(number, summary);
-      known.set(number, summary);
-    }
-    for (const number of known.keys()) {
-      if (known.size <= REMEMBERED_MAX) break;
-      known.delete(number);
-    }
+  // A list that is asked for again and again is mostly known.
+  const summaries = listed.map(({ number, hasBody }) => hasBody ? known.get(number) : null);
+  for (const { number, hasBody } of listed) if (!hasBody) known.delete(number);
+  const missing = new Set<number>();
+  for (const [index, summary] of summaries.entries()) {
+    if (summary === undefined) missing.add(listed[index]!.number);
   }
-  return listed.map(({ number, hasBody }) => {
-    if (hasBody) return found.get(number) ?? null;
+  if (missing.size === 0) return summaries as readonly (string | null)[];
+  const bodies = await engine.store.bodiesOf([...missing], BODY_BYTES_MAX);
+  const found = new Map<number, string | null>();
+  for (const number of missing) {
+    const body = bodies.get(number);
+    found.set(number, body === undefined ? null : summaryOf(body));
+  }
+  remember(known, found);
+  return summaries.map((summary, index) => summary ?? found.get(listed[index]!.number) ?? null);
+}
+
+/** The latest stay. */
+function remember(
+  known: Map<number, string | null>,
+  found: ReadonlyMap<number, string | null>,
+): void {
+  for (const [number, summary] of found) known.set(number, summary);
+  for (const number of known.keys()) {
+    if (known.size <= REMEMBERED_MAX) break;
     known.delete(number);
-    return null;
-  });
+  }
 }

@@ -3,7 +3,7 @@ import type { DeadLetter, DeadLetterFilter, Page } from "../store/store.ts";
 import { scopeOf } from "./channel_scope.ts";
 import { gatedDeadLetter } from "./field_gates.ts";
 import { operation } from "./operation.ts";
-import { summariesOf, type Summarized } from "./summaries.ts";
+import { type Summarized, summarized } from "./summaries.ts";
 
 export interface DeadLetterList {
   readonly filter: DeadLetterFilter;
@@ -19,14 +19,12 @@ export const listDeadLetters = operation({
   permission: "messages:read",
   async run(engine, { filter, page }: DeadLetterList, _rowOf, actor): Promise<ListedDeadLetters> {
     const found = await engine.store.deadLetters({ ...filter, channels: scopeOf(actor) }, page);
-    const listed = found.deadLetters.map(({ messageSeq, hasBody }) => ({
-      number: messageSeq,
-      hasBody,
-    }));
-    const summaries = await summariesOf(engine, actor, listed);
-    const deadLetters = found.deadLetters.map((dead, index) =>
-      gatedDeadLetter({ ...dead, summary: summaries[index]! }, actor)
+    const listed = await summarized(
+      { engine, actor },
+      found.deadLetters,
+      ({ messageSeq }) => messageSeq,
     );
+    const deadLetters = listed.map((dead) => gatedDeadLetter(dead, actor));
     const count = deadLetters.filter(({ summary, lastError }) =>
       summary !== null || lastError !== null
     ).length;

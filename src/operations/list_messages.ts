@@ -3,7 +3,7 @@ import type { MessageFilter, MessageSummary, Page } from "../store/store.ts";
 import { scopeOf } from "./channel_scope.ts";
 import { gatedSummary } from "./field_gates.ts";
 import { operation } from "./operation.ts";
-import { summariesOf, type Summarized } from "./summaries.ts";
+import { type Summarized, summarized } from "./summaries.ts";
 
 export interface MessageList {
   readonly filter: MessageFilter;
@@ -19,11 +19,8 @@ export const listMessages = operation({
   permission: "messages:read",
   async run(engine, { filter, page }: MessageList, _rowOf, actor): Promise<ListedMessages> {
     const found = await engine.store.messages({ ...filter, channels: scopeOf(actor) }, page);
-    const listed = found.messages.map(({ seq, hasBody }) => ({ number: seq, hasBody }));
-    const summaries = await summariesOf(engine, actor, listed);
-    const messages = found.messages.map((message, index) =>
-      gatedSummary({ ...message, summary: summaries[index]! }, actor)
-    );
+    const listed = await summarized({ engine, actor }, found.messages, ({ seq }) => seq);
+    const messages = listed.map((message) => gatedSummary(message, actor));
     const count = messages.filter(({ summary, error, metadata }) =>
       summary !== null || error !== null || metadata !== null
     ).length;

@@ -24,6 +24,17 @@ const REMEMBERED_MAX = 4_096;
 
 const remembered = new WeakMap<Engine, Map<number, string | null>>();
 
+/** Adds to each of a list whom its message is about. */
+export async function summarized<M extends { readonly hasBody: boolean }>(
+  { engine, actor }: { readonly engine: Engine; readonly actor: Actor },
+  list: readonly M[],
+  numberOf: (one: M) => number,
+): Promise<readonly Summarized<M>[]> {
+  const listed = list.map((one) => ({ number: numberOf(one), hasBody: one.hasBody }));
+  const summaries = await summariesOf(engine, actor, listed);
+  return list.map((one, index) => ({ ...one, summary: summaries[index]! }));
+}
+
 /** The summaries of listed messages, in order; all null for whoever may not see them. */
 export async function summariesOf(
   engine: Engine,

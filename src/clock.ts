@@ -16,6 +16,9 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 };
 
+/** Milliseconds a timer of this runtime can wait: one that is told a longer wait ends at once. */
+export const timerMsMax = 2 ** 31 - 1;
+
 /**
  * The moment that lies so far behind another, both in microseconds; at most the last one that a row
  * gives back as it was, in the year 2255.

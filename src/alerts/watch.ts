@@ -2,6 +2,7 @@
  * The clockwork: lanes each second, certificates at their own interval and at start. The size of the
  * store is looked at by the passes of `maintenance/`.
  */
+import { timerMsMax } from "../clock.ts";
 import type { Alerts } from "./alerts.ts";
 import { BuildupMonitor, type BuildupOptions } from "./buildup.ts";
 import { type CertificatesOptions, lookAtCertificates } from "./certificates.ts";
@@ -23,8 +24,6 @@ export interface WatchOptions {
 }
 
 const LOOK_MS = 1_000;
-/** Timers take no longer wait; two looks in 24 days are as good as one. */
-const INTERVAL_MS_MAX = 2 ** 31 - 1;
 
 /** Begins to watch; disposing it ends it, and waits for the look under way. */
 export function startWatch(options: WatchOptions): AsyncDisposable {
@@ -65,7 +64,7 @@ function repeat(look: () => Promise<void>, intervalMs: number): () => Promise<vo
   let isOver = false;
   const once = async () => {
     await look();
-    if (!isOver) timer = setTimeout(() => under = once(), Math.min(intervalMs, INTERVAL_MS_MAX));
+    if (!isOver) timer = setTimeout(() => under = once(), Math.min(intervalMs, timerMsMax));
   };
   let under = once();
   return async () => {

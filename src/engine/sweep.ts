@@ -3,6 +3,7 @@
  * its successor had counted, and whatever else came to the store by another way. Source: spec
  * pipeline-store-cluster §3.3 (reclaim sweep), I66.
  */
+import { timerMsMax } from "../clock.ts";
 import type { Term } from "../cluster/mod.ts";
 import { errorClass } from "../errors.ts";
 import type { Logger } from "../logging/mod.ts";
@@ -18,14 +19,11 @@ export interface SweepOptions {
   readonly logger: Logger;
 }
 
-/** Timers take no longer wait. */
-const INTERVAL_MS_MAX = 2 ** 31 - 1;
-
 /** Looks at every interval until it is disposed. */
 export function startSweep(options: SweepOptions): Disposable {
   const timer = setInterval(
     () => void look(options),
-    Math.min(options.intervalMs, INTERVAL_MS_MAX),
+    Math.min(options.intervalMs, timerMsMax),
   );
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -6,7 +6,7 @@
  */
 import { dirname } from "node:path";
 import { startApi } from "../../api/mod.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock, timerMsMax } from "../../clock.ts";
 import { Engine } from "../../engine.ts";
 import { EngineError, errorClass } from "../../errors.ts";
 import { environmentsDir, type Graph, listenersOf } from "../../graph/mod.ts";
@@ -132,9 +132,6 @@ function stopsOnHangup({ launched, hangupStops: isTold }: ServeOptions): boolean
   return launched ? isTold === true : hangupStops();
 }
 
-/** Timers take no longer wait: they end at once instead. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
 /** Stops within `[engine] shutdown_timeout_seconds`, or at once on a second signal. */
 async function stop(
   stack: AsyncDisposableStack,
@@ -143,7 +140,7 @@ async function stop(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limitMs = settings.engine.shutdownTimeoutMs;
   const tooLate = new Promise<"timeout">((resolve) => {
-    timer = setTimeout(() => resolve("timeout"), Math.min(limitMs, TIMER_MS_MAX));
+    timer = setTimeout(() => resolve("timeout"), Math.min(limitMs, timerMsMax));
   });
   const done = stack.disposeAsync().then(
     () => "done" as const,

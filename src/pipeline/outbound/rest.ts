@@ -2,7 +2,7 @@
  * Whether a lane may run, and when it looks again: who blocks it, the time it sleeps until, how
  * long it keeps off a store that failed.
  */
-import { type Clock, micros } from "../../clock.ts";
+import { type Clock, micros, timerMsMax } from "../../clock.ts";
 
 export interface LaneRestOptions {
   readonly clock: Clock;
@@ -20,8 +20,6 @@ const PARK_MAX_MS = 60_000;
 const GATE_MS = 100;
 /** By how much wall clock and monotonic clock may part while a row backs off. */
 const CLOCK_SLACK_MS = 1_000;
-/** Timers take no longer wait: a longer one is gone about in several. */
-const SLEEP_MS_MAX = 2 ** 31 - 1;
 
 export class LaneRest {
   readonly #options: LaneRestOptions;
@@ -152,7 +150,8 @@ export class LaneRest {
     this.endSleep();
     if (this.#stopped) return;
     // What the store said is not due yet may be by now.
-    const sleepMs = Math.min(SLEEP_MS_MAX, Math.max(0, Math.ceil(waitMs)));
+    // A longer wait is gone about in several.
+    const sleepMs = Math.min(timerMsMax, Math.max(0, Math.ceil(waitMs)));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#options.onDue();

@@ -2,7 +2,7 @@
 import { dirname, resolve } from "node:path";
 import type { CliCommand } from "./command.ts";
 import type { CliContext } from "./context.ts";
-import { CommandFailure, exitCodes } from "./failure.ts";
+import { exitCodes } from "./failure.ts";
 import { offline, printJson } from "./offline.ts";
 import { addAct, addServiceOptions, type ServiceOptions } from "./options.ts";
 
@@ -30,13 +30,8 @@ export function declareAlert(program: CliCommand, context: CliContext): void {
   command.runs((options: AlertOptions, [act = ""]) =>
     offline(context, options.json, async () => {
       const { acts } = await import("./alert_acts.ts");
-      const run = Object.hasOwn(acts, act) ? acts[act] : undefined;
-      if (run === undefined) {
-        throw new CommandFailure(`No act "${act}" on alert rules: invalid choice`, {
-          exitCode: exitCodes.refused,
-          hint: `There are: ${Object.keys(acts).join(", ")}`,
-        });
-      }
+      const { chosenAct } = await import("./edit_command.ts");
+      const run = chosenAct(acts, act, "alert rules");
       const env = context.env ?? {};
       const { findAnchor } = await import("./anchor.ts");
       const { lockFolder } = await import("./edit_lock.ts");

@@ -7,7 +7,7 @@ import { type CodeSet, graphProblemText, loadCodeSets, readBundle } from "../gra
 import { isTable } from "../settings/mod.ts";
 import { makeEdit, textIn } from "./bundle_edit.ts";
 import { csvText, isStem, tableProblem } from "./codeset_text.ts";
-import { type Edit, type EditActs, requireName } from "./edit_command.ts";
+import { type Edit, type EditActs, noBundle, requireName } from "./edit_command.ts";
 import { readData } from "./edit_data.ts";
 import { CommandFailure } from "./failure.ts";
 
@@ -76,13 +76,10 @@ export const acts: EditActs = {
  *
  * @throws {CommandFailure} there is no bundle, or a file among them that is no text to us.
  */
-async function codeSetsOf({ anchor: { bundleDir } }: Edit, { written }: { written?: string } = {}) {
+async function codeSetsOf(edit: Edit, { written }: { written?: string } = {}) {
+  const { bundleDir } = edit.anchor;
   const { bundle, problems } = await readBundle(bundleDir, { allowInsecureSource: true });
-  if (bundle === undefined) {
-    throw new CommandFailure(`There is no bundle "${bundleDir}"`, {
-      hint: "Name its directory with --config",
-    });
-  }
+  if (bundle === undefined) throw noBundle(edit);
   const unread = problems.find(({ file, severity }) =>
     severity === "error" && file?.split("/")[0] === "codesets" && file !== written
   );

@@ -9,7 +9,7 @@ import { parse, TomlError } from "@std/toml";
 import { isTable } from "../settings/mod.ts";
 import { makeEdit, textIn } from "./bundle_edit.ts";
 import { type ConnectionTable, connectionText } from "./connection_text.ts";
-import { type Edit, type EditActs, requireName } from "./edit_command.ts";
+import { type Edit, type EditActs, noBundle, requireName } from "./edit_command.ts";
 import { readData } from "./edit_data.ts";
 import { CommandFailure } from "./failure.ts";
 import { isMissing } from "./paths.ts";
@@ -23,12 +23,7 @@ type Entries = Readonly<Record<Direction, readonly ConnectionTable[]>>;
 export const acts: EditActs = {
   async list(edit) {
     const text = await textIn(edit, FILE);
-    const { bundleDir } = edit.anchor;
-    if (text === undefined && isMissing(bundleDir)) {
-      throw new CommandFailure(`There is no bundle "${bundleDir}"`, {
-        hint: "Name its directory with --config",
-      });
-    }
+    if (text === undefined && isMissing(edit.anchor.bundleDir)) throw noBundle(edit);
     const entries = entriesOf(text ?? "");
     return DIRECTIONS.flatMap((direction) =>
       entries[direction].map((connection) => ({ direction, ...connection }))

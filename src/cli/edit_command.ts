@@ -34,14 +34,7 @@ export function runEdit(
 ): Promise<number> {
   return offline(context, options.json, async () => {
     const known = await acts();
-    const run = Object.hasOwn(known, act) ? known[act] : undefined;
-    if (run === undefined) {
-      // An editor that knows more acts than we do looks for "invalid choice". Source: spec api §9.2.
-      throw new CommandFailure(`No act "${act}" on ${what}: invalid choice`, {
-        exitCode: exitCodes.refused,
-        hint: `There are: ${Object.keys(known).join(", ")}`,
-      });
-    }
+    const run = chosenAct(known, act, what);
     const env = context.env ?? {};
     const { findAnchor } = await import("./anchor.ts");
     const anchor = await findAnchor({ options, env });
@@ -49,6 +42,28 @@ export function runEdit(
     using _lock = LOOKS.has(act) ? undefined : await lockFolder(anchor.bundleDir);
     printJson(context, await run({ anchor, env, options }), options.json);
     return exitCodes.ok;
+  });
+}
+
+/** @throws {CommandFailure} there is no such act. */
+export function chosenAct<Run>(
+  acts: Readonly<Record<string, Run>>,
+  act: string,
+  what: string,
+): Run {
+  const run = Object.hasOwn(acts, act) ? acts[act] : undefined;
+  if (run !== undefined) return run;
+  // An editor that knows more acts than we do looks for "invalid choice". Source: spec api §9.2.
+  throw new CommandFailure(`No act "${act}" on ${what}: invalid choice`, {
+    exitCode: exitCodes.refused,
+    hint: `There are: ${Object.keys(acts).join(", ")}`,
+  });
+}
+
+/** For acts that need a bundle. */
+export function noBundle({ anchor: { bundleDir } }: Edit): CommandFailure {
+  return new CommandFailure(`There is no bundle "${bundleDir}"`, {
+    hint: "Name its directory with --config",
   });
 }
 

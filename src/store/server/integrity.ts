@@ -1,4 +1,5 @@
-/** Whether the rows of a store fit together: what the engine relies on and no constraint says. */
+/** Looks whether the rows of a store on a server fit together. */
+import { verdictOf } from "../integrity.ts";
 import type { Dialect, ServerRow } from "./dialect.ts";
 import { checkNames } from "./statement_names.ts";
 
@@ -7,10 +8,9 @@ export async function checkStore(
   { checks }: Pick<Dialect, "checks">,
   read: (name: string, text: string) => Promise<readonly ServerRow[]>,
 ): Promise<{ readonly ok: boolean; readonly detail: string }> {
-  const found: string[] = [];
+  const counts: [check: string, found: number][] = [];
   for (const name of checkNames) {
-    const count = Number((await read(`check.${name}`, checks[name]))[0]?.found ?? 0);
-    if (count > 0) found.push(`${name}: ${count}`);
+    counts.push([name, Number((await read(`check.${name}`, checks[name]))[0]?.found ?? 0)]);
   }
-  return { ok: found.length === 0, detail: found.length === 0 ? "ok" : found.join(", ") };
+  return verdictOf(counts);
 }

@@ -5,7 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { describeFailure } from "../errors.ts";
-import { checks } from "./checks.ts";
+import { portableChecks, verdictOf } from "../integrity.ts";
 
 /** Faults named at most; one is enough to restore a backup. */
 const FAULTS_MAX = 10;
@@ -34,10 +34,10 @@ function check(path: string): IntegrityAnswer {
 
 /** Whether the rows fit together, each kind as of one moment: a page may be whole and lack a row. */
 function checkRows(db: DatabaseSync): IntegrityAnswer {
-  const found: string[] = [];
-  for (const [name, text] of Object.entries(checks)) {
-    const count = Number(db.prepare(text).get()?.found);
-    if (count > 0) found.push(`${name}: ${count}`);
-  }
-  return { ok: found.length === 0, detail: found.length === 0 ? "ok" : found.join(", ") };
+  return verdictOf(
+    Object.entries(portableChecks).map(([name, text]) => [
+      name,
+      Number(db.prepare(text).get()?.found),
+    ]),
+  );
 }

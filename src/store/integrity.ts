@@ -1,8 +1,10 @@
+/** Whether the rows of a store fit together: what the engine relies on and no constraint says. */
+
 /**
- * SQLite text of what should not be there between two commits: what the engine relies on and no
- * constraint says. Each looks its rows up by a primary key or an index, so that it reads each row once.
+ * What should not be there between two commits, in words that SQLite and PostgreSQL share. Each looks
+ * its rows up by a primary key or an index, so that it reads each row once.
  */
-export const checks: Readonly<Record<string, string>> = {
+export const portableChecks = {
   rows_without_message: `
     SELECT count(*) AS found FROM queue q
      WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.seq = q.message_seq)`,
@@ -30,4 +32,13 @@ export const checks: Readonly<Record<string, string>> = {
   open_without_body: `
     SELECT count(*) AS found FROM queue q
      WHERE q.status IN ('pending', 'inflight') AND q.body_seq = 0`,
-};
+} as const satisfies Readonly<Record<string, string>>;
+
+/** What was found, by check; all is well where nothing was. */
+export function verdictOf(
+  counts: Iterable<readonly [check: string, found: number]>,
+): { readonly ok: boolean; readonly detail: string } {
+  const found = [...counts].filter(([, count]) => count > 0);
+  const detail = found.map(([check, count]) => `${check}: ${count}`).join(", ");
+  return found.length === 0 ? { ok: true, detail: "ok" } : { ok: false, detail };
+}
